@@ -1,0 +1,30 @@
+// pixpro: pre-trains image backbones with PixPro. Exit status: 0 done, 1 failed, 2 bad command
+// line.
+#include <exception>
+#include <iostream>
+
+#include "apps/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
+               "pixpro");
+  app.require_subcommand(1);
+  apps::add_pretrain(app);
+  apps::add_replay(app);
+  apps::add_trace(app);
+  apps::add_gradcheck(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "pixpro: " << error.what() << " (pixpro COMMAND --help lists what there is)\n";
+    return 2;
+  } catch (const apps::CheckFailed&) {
+    return 1;
+  } catch (const std::exception& error) {
+    std::cerr << "pixpro: " << error.what() << '\n';
+    return 1;
+  }
+}

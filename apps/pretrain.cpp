@@ -1,0 +1,152 @@
+// pixpro pretrain: from a folder of images to a pre-trained backbone.
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "apps/commands.h"
+#include "apps/recipe.h"
+#include "pixpro/data/folder.h"
+#include "pixpro/data/loader.h"
+#include "pixpro/train/metrics.h"
+#include "pixpro/train/pair_picture.h"
+#include "pixpro/train/weights.h"
+
+namespace apps {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct PretrainFlags {
+  Recipe recipe;
+  fs::path data_dir;
+  fs::path output_dir = "output";
+  int image_size = 224;
+  int64_t batch_size = 128;
+  double crop = 0.08;
+  int num_workers = 4;
+};
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+fs::path make_output_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  engine::require(!error && fs::is_directory(path), "output: cannot make the folder '",
+                  path.string(), "': ", error.message());
+  return path;
+}
+
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags) {
+  return {.plan = {.batch_size = flags.batch_size},
+          .recipe = pixpro::byol_recipe(flags.crop),
+          .image_size = flags.image_size,
+          .seed = flags.recipe.seed,
+          .workers = flags.num_workers};
+}
+
+RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
+  const double per_epoch = static_cast<double>(steps_per_epoch);
+  return {.total_steps = recipe.epochs * steps_per_epoch,
+          .warmup_steps = static_cast<int64_t>(recipe.warmup_epoch * per_epoch),
+          .steps_per_epoch = per_epoch};
+}
+
+// Reports broken images as they are met and counts them.
+int64_t report_broken(pixpro::Loader& loader) {
+  const std::vector<pixpro::BrokenImage> broken = loader.take_broken();
+  for (const pixpro::BrokenImage& image : broken) {
+    std::cerr << "pixpro: skipped: " << image.reason << '\n';
+  }
+  return static_cast<int64_t>(broken.size());
+}
+
+// The training itself: every step is recorded, about one a second is printed.
+std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader& loader,
+                                      pixpro::Trainer& trainer, int64_t total_steps) {
+  pixpro::MetricsFile metrics(flags.output_dir / "metrics.jsonl");
+  std::vector<pixpro::StepResult> steps;
+  int64_t broken = 0;
+  const Clock::time_point start = Clock::now();
+  Clock::time_point step_start = start, printed{};
+  while (trainer.steps_done() < total_steps) {
+    const double waited = loader.wait_seconds();
+    const pixpro::Batch batch = loader.next();
+    broken += report_broken(loader);
+    steps.push_back(trainer.step(batch.views, batch.coords));
+
+    const Clock::time_point now = Clock::now();
+    const double seconds = seconds_between(step_start, now);
+    const pixpro::StepRecord record{
+        .result = steps.back(),
+        .epoch = batch.epoch,
+        .images_per_second = static_cast<double>(flags.batch_size) / seconds,
+        .wait_fraction = (loader.wait_seconds() - waited) / seconds,
+        .broken_images = broken};
+    metrics.write(record);
+    step_start = now;
+    const int64_t done = trainer.steps_done();
+    if (seconds_between(printed, now) < 1.0 && done < total_steps) continue;
+    printed = now;
+    const double left = seconds_between(start, now) * static_cast<double>(total_steps - done) /
+                        static_cast<double>(done);
+    std::cout << progress_line(record, flags.recipe.epochs, total_steps, left) << std::endl;
+  }
+  return steps;
+}
+
+void pretrain(const PretrainFlags& flags) {
+  use_threads(flags.recipe);
+  const std::vector<fs::path> files = pixpro::list_images(flags.data_dir);
+  pixpro::Loader loader(files, loader_options(flags));
+  const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());
+  const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
+  pixpro::Trainer trainer(options);
+  const fs::path out = make_output_folder(flags.output_dir);
+  std::cout << files.size() << " images, " << loader.steps_per_epoch() << " steps of "
+            << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs" << std::endl;
+
+  const int64_t grid = (flags.image_size + 31) / 32;  // five halvings, each rounding up
+  write_pair_picture(out / "views.png", files, loader_options(flags), grid,
+                     options.model.pos_ratio);
+  const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
+  write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
+
+  std::cout << '\n'
+            << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+            << "weights  " << (out / "weights.safetensors").string() << '\n'
+            << "metrics  " << (out / "metrics.jsonl").string() << '\n'
+            << "picture  " << (out / "views.png").string() << std::endl;
+}
+
+}  // namespace
+
+void add_pretrain(CLI::App& app) {
+  auto flags = std::make_shared<PretrainFlags>();
+  CLI::App* command = app.add_subcommand("pretrain", "Pre-train a backbone on a folder of images");
+  command->add_option("--data-dir", flags->data_dir, "Folder of JPEG and PNG images, any depth")
+      ->required();
+  command->add_option("--output-dir", flags->output_dir, "Weights, metrics and picture go here")
+      ->capture_default_str();
+  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
+      ->check(CLI::Range(33, 4096))
+      ->capture_default_str();
+  command->add_option("--batch-size", flags->batch_size, "Images a step")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--crop", flags->crop, "Least part of an image's area a view shows")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->capture_default_str();
+  command->add_option("--num-workers", flags->num_workers, "Threads that read and augment images")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  add_model_flags(*command, flags->recipe);
+  add_optimizer_flags(*command, flags->recipe);
+  add_machine_flags(*command, flags->recipe);
+  command->callback([flags] { pretrain(*flags); });
+}
+
+}  // namespace apps

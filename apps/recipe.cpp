@@ -1,0 +1,121 @@
+#include "apps/recipe.h"
+
+#include <omp.h>
+
+#include <cmath>
+
+namespace apps {
+
+void add_model_flags(CLI::App& command, Recipe& r) {
+  command.add_option("--arch", r.arch, "Backbone")
+      ->check(CLI::IsMember(layers::resnet_names()))
+      ->capture_default_str();
+  command.add_option("--model", r.model, "Method")
+      ->check(CLI::IsMember({"PixPro", "PixContrast"}))
+      ->capture_default_str();
+  command.add_option("--pixpro-p", r.pixpro_p, "Power of the similarity in the propagation")
+      ->capture_default_str();
+  command
+      .add_option("--pixpro-momentum", r.pixpro_momentum, "First momentum of the momentum branch")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--pixpro-pos-ratio", r.pixpro_pos_ratio,
+                  "Largest distance of a positive pair, in bin diagonals")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--pixpro-clamp-value", r.pixpro_clamp_value, "Least similarity propagated")
+      ->capture_default_str();
+  command
+      .add_option("--pixpro-transform-layer", r.pixpro_transform_layer,
+                  "Layers of the value transform")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str();
+  command
+      .add_option("--pixpro-ins-loss-weight", r.pixpro_ins_loss_weight,
+                  "Weight of the instance loss; 0: no instance branch")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void add_optimizer_flags(CLI::App& command, Recipe& r) {
+  command.add_option("--optimizer", r.optimizer, "Optimiser")
+      ->check(CLI::IsMember({"lars", "sgd"}))
+      ->capture_default_str();
+  command
+      .add_option("--base-lr,--base-learning-rate", r.base_lr,
+                  "Learning rate for 256 images a step")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--weight-decay", r.weight_decay, "Weight decay")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--momentum", r.momentum, "Momentum of the optimiser")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--lr-scheduler", r.lr_scheduler, "Decay of the learning rate")
+      ->check(CLI::IsMember({"cosine", "step"}))
+      ->capture_default_str();
+  command.add_option("--epochs", r.epochs, "Passes over the images")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+      ->capture_default_str();
+  command.add_option("--warmup-epoch", r.warmup_epoch, "Epochs of linear warm-up")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--warmup-multiplier", r.warmup_multiplier, "Warm-up starts at 1 / this")
+      ->check(CLI::Range(1.0, 1e12))
+      ->capture_default_str();
+  command
+      .add_option("--lr-decay-epochs", r.lr_decay_epochs, "step: epochs at which the rate falls")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--lr-decay-rate", r.lr_decay_rate, "step: factor by which the rate falls")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void add_machine_flags(CLI::App& command, Recipe& r) {
+  command.add_option("--seed", r.seed, "Of weights, data order and views")->capture_default_str();
+  command.add_option("--threads", r.threads, "CPU threads that compute; 0: all cores")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command.add_option("--device", r.device, "cpu, cuda or cuda:N")->capture_default_str();
+}
+
+pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
+                                       const RunLength& length) {
+  const bool contrast = r.model == "PixContrast";
+  layers::Schedule schedule{
+      .base = r.base_lr * static_cast<double>(batch_size) / 256.0,
+      .total_steps = length.total_steps,
+      .warmup_steps = length.warmup_steps,
+      .warmup_multiplier = r.warmup_multiplier,
+      .decay = r.lr_scheduler == "step" ? layers::Schedule::Decay::step
+                                        : layers::Schedule::Decay::cosine,
+      .rate = r.lr_decay_rate,
+  };
+  for (const int64_t epoch : r.lr_decay_epochs) {
+    schedule.milestones.push_back(
+        std::llround(static_cast<double>(epoch) * length.steps_per_epoch));
+  }
+  return {.model = {.arch = r.arch,
+                    .contrast = contrast,
+                    .propagation = {.power = r.pixpro_p,
+                                    .clamp = r.pixpro_clamp_value,
+                                    .transform_layers = contrast ? 0 : r.pixpro_transform_layer},
+                    .pos_ratio = r.pixpro_pos_ratio,
+                    .instance_weight = r.pixpro_ins_loss_weight},
+          .optimizer = {.lars = r.optimizer == "lars",
+                        .momentum = r.momentum,
+                        .weight_decay = r.weight_decay},
+          .schedule = schedule,
+          .branch_momentum = r.pixpro_momentum,
+          .seed = r.seed,
+          .device = engine::parse_device(r.device)};
+}
+
+void use_threads(const Recipe& recipe) {
+  if (recipe.threads > 0) omp_set_num_threads(recipe.threads);
+}
+
+}  // namespace apps

@@ -1,0 +1,50 @@
+// The differentiable ops. Each is one short function, forward and backward side by side, in
+// autograd/ops/. Shapes and formulas are those of the kernels (engine/kernels/*.h).
+#pragma once
+
+#include "autograd/tape.h"
+#include "engine/kernels/conv.h"
+#include "engine/kernels/matmul.h"
+#include "engine/kernels/pointwise.h"
+#include "engine/kernels/pool.h"
+
+namespace autograd {
+
+// x: [N,C,H,W], weight: [O,C/groups,KH,KW], bias: [O] or undefined -> [N,O,H',W'].
+Var conv2d(const Var& x, const Var& weight, const Var& bias,
+           const engine::Conv2dOptions& options = {});
+
+// What batch_norm needs beside x. In training the statistics are the batch's, one set for each of
+// `views` equal parts of the batch, and move the running estimates part by part; otherwise they
+// are the running estimates.
+struct BatchNorm {
+  Var weight{}, bias{};                  // [C]
+  Tensor running_mean{}, running_var{};  // [C], updated in place in training
+  bool training = true;
+  int64_t views = 1;
+  double momentum = 0.1;  // of the running estimates
+  double eps = 1e-5;
+  bool relu = false;
+};
+// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined.
+Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm);
+
+Var relu(const Var& x);
+Var add(const Var& a, const Var& b);
+Var scale(const Var& x, double factor);
+Var clamp_power(const Var& x, const engine::ClampPower& options);
+
+Var max_pool2d(const Var& x, engine::PoolOptions options);
+Var global_average_pool(const Var& x);  // [N,C,H,W] -> [N,C]
+
+// x: [M,K], weight: [N,K], bias: [N] or undefined -> [M,N].
+Var linear(const Var& x, const Var& weight, const Var& bias);
+Var matmul(const Var& a, const Var& b, engine::MatmulOptions options = {});
+
+// x / max(|x|, 1e-12) over the channels; [N,C,H,W], [N,C,P] or [N,C].
+Var l2_normalize(const Var& x);
+
+// [N,C,H,W] in any layout -> [N,C,H*W] plain.
+Var flatten_pixels(const Var& x);
+
+}  // namespace autograd

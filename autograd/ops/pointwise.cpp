@@ -1,0 +1,62 @@
+#include "engine/kernels/pointwise.h"
+
+#include "autograd/ops.h"
+#include "engine/tensor_ops.h"
+
+namespace autograd {
+
+using engine::on_device;
+
+Var relu(const Var& x) {
+  Tensor y = empty_like(x.value());
+  on_device(y.device(), [&](auto& ctx) { relu_forward(ctx, x.value(), y); });
+  return record("relu", {x}, y, save(y),
+                [](const Tensor& dy, const Needs&, const Tensor& output) -> Gradients {
+                  Tensor dx = empty_like(dy);
+                  on_device(dy.device(), [&](auto& ctx) { relu_backward(ctx, dy, output, dx); });
+                  return {dx};
+                });
+}
+
+Var add(const Var& a, const Var& b) {
+  Tensor y = empty_like(a.value());
+  on_device(y.device(), [&](auto& ctx) { engine::add(ctx, a.value(), b.value(), y); });
+  return record("add", {a, b}, y, save(), [](const Tensor& dy, const Needs&) -> Gradients {
+    return {dy, dy};
+  });
+}
+
+Var scale(const Var& x, double factor) {
+  Tensor y = empty_like(x.value());
+  on_device(y.device(), [&](auto& ctx) { engine::scale(ctx, x.value(), factor, y); });
+  return record("scale", {x}, y, save(), [factor](const Tensor& dy, const Needs&) -> Gradients {
+    Tensor dx = empty_like(dy);
+    on_device(dy.device(), [&](auto& ctx) { engine::scale(ctx, dy, factor, dx); });
+    return {dx};
+  });
+}
+
+Var clamp_power(const Var& x, const engine::ClampPower& options) {
+  Tensor y = empty_like(x.value());
+  on_device(y.device(), [&](auto& ctx) { clamp_power_forward(ctx, x.value(), options, y); });
+  return record("clamp_power", {x}, y, save(x.value()),
+                [options](const Tensor& dy, const Needs&, const Tensor& input) -> Gradients {
+                  Tensor dx = empty_like(dy);
+                  on_device(dy.device(),
+                            [&](auto& ctx) { clamp_power_backward(ctx, dy, input, options, dx); });
+                  return {dx};
+                });
+}
+
+Var flatten_pixels(const Var& x) {
+  const Shape shape = x.shape();
+  engine::require(shape.rank() == 4, "flatten_pixels: [N,C,H,W] expected, found ", shape);
+  const Layout layout = x.value().layout();
+  Tensor y = to_layout(x.value(), Layout::plain).reshape({shape[0], shape[1], shape[2] * shape[3]});
+  return record("flatten_pixels", {x}, y, save(),
+                [shape, layout](const Tensor& dy, const Needs&) -> Gradients {
+                  return {to_layout(dy.reshape(shape), layout)};
+                });
+}
+
+}  // namespace autograd

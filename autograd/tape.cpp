@@ -1,0 +1,95 @@
+#include "autograd/tape.h"
+
+#include <utility>
+
+#include "engine/tensor_ops.h"
+
+namespace autograd {
+namespace {
+
+thread_local Tape* current_tape = nullptr;
+
+// One use of a slot has delivered its gradient, or never will.
+void settle(GradSlot& slot) {
+  const bool ready = --slot.pending_uses == 0;
+  if (ready && slot.producer < 0 && slot.on_ready) slot.on_ready();
+}
+
+void run(const Node& node, const Tensor& dy) {
+  Needs needs;
+  for (const auto& input : node.inputs) needs.push_back(input && input->needs_grad);
+  const Gradients gradients = node.backward(dy, needs);
+  engine::require(gradients.size() == needs.size(), "tape: backward of ", node.op, " returned ",
+                  gradients.size(), " gradients for ", needs.size(), " inputs");
+  for (size_t i = 0; i < needs.size(); ++i) {
+    if (needs[i]) node.inputs[i]->accumulate(gradients[i]);
+  }
+}
+
+}  // namespace
+
+Tape::Tape() : previous_(std::exchange(current_tape, this)) {}
+
+Tape::~Tape() {
+  forget();
+  current_tape = previous_;
+}
+
+Tape* Tape::current() { return current_tape; }
+
+Var Tape::append(Node node, Tensor output) {
+  Var y = Var::leaf(std::move(output));
+  y.slot()->producer = static_cast<int64_t>(nodes_.size());
+  node.output = y.slot();
+  for (const auto& input : node.inputs) {
+    if (input && input->needs_grad) ++input->pending_uses;
+  }
+  nodes_.push_back(std::move(node));
+  return y;
+}
+
+void Tape::backward(const Var& y) {
+  engine::require(y.value().elements() == 1, "backward: a loss of one element expected, found ",
+                  y.shape(), "; pass the gradient of y for other shapes");
+  Tensor one = engine::full(y.shape(), 1.0, y.value().dtype(), y.value().device());
+  backward(y, one);
+}
+
+void Tape::backward(const Var& y, const Tensor& dy) {
+  engine::require(y.needs_grad(), "backward: y depends on nothing that needs a gradient");
+  const NoGrad nothing_recorded;
+  try {
+    y.slot()->accumulate(dy);
+    sweep();
+  } catch (...) {
+    forget();
+    throw;
+  }
+}
+
+void Tape::sweep() {
+  while (!nodes_.empty()) {
+    const Node& node = nodes_.back();
+    const Tensor dy = std::exchange(node.output->grad, Tensor());
+    if (dy.defined()) run(node, dy);
+    for (const auto& input : node.inputs) {
+      if (input && input->needs_grad) settle(*input);
+    }
+    nodes_.pop_back();  // what it saved dies here
+  }
+}
+
+void Tape::forget() {
+  for (const Node& node : nodes_) {
+    for (const auto& input : node.inputs) {
+      if (input && input->needs_grad) --input->pending_uses;
+    }
+  }
+  nodes_.clear();
+}
+
+NoGrad::NoGrad() : previous_(std::exchange(current_tape, nullptr)) {}
+
+NoGrad::~NoGrad() { current_tape = previous_; }
+
+}  // namespace autograd

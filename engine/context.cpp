@@ -1,0 +1,25 @@
+#include "engine/context.h"
+
+namespace engine {
+
+CpuContext::CpuContext() : channel_block_(8) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) channel_block_ = 16;
+#endif
+}
+
+CpuContext& cpu_context() {
+  thread_local CpuContext context;
+  return context;
+}
+
+Layout activation_layout(Device device, DType dtype, int64_t channels) {
+  if (device.type == Device::Type::cuda) return Layout::nhwc;
+  const CpuContext& context = cpu_context();
+  if (dtype != DType::f32 || !context.use_library || channels % context.channel_block() != 0) {
+    return Layout::plain;
+  }
+  return context.channel_block() == 16 ? Layout::blocked16 : Layout::blocked8;
+}
+
+}  // namespace engine

@@ -1,0 +1,57 @@
+// What a kernel needs to run on a device. One context per thread and device; never stored in
+// tensors.
+#pragma once
+
+#include <utility>
+
+#include "engine/device.h"
+#include "engine/tensor.h"
+
+namespace engine {
+
+class CpuContext {
+ public:
+  // Channels a block of the activation layout the CPU's vector units like: 16 (AVX-512) or 8.
+  int64_t channel_block() const { return channel_block_; }
+
+  // Library (oneDNN) or the project's plain kernels for convolution and matrix product in f32;
+  // f64 is always plain.
+  bool use_library = true;
+
+  // How often a tensor had to change layout in front of a library kernel: 0 in steady state.
+  int64_t reorders = 0;
+
+ private:
+  friend CpuContext& cpu_context();
+  CpuContext();
+  int64_t channel_block_;
+};
+
+class CudaContext;  // engine/cuda
+
+CpuContext& cpu_context();
+CudaContext& cuda_context(int index);
+
+// The layout in which `device` wants an activation of this many channels.
+Layout activation_layout(Device device, DType dtype, int64_t channels);
+
+// Calls f with the context of the device: on_device(x.device(), [&](auto& ctx) { relu_forward(ctx,
+// x, y); });
+template <class F>
+decltype(auto) on_device(Device device, F&& f) {
+  if constexpr (kHasCuda) {
+    if (device.type == Device::Type::cuda) return f(cuda_context(device.index));
+  }
+  return f(cpu_context());
+}
+
+// Calls f with a value of the tensor's floating type, for kernels written as template <class T>:
+// for_float(x.dtype(), [&](auto zero) { using T = decltype(zero); ... });
+template <class F>
+decltype(auto) for_float(DType dtype, F&& f) {
+  if (dtype == DType::f64) return f(double{});
+  require(dtype == DType::f32, "expected a tensor of f32 or f64, found ", dtype);
+  return f(float{});
+}
+
+}  // namespace engine

@@ -1,0 +1,134 @@
+#include "engine/kernels/multi_tensor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/parallel.h"
+
+namespace engine {
+namespace {
+
+// Work is dealt in chunks of elements, so that one large tensor keeps all threads busy and many
+// small ones cost little. The chunks do not depend on the number of threads, so sums do not either.
+constexpr int64_t kChunk = 1 << 14;
+
+struct Chunk {
+  size_t tensor;
+  int64_t begin, end;
+};
+
+template <class Items, class SizeOf>
+std::vector<Chunk> chunks_of(const Items& items, SizeOf elements) {
+  std::vector<Chunk> chunks;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const int64_t size = elements(items[i]);
+    for (int64_t begin = 0; begin < size; begin += kChunk) {
+      chunks.push_back({i, begin, std::min(begin + kChunk, size)});
+    }
+  }
+  return chunks;
+}
+
+template <class F>
+void for_chunks(const std::vector<Chunk>& chunks, F&& f) {
+  parallel_for(static_cast<int64_t>(chunks.size()), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) f(static_cast<size_t>(i), chunks[static_cast<size_t>(i)]);
+  });
+}
+
+struct Squares {
+  double parameter = 0.0, gradient = 0.0;
+};
+
+// What a parameter's gradient is multiplied with: LARS' trust ratio, or 1.
+template <class T>
+std::vector<double> trust_ratios(const std::vector<ParameterUpdate>& updates,
+                                 const std::vector<Chunk>& chunks, const SgdOptions& o) {
+  std::vector<Squares> parts(chunks.size());
+  for_chunks(chunks, [&](size_t i, const Chunk& chunk) {
+    const ParameterUpdate& u = updates[chunk.tensor];
+    if (!u.decay) return;
+    const T *p = u.parameter.data<T>(), *g = u.gradient.data<T>();
+    const T decay = static_cast<T>(o.weight_decay);
+    double parameter = 0.0, gradient = 0.0;
+#pragma omp simd reduction(+ : parameter, gradient)
+    for (int64_t j = chunk.begin; j < chunk.end; ++j) {
+      const double decayed = g[j] + decay * p[j];
+      parameter += static_cast<double>(p[j]) * static_cast<double>(p[j]);
+      gradient += decayed * decayed;
+    }
+    parts[i] = {parameter, gradient};
+  });
+  std::vector<Squares> sums(updates.size());
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    sums[chunks[i].tensor].parameter += parts[i].parameter;
+    sums[chunks[i].tensor].gradient += parts[i].gradient;
+  }
+  std::vector<double> ratios(updates.size(), 1.0);
+  for (size_t i = 0; i < updates.size(); ++i) {
+    const double parameter = std::sqrt(sums[i].parameter), gradient = std::sqrt(sums[i].gradient);
+    if (updates[i].decay && parameter > 0.0 && gradient > 0.0) {
+      ratios[i] = o.trust * parameter / (gradient + o.eps);
+    }
+  }
+  return ratios;
+}
+
+template <class T>
+void update_all(std::vector<ParameterUpdate>& updates, const SgdOptions& o) {
+  const std::vector<Chunk> chunks =
+      chunks_of(updates, [](const ParameterUpdate& u) { return u.parameter.elements(); });
+  const std::vector<double> ratios = o.trust > 0.0 ? trust_ratios<T>(updates, chunks, o)
+                                                   : std::vector<double>(updates.size(), 1.0);
+  for_chunks(chunks, [&](size_t, const Chunk& chunk) {
+    ParameterUpdate& u = updates[chunk.tensor];
+    T *p = u.parameter.data<T>(), *m = u.momentum.data<T>();
+    const T* g = u.gradient.data<T>();
+    const T decay = static_cast<T>(u.decay ? o.weight_decay : 0.0);
+    const T ratio = static_cast<T>(ratios[chunk.tensor]), momentum = static_cast<T>(o.momentum);
+    const T rate = static_cast<T>(o.learning_rate);
+    for (int64_t j = chunk.begin; j < chunk.end; ++j) {
+      m[j] = momentum * m[j] + (g[j] + decay * p[j]) * ratio;
+      p[j] -= rate * m[j];
+    }
+  });
+}
+
+}  // namespace
+
+void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
+  if (updates.empty()) return;
+  for (const ParameterUpdate& u : updates) {
+    require_same("sgd", u.parameter, u.gradient);
+    require_same("sgd", u.parameter, u.momentum);
+    require(u.parameter.dtype() == updates[0].parameter.dtype() &&
+                u.parameter.layout() == Layout::plain,
+            "sgd: plain parameters of one type expected, found ", u.parameter);
+  }
+  for_float(updates[0].parameter.dtype(),
+            [&](auto zero) { update_all<decltype(zero)>(updates, options); });
+}
+
+void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
+                double momentum) {
+  require(target.size() == source.size(), "ema: ", target.size(), " targets and ", source.size(),
+          " sources");
+  if (target.empty()) return;
+  for (size_t i = 0; i < target.size(); ++i) {
+    require_same("ema", target[i], source[i]);
+    require(target[i].dtype() == target[0].dtype(), "ema: tensors of one type expected, found ",
+            target[i]);
+  }
+  const std::vector<Chunk> chunks = chunks_of(target, [](const Tensor& t) { return t.elements(); });
+  for_float(target[0].dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T keep = static_cast<T>(momentum), take = static_cast<T>(1.0 - momentum);
+    for_chunks(chunks, [&](size_t, const Chunk& chunk) {
+      T* to = target[chunk.tensor].data<T>();
+      const T* from = source[chunk.tensor].data<T>();
+      for (int64_t j = chunk.begin; j < chunk.end; ++j) to[j] = keep * to[j] + take * from[j];
+    });
+  });
+}
+
+}  // namespace engine

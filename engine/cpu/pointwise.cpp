@@ -1,0 +1,161 @@
+#include "engine/kernels/pointwise.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/parallel.h"
+
+namespace engine {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
+
+// y[i] = f(inputs[i]...) for tensors of one shape, type and layout.
+template <class F, class... Inputs>
+void map(const char* op, Tensor& y, F f, const Inputs&... inputs) {
+  (require_same(op, y, inputs), ...);
+  for_float(y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto run = [&f, out = y.data<T>()](const auto*... in) {
+      return [=](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(f(in[i]...));
+      };
+    };
+    parallel_for(y.elements(), kGrain, run(inputs.template data<T>()...));
+  });
+}
+
+template <class T>
+T to_power(T x, double power) {
+  if (power == 1.0) return x;
+  if (power == 2.0) return x * x;
+  if (power == 3.0) return x * x * x;
+  return std::pow(x, static_cast<T>(power));
+}
+
+template <class T>
+void fill_elements(Tensor& x, double value) {
+  T* out = x.data<T>();
+  parallel_for(x.elements(), kGrain, [=](int64_t begin, int64_t end) {
+    std::fill(out + begin, out + end, static_cast<T>(value));
+  });
+}
+
+// Copies [n, blocks, pixels, lanes] to the same channels in another split of blocks and lanes. The
+// walk follows the output plane by plane; both sides stay within a few cache lines a step.
+template <class From, class To>
+void rearrange(const From* x, const Planes& from, To* y, const Planes& to) {
+  parallel_for(to.n * to.blocks, 1, [=](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t image = plane / to.blocks, first_channel = plane % to.blocks * to.lanes;
+      To* out = y + plane * to.pixels * to.lanes;
+      for (int64_t lane = 0; lane < to.lanes; ++lane) {
+        const int64_t channel = first_channel + lane;
+        const From* in = x +
+                         (image * from.blocks + channel / from.lanes) * from.pixels * from.lanes +
+                         channel % from.lanes;
+        for (int64_t pixel = 0; pixel < to.pixels; ++pixel) {
+          out[pixel * to.lanes + lane] = static_cast<To>(in[pixel * from.lanes]);
+        }
+      }
+    }
+  });
+}
+
+template <class From, class To>
+void convert_elements(const Tensor& x, Tensor& y) {
+  const From* in = x.data<From>();
+  To* out = y.data<To>();
+  if (x.layout() == y.layout()) {
+    parallel_for(x.elements(), kGrain, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) out[i] = static_cast<To>(in[i]);
+    });
+  } else {
+    rearrange(in, planes_of(x), out, planes_of(y));
+  }
+}
+
+}  // namespace
+
+void fill(CpuContext&, Tensor& x, double value) {
+  if (x.dtype() == DType::i64) return fill_elements<int64_t>(x, value);
+  for_float(x.dtype(), [&](auto zero) { fill_elements<decltype(zero)>(x, value); });
+}
+
+void convert(CpuContext&, const Tensor& x, Tensor& y) {
+  require(x.shape() == y.shape(), "convert: ", x.shape(), " does not fit ", y.shape());
+  for_float(x.dtype(), [&](auto from) {
+    for_float(y.dtype(), [&](auto to) { convert_elements<decltype(from), decltype(to)>(x, y); });
+  });
+}
+
+void add(CpuContext&, const Tensor& a, const Tensor& b, Tensor& y) {
+  map(
+      "add", y, [](auto u, auto v) { return u + v; }, a, b);
+}
+
+void scale(CpuContext&, const Tensor& x, double factor, Tensor& y) {
+  map(
+      "scale", y, [factor](auto u) { return u * static_cast<decltype(u)>(factor); }, x);
+}
+
+void relu_forward(CpuContext&, const Tensor& x, Tensor& y) {
+  map(
+      "relu", y, [](auto u) { return u < 0 ? decltype(u){0} : u; }, x);  // a NaN stays one
+}
+
+void relu_backward(CpuContext&, const Tensor& dy, const Tensor& y, Tensor& dx) {
+  map(
+      "relu backward", dx, [](auto d, auto v) { return v > 0 ? d : decltype(d){0}; }, dy, y);
+}
+
+void clamp_power_forward(CpuContext&, const Tensor& x, ClampPower o, Tensor& y) {
+  const auto f = [o](auto u) {
+    using T = decltype(u);
+    const T low = static_cast<T>(o.low);
+    return to_power((u < low ? low : u) + static_cast<T>(o.shift), o.power);
+  };
+  map("clamp_power", y, f, x);
+}
+
+void clamp_power_backward(CpuContext&, const Tensor& dy, const Tensor& x, ClampPower o,
+                          Tensor& dx) {
+  const auto f = [o](auto d, auto u) {
+    using T = decltype(u);
+    if (u < static_cast<T>(o.low)) return T{0};
+    if (o.power == 1.0) return d;
+    return d * static_cast<T>(o.power) * to_power(u + static_cast<T>(o.shift), o.power - 1.0);
+  };
+  map("clamp_power backward", dx, f, dy, x);
+}
+
+void add_bias(CpuContext&, const Tensor& x, const Tensor& bias, Tensor& y) {
+  require(x.shape().rank() == 2 && bias.shape() == Shape{x.shape()[1]},
+          "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
+  require_same("add_bias", x, y);
+  const int64_t rows = x.shape()[0], columns = x.shape()[1];
+  for_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T *in = x.data<T>(), *b = bias.data<T>();
+    T* out = y.data<T>();
+    for (int64_t i = 0; i < rows * columns; ++i) out[i] = in[i] + b[i % columns];
+  });
+}
+
+void add_bias_backward(CpuContext&, const Tensor& dy, Tensor& db) {
+  require(dy.shape().rank() == 2 && db.shape() == Shape{dy.shape()[1]},
+          "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
+          db.shape());
+  const int64_t rows = dy.shape()[0], columns = dy.shape()[1];
+  for_float(dy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = dy.data<T>();
+    for (int64_t j = 0; j < columns; ++j) {
+      double sum = 0.0;
+      for (int64_t i = 0; i < rows; ++i) sum += in[i * columns + j];
+      db.data<T>()[j] = static_cast<T>(sum);
+    }
+  });
+}
+
+}  // namespace engine

@@ -1,0 +1,91 @@
+// How channel-wise kernels walk a tensor of any layout: as strips of 16, 8 or 1 neighbouring
+// channels over all pixels of one image. A lane count known at compile time lets the compiler turn
+// the lanes (or, with a single one, the pixels) into vectors.
+#pragma once
+
+#include <type_traits>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "engine/tensor.h"
+
+namespace engine {
+
+struct Strip {
+  int64_t image;
+  int64_t channel;  // of lane 0
+  int64_t lanes;    // 16, 8 or 1
+  int64_t offset;   // of pixel 0, lane 0, in elements
+  int64_t stride;   // from one pixel to the next
+};
+
+// The strips of one image whose first element lies at 0.
+inline std::vector<Strip> strips_of(const Planes& planes) {
+  std::vector<Strip> strips;
+  for (int64_t channel = 0; channel < planes.channels();) {
+    const int64_t lane = channel % planes.lanes, left = planes.lanes - lane;
+    const int64_t lanes = left >= 16 ? 16 : left >= 8 ? 8 : 1;
+    const int64_t offset = channel / planes.lanes * planes.pixels * planes.lanes + lane;
+    strips.push_back({0, channel, lanes, offset, planes.lanes});
+    channel += lanes;
+  }
+  return strips;
+}
+
+// Calls f(strip, lanes) in parallel for every strip of every image; `lanes` is an
+// integral_constant.
+template <class F>
+void for_strips(const Planes& planes, F&& f) {
+  const std::vector<Strip> pattern = strips_of(planes);
+  const int64_t count = static_cast<int64_t>(pattern.size());
+  parallel_for(planes.n * count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Strip strip = pattern[static_cast<size_t>(i % count)];
+      strip.image = i / count;
+      strip.offset += strip.image * planes.channels() * planes.pixels;
+      if (strip.lanes == 16) {
+        f(strip, std::integral_constant<int, 16>{});
+      } else if (strip.lanes == 8) {
+        f(strip, std::integral_constant<int, 8>{});
+      } else {
+        f(strip, std::integral_constant<int, 1>{});
+      }
+    }
+  });
+}
+
+// Calls f(element, lane) for every element of a strip; element counts from the strip's image 0.
+template <int kLanes, class F>
+void for_elements(const Strip& strip, int64_t pixels, F&& f) {
+  if constexpr (kLanes == 1) {
+#pragma omp simd
+    for (int64_t p = 0; p < pixels; ++p) f(strip.offset + p * strip.stride, 0);
+  } else {
+    for (int64_t p = 0; p < pixels; ++p) {
+      const int64_t base = strip.offset + p * strip.stride;
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) f(base + lane, lane);
+    }
+  }
+}
+
+// sums[lane] = sum of f(element, lane) over the pixels, in double.
+template <int kLanes, class F>
+void sum_elements(const Strip& strip, int64_t pixels, double* sums, F&& f) {
+  if constexpr (kLanes == 1) {
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t p = 0; p < pixels; ++p) sum += f(strip.offset + p * strip.stride, 0);
+    sums[0] = sum;
+  } else {
+    double lane_sums[kLanes] = {};
+    for (int64_t p = 0; p < pixels; ++p) {
+      const int64_t base = strip.offset + p * strip.stride;
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) lane_sums[lane] += f(base + lane, lane);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) sums[lane] = lane_sums[lane];
+  }
+}
+
+}  // namespace engine

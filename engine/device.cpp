@@ -1,0 +1,53 @@
+#include "engine/device.h"
+
+#include <charconv>
+#include <string_view>
+
+#include "engine/error.h"
+
+namespace engine {
+
+Device parse_device(const std::string& text) {
+  if (text == "cpu") return kCpu;
+  constexpr std::string_view prefix = "cuda";
+  int index = 0;
+  bool known = text == prefix;
+  if (text.starts_with("cuda:")) {
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + prefix.size() + 1, end, index);
+    known = error == std::errc() && rest == end && index >= 0;
+  }
+  require(known, "device: expected cpu, cuda or cuda:N, found '", text, "'");
+  require(kHasCuda, "device: '", text, "' needs a build with CUDA; this one has the CPU only");
+  return {Device::Type::cuda, index};
+}
+
+std::ostream& operator<<(std::ostream& out, Device device) {
+  if (device.type == Device::Type::cpu) return out << "cpu";
+  return out << "cuda:" << device.index;
+}
+
+int64_t size_of(DType type) {
+  switch (type) {
+    case DType::f32:
+      return 4;
+    case DType::f64:
+    case DType::i64:
+      return 8;
+    case DType::u8:
+      return 1;
+  }
+  fail("size_of: unknown dtype");
+}
+
+std::ostream& operator<<(std::ostream& out, DType type) {
+  constexpr const char* names[] = {"f32", "f64", "i64", "u8"};
+  return out << names[static_cast<int>(type)];
+}
+
+std::ostream& operator<<(std::ostream& out, Layout layout) {
+  constexpr const char* names[] = {"plain", "nhwc", "nChw8c", "nChw16c"};
+  return out << names[static_cast<int>(layout)];
+}
+
+}  // namespace engine

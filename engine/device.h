@@ -1,0 +1,57 @@
+// Where a tensor lives and what its elements and bytes look like.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+
+namespace engine {
+
+#ifdef PIXPRO_CUDA
+inline constexpr bool kHasCuda = true;
+#else
+inline constexpr bool kHasCuda = false;
+#endif
+
+struct Device {
+  enum class Type : uint8_t { cpu, cuda };
+  Type type = Type::cpu;
+  int index = 0;
+  bool operator==(const Device&) const = default;
+};
+
+inline constexpr Device kCpu{};
+
+// "cpu", "cuda", "cuda:1". Throws on anything else, and on cuda in a build without it.
+Device parse_device(const std::string& text);
+std::ostream& operator<<(std::ostream&, Device);
+
+enum class DType : uint8_t { f32, f64, i64, u8 };
+int64_t size_of(DType);  // bytes of one element
+std::ostream& operator<<(std::ostream&, DType);
+
+template <class T>
+constexpr DType dtype_of();
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::f32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::f64;
+}
+template <>
+constexpr DType dtype_of<int64_t>() {
+  return DType::i64;
+}
+template <>
+constexpr DType dtype_of<uint8_t>() {
+  return DType::u8;
+}
+
+// How the bytes of a [N,C,H,W] tensor lie. plain: row-major as written (all other ranks are plain).
+// nhwc: channels innermost. blocked8/16: [N, C/b, H, W, b], only where C % b == 0.
+enum class Layout : uint8_t { plain, nhwc, blocked8, blocked16 };
+std::ostream& operator<<(std::ostream&, Layout);
+
+}  // namespace engine

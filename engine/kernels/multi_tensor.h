@@ -1,0 +1,41 @@
+// Updates of all parameters at once: the optimisers and the momentum branch. All tensors plain, of
+// one type (f32 or f64). Norms are summed in f64 in an order that no thread count changes.
+#pragma once
+
+#include <vector>
+
+#include "engine/context.h"
+
+namespace engine {
+
+// One parameter of an optimiser step.
+struct ParameterUpdate {
+  Tensor parameter;
+  Tensor gradient;
+  Tensor momentum;  // momentum buffer, updated in place
+  bool decay;       // weight decay (and under LARS the trust ratio) applies
+};
+
+struct SgdOptions {
+  double learning_rate = 0.0;
+  double momentum = 0.9;
+  double weight_decay = 0.0;
+  double trust = 0.0;  // > 0: LARS
+  double eps = 1e-8;   // of the trust ratio
+};
+
+// g = gradient + weight_decay * parameter   where decay applies
+// g *= trust |parameter| / (|g| + eps)      where decay applies, trust > 0 and both norms are > 0
+// momentum_buffer = momentum * momentum_buffer + g;  parameter -= learning_rate * momentum_buffer
+// (You, Gitman, Ginsburg, "Large batch training of convolutional networks", 2017, as published
+// PixPro code computes it.)
+void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
+void sgd_update(CudaContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
+
+// target[i] = momentum * target[i] + (1 - momentum) * source[i].
+void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
+                double momentum);
+void ema_update(CudaContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
+                double momentum);
+
+}  // namespace engine

@@ -1,0 +1,86 @@
+// Batch normalisation in pieces (statistics -> optional all-reduce -> apply), so that synchronised
+// normalisation is a step between two kernels, and L2 normalisation of channel vectors.
+//
+// x, y, dy, residual: any layout, all the same; [N,C,H,W] or [N,C]. A batch may be a stack of
+// `views` equal parts (views divides N); each part has statistics of its own. statistics: [views,
+// 2, C] f64: mean and biased variance of every view. weight, bias, running_mean, running_var: [C]
+// in the type of x.
+#pragma once
+
+#include "engine/context.h"
+
+namespace engine {
+
+// Mean and biased variance over N/views images and all pixels; the variance is taken around the
+// mean, so large means cost no digits.
+void batch_norm_statistics(CpuContext&, const Tensor& x, Tensor& statistics);
+void batch_norm_statistics(CudaContext&, const Tensor& x, Tensor& statistics);
+
+// For each view in turn: running = (1 - momentum) running + momentum * value, the variance
+// unbiased (count / (count - 1)); count = values a channel and view, over all ranks.
+struct RunningUpdate {
+  double momentum = 0.1;
+  int64_t count = 0;
+};
+void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
+                               Tensor& running_mean, Tensor& running_var);
+void batch_norm_update_running(CudaContext&, const Tensor& statistics, RunningUpdate update,
+                               Tensor& running_mean, Tensor& running_var);
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  bool relu = false;
+};
+
+// y = relu?(weight (x - mean) / sqrt(variance + eps) + bias [+ residual]); residual may be
+// undefined.
+void batch_norm_apply(CpuContext&, const Tensor& x, const Tensor& statistics, const Tensor& weight,
+                      const Tensor& bias, const Tensor& residual, BatchNormOptions options,
+                      Tensor& y);
+void batch_norm_apply(CudaContext&, const Tensor& x, const Tensor& statistics, const Tensor& weight,
+                      const Tensor& bias, const Tensor& residual, BatchNormOptions options,
+                      Tensor& y);
+
+// sums: [views, 2, C] f64: sum of dz and of dz * xhat, where dz = dy where y > 0 (with relu; y is
+// not read without) and xhat = (x - mean) / sqrt(variance + eps).
+void batch_norm_backward_reduce(CpuContext&, const Tensor& dy, const Tensor& x, const Tensor& y,
+                                const Tensor& statistics, BatchNormOptions options, Tensor& sums);
+void batch_norm_backward_reduce(CudaContext&, const Tensor& dy, const Tensor& x, const Tensor& y,
+                                const Tensor& statistics, BatchNormOptions options, Tensor& sums);
+
+// dweight: [C] = sum over the views of sums1; dbias: [C] = sum of sums0; in the type of the weight.
+void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
+                                    Tensor& dbias);
+void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dweight,
+                                    Tensor& dbias);
+
+// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count); count as in
+// RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
+// dresidual = dz, where defined.
+struct BatchNormInputs {
+  const Tensor& dy;
+  const Tensor& x;
+  const Tensor& y;  // read with relu only; may be undefined otherwise
+  const Tensor& statistics;
+  const Tensor& weight;
+  const Tensor& sums;
+  int64_t count;
+};
+void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, BatchNormOptions options,
+                               Tensor& dx, Tensor& dresidual);
+void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs,
+                               BatchNormOptions options, Tensor& dx, Tensor& dresidual);
+
+// y = x / max(|x|, 1e-12), |x| over the channels of each pixel. x: [N,C,H,W], [N,C,P] or [N,C], any
+// layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where the clamp was active (a
+// constant: no gradient flows through it).
+void l2_normalize_forward(CpuContext&, const Tensor& x, Tensor& y, Tensor& norms);
+void l2_normalize_forward(CudaContext&, const Tensor& x, Tensor& y, Tensor& norms);
+
+// dx = (dy - y (y . dy)) / |x|; dy / 1e-12 where the clamp was active.
+void l2_normalize_backward(CpuContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
+                           Tensor& dx);
+void l2_normalize_backward(CudaContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
+                           Tensor& dx);
+
+}  // namespace engine

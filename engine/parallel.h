@@ -1,0 +1,31 @@
+// Work sharing on the CPU.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace engine {
+
+// Splits 0 .. count-1 into contiguous ranges and calls f(begin, end) for them on the OpenMP
+// threads. Each range has at least `grain` items (the last may have fewer), so small work stays on
+// the calling thread. f must not throw: check arguments before. Results may not depend on how the
+// ranges fall; sums over the whole range are formed from per-item parts, in item order.
+template <class F>
+void parallel_for(int64_t count, int64_t grain, F&& f) {
+  const int64_t most =
+      std::min<int64_t>(omp_get_max_threads(), count / std::max<int64_t>(grain, 1));
+  if (most <= 1 || omp_in_parallel()) {
+    if (count > 0) f(int64_t{0}, count);
+    return;
+  }
+#pragma omp parallel num_threads(static_cast <int>(most))
+  {
+    const int64_t parts = omp_get_num_threads(), part = omp_get_thread_num();
+    const int64_t begin = count * part / parts, end = count * (part + 1) / parts;
+    if (begin < end) f(begin, end);
+  }
+}
+
+}  // namespace engine

@@ -1,0 +1,91 @@
+#include "engine/tensor_ops.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/context.h"
+#include "engine/kernels/pointwise.h"
+
+namespace engine {
+
+Tensor full(Shape shape, double value, DType dtype, Device device) {
+  Tensor t(shape, dtype, device);
+  on_device(device, [&](auto& ctx) { fill(ctx, t, value); });
+  return t;
+}
+
+Tensor zeros(Shape shape, DType dtype, Device device) { return full(shape, 0.0, dtype, device); }
+
+Tensor clone(const Tensor& source) {
+  Tensor copy = empty_like(source);
+  require(source.device() == kCpu, "clone: no copy between devices in this build");
+  std::memcpy(copy.raw(), source.raw(), static_cast<size_t>(source.bytes()));
+  return copy;
+}
+
+Tensor to_dtype(const Tensor& source, DType dtype) {
+  if (source.dtype() == dtype) return source;
+  Tensor result(source.shape(), dtype, source.device(), source.layout());
+  copy_into(source, result);
+  return result;
+}
+
+Tensor to_layout(const Tensor& source, Layout layout) {
+  if (source.layout() == layout) return source;
+  Tensor result(source.shape(), source.dtype(), source.device(), layout);
+  copy_into(source, result);
+  return result;
+}
+
+void copy_into(const Tensor& source, Tensor& target) {
+  on_device(target.device(), [&](auto& ctx) { convert(ctx, source, target); });
+}
+
+Tensor concatenate_rows(const std::vector<Tensor>& parts) {
+  require(!parts.empty(), "concatenate_rows: at least one tensor expected");
+  int64_t rows = 0;
+  for (const Tensor& part : parts) {
+    require(part.dtype() == parts[0].dtype() && part.layout() == parts[0].layout() &&
+                part.shape().rank() >= 1 && part.shape().with(0, 1) == parts[0].shape().with(0, 1),
+            "concatenate_rows: ", part, " does not fit below ", parts[0]);
+    rows += part.shape()[0];
+  }
+  Tensor whole(parts[0].shape().with(0, rows), parts[0].dtype(), parts[0].device(),
+               parts[0].layout());
+  rows = 0;
+  for (const Tensor& part : parts) {
+    Tensor place = whole.rows(rows, part.shape()[0]);
+    on_device(place.device(), [&](auto& ctx) { convert(ctx, part, place); });
+    rows += part.shape()[0];
+  }
+  return whole;
+}
+
+template <class T>
+Tensor from_values(Shape shape, const std::vector<T>& values) {
+  require(static_cast<int64_t>(values.size()) == shape.elements(), "from_values: ", values.size(),
+          " values do not fill ", shape);
+  Tensor t(shape, dtype_of<T>());
+  std::copy(values.begin(), values.end(), t.template data<T>());
+  return t;
+}
+template Tensor from_values(Shape, const std::vector<float>&);
+template Tensor from_values(Shape, const std::vector<double>&);
+template Tensor from_values(Shape, const std::vector<int64_t>&);
+
+std::vector<double> to_values(const Tensor& t) {
+  const Tensor plain = to_layout(t, Layout::plain);
+  const auto copied = [&](const auto* data) {
+    return std::vector<double>(data, data + plain.elements());
+  };
+  if (t.dtype() == DType::i64) return copied(plain.data<int64_t>());
+  if (t.dtype() == DType::u8) return copied(plain.data<uint8_t>());
+  return for_float(t.dtype(), [&](auto zero) { return copied(plain.data<decltype(zero)>()); });
+}
+
+double item(const Tensor& t) {
+  require(t.elements() == 1, "item: one element expected, found ", t.shape());
+  return to_values(t)[0];
+}
+
+}  // namespace engine

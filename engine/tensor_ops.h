@@ -1,0 +1,32 @@
+// Small conveniences over tensors: making, copying and converting them on any device.
+#pragma once
+
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace engine {
+
+Tensor full(Shape shape, double value, DType dtype = DType::f32, Device device = kCpu);
+Tensor zeros(Shape shape, DType dtype = DType::f32, Device device = kCpu);
+
+// A new tensor with the same elements.
+Tensor clone(const Tensor&);
+// The same elements in another type or layout; the tensor itself where nothing changes.
+Tensor to_dtype(const Tensor&, DType);
+Tensor to_layout(const Tensor&, Layout);
+
+// Overwrites `target` with the elements of `source`; shapes must match, types and layouts may
+// differ.
+void copy_into(const Tensor& source, Tensor& target);
+
+// Tensors of the same type and layout, one behind the other along axis 0.
+Tensor concatenate_rows(const std::vector<Tensor>& parts);
+
+// Host values in logical row-major order, whatever the layout.
+template <class T>
+Tensor from_values(Shape shape, const std::vector<T>& values);
+std::vector<double> to_values(const Tensor&);
+double item(const Tensor&);  // the value of a tensor of one element
+
+}  // namespace engine

@@ -1,0 +1,59 @@
+// The layers a network is made of. Activations are [N,C,H,W] in any layout.
+#pragma once
+
+#include "layers/module.h"
+#include "layers/nn/init.h"
+
+namespace layers {
+
+// Values of a new convolution. backbone: weights N(0, sqrt(2 / (k k out))). head: weight and bias
+// uniform within 1 / sqrt(fan_in), PyTorch's default.
+enum class ConvInit { backbone, head };
+
+struct Conv2dSettings {
+  int64_t in = 0, out = 0;  // channels
+  int64_t kernel = 1;
+  engine::Conv2dOptions options{};
+  bool bias = false;
+  ConvInit init = ConvInit::backbone;
+};
+
+class Conv2d : public Module {
+ public:
+  Conv2d(const Conv2dSettings& settings, Init& init);
+  Var forward(const Var& x) const;
+
+ private:
+  engine::Conv2dOptions options_;
+  Var weight_, bias_;
+};
+
+class BatchNorm2d : public Module {
+ public:
+  BatchNorm2d(int64_t channels, Init& init, double weight = 1.0);
+
+  struct Fused {
+    Var residual{};  // added before the ReLU; optional
+    bool relu = false;
+  };
+  // In training the running estimates move.
+  Var forward(const Var& x, const Mode& mode, const Fused& fused);
+  Var forward(const Var& x, const Mode& mode) { return forward(x, mode, {}); }
+
+ private:
+  Var weight_, bias_;
+  Tensor running_mean_, running_var_;
+  Tensor batches_;  // i64: how many (views of) batches the running estimates have seen
+};
+
+// y = x weight^T + bias. x: [N, in] -> [N, out].
+class Linear : public Module {
+ public:
+  Linear(int64_t in, int64_t out, Init& init);
+  Var forward(const Var& x) const;
+
+ private:
+  Var weight_, bias_;
+};
+
+}  // namespace layers

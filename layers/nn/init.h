@@ -1,0 +1,21 @@
+// Where a new network's parameters live and where their first values come from.
+#pragma once
+
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace layers {
+
+// Passed down through the constructors of a network; parameters are drawn in their order, so one
+// seed always makes the same network.
+struct Init {
+  engine::Random random;
+  engine::DType dtype = engine::DType::f32;
+  engine::Device device = engine::kCpu;
+
+  engine::Tensor normal(engine::Shape shape, double deviation);
+  engine::Tensor uniform(engine::Shape shape, double bound);  // in [-bound, bound)
+  engine::Tensor constant(engine::Shape shape, double value);
+};
+
+}  // namespace layers

@@ -1,0 +1,35 @@
+#include "layers/optim/sgd.h"
+
+#include "engine/tensor_ops.h"
+
+namespace layers {
+
+Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
+    : settings_(settings) {
+  for (const NamedVar& p : parameters) {
+    if (!p.var.needs_grad()) continue;
+    const Tensor& value = p.var.value();
+    entries_.push_back({p.var, engine::zeros(value.shape(), value.dtype(), value.device())});
+  }
+}
+
+void Sgd::step(double learning_rate) {
+  std::vector<engine::ParameterUpdate> updates;
+  for (const auto& [parameter, momentum] : entries_) {
+    if (!parameter.grad().defined()) continue;
+    const bool decay = !settings_.lars || parameter.shape().rank() > 1;
+    updates.push_back({parameter.value(), parameter.grad(), momentum, decay});
+  }
+  if (updates.empty()) return;
+  engine::on_device(updates.front().parameter.device(), [&](auto& ctx) {
+    sgd_update(ctx, updates,
+               {.learning_rate = learning_rate,
+                .momentum = settings_.momentum,
+                .weight_decay = settings_.weight_decay,
+                .trust = settings_.lars ? settings_.trust : 0.0,
+                .eps = settings_.eps});
+  });
+  for (Entry& entry : entries_) entry.parameter.clear_grad();
+}
+
+}  // namespace layers

@@ -1,0 +1,39 @@
+// SGD with momentum, plain or with LARS' layer-wise rates. See engine/kernels/multi_tensor.h for
+// the formulas.
+#pragma once
+
+#include <vector>
+
+#include "engine/kernels/multi_tensor.h"
+#include "layers/module.h"
+
+namespace layers {
+
+struct SgdSettings {
+  bool lars = true;
+  double momentum = 0.9;
+  double weight_decay = 1e-5;
+  double trust = 1e-3;  // LARS
+  double eps = 1e-8;    // LARS
+};
+
+// Under LARS one-dimensional parameters (BN, biases) take neither decay nor trust ratio; plain SGD
+// decays all.
+class Sgd {
+ public:
+  // Trains those of `parameters` that need a gradient.
+  Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings);
+
+  // One update of every parameter that has a gradient; clears the gradients.
+  void step(double learning_rate);
+
+ private:
+  struct Entry {
+    Var parameter;
+    Tensor momentum;
+  };
+  SgdSettings settings_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace layers

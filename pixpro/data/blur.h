@@ -1,0 +1,13 @@
+// Gaussian blur by three box filters with a fractional width, as Pillow's ImageFilter.GaussianBlur.
+// Gwosdek, Grewenig, Bruhn, Weickert: "Theoretical foundations of Gaussian convolution by extended
+// box filtering", SSVM 2011.
+#pragma once
+
+#include "pixpro/data/image.h"
+
+namespace pixpro {
+
+// In place; sigma in pixels, > 0. Beyond the edge the edge's pixel is repeated.
+void gaussian_blur(Image& image, double sigma);
+
+}  // namespace pixpro

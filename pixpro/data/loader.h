@@ -1,0 +1,106 @@
+// Worker threads that read, augment and normalise pictures ahead of the trainer. Batches come in
+// order, and their content depends only on (seed, epoch, sample, view): never on the number of
+// workers or their speed.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "pixpro/data/augment.h"
+#include "pixpro/data/sampler.h"
+
+namespace pixpro {
+
+struct Batch {
+  engine::Tensor views;   // f32 plain [2N,3,size,size], ImageNet mean/std; N first views, N second
+  engine::Tensor coords;  // f32 [2N,4]: x0, y0, x1, y1 (see view_coordinates)
+  int64_t epoch = 0, step = 0;  // step within the epoch
+
+  int64_t size() const { return views.shape()[0] / 2; }  // N
+  engine::Tensor view(int index) const { return views.rows(index * size(), size()); }
+  engine::Tensor coord(int index) const { return coords.rows(index * size(), size()); }
+};
+
+struct BrokenImage {
+  std::filesystem::path path;
+  std::string reason;  // names the path
+};
+
+struct LoaderOptions {
+  BatchPlan plan;
+  std::array<ViewRecipe, 2> recipe = byol_recipe(0.08);
+  int image_size = 224;  // pixels a side of a view
+  uint64_t seed = 0;
+  int workers = 4;
+  int64_t first_epoch = 0, first_step = 0;  // where a resumed run goes on
+};
+
+class Loader {
+ public:
+  // Throws Error where a whole step needs more pictures than there are.
+  Loader(std::vector<std::filesystem::path> files, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }
+
+  // The next batch; epoch follows epoch without end or gap. A picture that cannot be read is
+  // replaced by the next readable one of the file list (cyclic), with that one's random stream.
+  // Throws Error where no picture can be read, and whatever else went wrong in a worker.
+  Batch next();
+
+  // Pictures found to be broken since the last call, each once.
+  std::vector<BrokenImage> take_broken();
+
+  // How long next() has waited for workers, in all.
+  double wait_seconds() const { return wait_seconds_; }
+
+ private:
+  struct OpenBatch {
+    Batch batch;
+    std::vector<int64_t> samples;
+    float* views = nullptr;
+    float* coords = nullptr;
+    int64_t taken = 0, finished = 0;
+  };
+  struct Job {
+    OpenBatch* batch;
+    int64_t position;
+  };
+
+  void work(const std::stop_token& stop);
+  std::optional<Job> take_job(const std::stop_token& stop);
+  void open_batch();
+  void fill(const Job& job);
+  std::optional<Image> try_read(int64_t sample, std::string& reason);
+
+  const std::vector<std::filesystem::path> files_;
+  const LoaderOptions options_;
+  const int64_t steps_per_epoch_;
+  double wait_seconds_ = 0;  // the consumer's alone
+
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable_any work_wanted_, batch_ready_;
+  std::deque<OpenBatch> open_;  // in order; the front is the next to be handed out
+  int64_t next_batch_;          // to be opened, counted from epoch 0
+  std::vector<int64_t> order_;  // of the epoch order_epoch_
+  int64_t order_epoch_ = -1;
+  std::vector<bool> known_broken_;
+  std::vector<BrokenImage> new_broken_;
+  std::exception_ptr error_;
+
+  std::vector<std::jthread> threads_;  // last: ends before what it uses
+};
+
+}  // namespace pixpro

@@ -1,0 +1,68 @@
+// PixPro and PixContrast: an online branch that learns and a momentum branch that follows it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "layers/nn/resnet.h"
+#include "pixpro/method/heads.h"
+#include "pixpro/method/kernels.h"
+
+namespace pixpro {
+
+struct ModelOptions {
+  std::string arch = "resnet50";
+  bool contrast = false;  // PixContrast: no propagation, contrastive loss
+  PropagationOptions propagation{};
+  double pos_ratio = 0.7;        // largest distance of a positive pair, in bin diagonals; > 0
+  double temperature = 0.3;      // tau of PixContrast; > 0
+  double instance_weight = 0.0;  // of the instance branch; 0: there is none
+  int64_t hidden_channels = 4096;
+  int64_t out_channels = 256;
+};
+
+// Parameter names are the published ones: encoder.*, projector.*, encoder_k.*, projector_k.*,
+// value_transform.* and, with an instance branch, projector_instance.*, projector_instance_k.* and
+// predictor.*.
+class Model : public layers::Module {
+ public:
+  // Throws on options outside their ranges. The momentum branch starts as a copy of the online one.
+  Model(const ModelOptions& options, Init& init);
+
+  struct Output {
+    Var loss;         // PixPro: in [-4 - 4w, 4 + 4w], w = instance_weight
+    Tensor pairs;     // [2N,4] f64: per-image sums over pixel pairs (kernels.h, Column)
+    Tensor features;  // [2N,C,P] online features, L2-normalised per pixel
+    PixelGrid grid;   // of the feature maps, P = height * width
+  };
+  // views: [2N,3,H,W], view 1 of all N images, then view 2. boxes: [2N,4] f64, likewise.
+  Output forward(const Tensor& views, const Tensor& boxes);
+
+  // target = m * target + (1 - m) * online for every parameter of the momentum branch (buffers
+  // stay its own). Comes before forward, once an optimiser step.
+  void update_momentum_branch(double m);
+
+ private:
+  struct Target {
+    Tensor pixels;     // [2N,C,P] normalised, the views exchanged
+    Tensor instances;  // [2N,C] likewise; undefined without an instance branch
+  };
+  Target run_momentum_branch(const Tensor& views, const Mode& mode);
+  Var instance_loss(const Var& features, const Tensor& target, const Mode& mode);
+
+  ModelOptions options_;
+  layers::ResNet encoder_;
+  Mlp projector_;
+  layers::ResNet encoder_k_;
+  Mlp projector_k_;
+  std::unique_ptr<Propagation> propagation_;
+  std::unique_ptr<Mlp> projector_instance_, projector_instance_k_, predictor_;
+
+  struct Pair {
+    Module* online;
+    Module* target;
+  };
+  std::vector<Pair> branches_;
+};
+
+}  // namespace pixpro

@@ -1,0 +1,73 @@
+#include "pixpro/method/op_cases.h"
+
+#include <memory>
+#include <sstream>
+
+#include "engine/tensor_ops.h"
+#include "pixpro/method/heads.h"
+#include "pixpro/method/losses.h"
+
+namespace pixpro {
+namespace {
+
+using autograd::OpCase;
+using Inputs = std::vector<Var>;
+
+Init random_numbers(uint32_t stream) {
+  return {engine::Random(stream), engine::DType::f64, engine::kCpu};
+}
+
+// Overlapping boxes of 3 pairs of views; the last pair shares nothing.
+PixelPairs example_pairs(PixelGrid grid) {
+  return {.boxes_q = engine::from_values<double>({3, 4}, {0.1, 0.2, 0.7, 0.8,  //
+                                                          0.9, 0.0, 0.3, 0.6,  //
+                                                          0.0, 0.0, 0.1, 0.1}),
+          .boxes_k = engine::from_values<double>({3, 4}, {0.2, 0.1, 0.8, 0.9,  //
+                                                          0.4, 0.1, 1.0, 0.5,  //
+                                                          0.8, 0.8, 1.0, 1.0}),
+          .grid = grid,
+          .pos_ratio = 0.7};
+}
+
+void add_loss_cases(std::vector<OpCase>& cases) {
+  const PixelPairs pairs = example_pairs({2, 3});
+  Init random = random_numbers(31);
+  const Tensor similarity = random.uniform({3, 6, 6}, 1.0);
+  cases.push_back({"pixpro_loss", {similarity}, [pairs](const Inputs& in) {
+                     Tensor images;
+                     return pixpro_loss(in[0], pairs, images);
+                   }});
+  cases.push_back({"pixcontrast_loss", {similarity}, [pairs](const Inputs& in) {
+                     Tensor images;
+                     return pixcontrast_loss(in[0], pairs, 0.3, images);
+                   }});
+  const Tensor fixed = random.uniform({3, 5}, 1.0);
+  cases.push_back({"mean_dot", {random.uniform({3, 5}, 1.0)}, [fixed](const Inputs& in) {
+                     return mean_dot(in[0], fixed);
+                   }});
+}
+
+void add_propagation_case(std::vector<OpCase>& cases, const PropagationOptions& options) {
+  std::ostringstream name;
+  name << "propagation p " << options.power << " clamp " << options.clamp << " layers "
+       << options.transform_layers;
+  Init random = random_numbers(32);
+  const auto module = std::make_shared<Propagation>(4, options, random);
+  cases.push_back({name.str(), {random.uniform({2, 4, 2, 3}, 1.0)}, [module](const Inputs& in) {
+                     return module->forward(in[0], {.training = true, .views = 2});
+                   }});
+}
+
+}  // namespace
+
+std::vector<OpCase> method_op_cases() {
+  std::vector<OpCase> cases;
+  add_loss_cases(cases);
+  add_propagation_case(cases, {.power = 2.0, .clamp = 0.0, .transform_layers = 1});
+  add_propagation_case(cases, {.power = 1.0, .clamp = 0.0, .transform_layers = 0});
+  add_propagation_case(cases, {.power = 0.5, .clamp = 0.1, .transform_layers = 2});
+  add_propagation_case(cases, {.power = 3.0, .clamp = -0.5, .transform_layers = 0});
+  return cases;
+}
+
+}  // namespace pixpro

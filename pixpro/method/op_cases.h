@@ -1,0 +1,12 @@
+// Gradient-check cases of the method's ops: losses, propagation, heads.
+#pragma once
+
+#include <vector>
+
+#include "autograd/grad_check.h"
+
+namespace pixpro {
+
+std::vector<autograd::OpCase> method_op_cases();
+
+}  // namespace pixpro

@@ -1,0 +1,54 @@
+// What a run tells while it trains: one JSON line a step in a file, progress lines for people, and
+// a summary at the end.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pixpro/train/trainer.h"
+
+namespace pixpro {
+
+// One training step as it is written down.
+struct StepRecord {
+  StepResult result{};
+  int64_t epoch = 0;  // 0, 1, ...
+  double images_per_second = 0.0;
+  double wait_fraction = 0.0;  // of the step's time spent waiting for images
+  int64_t broken_images = 0;   // unreadable images met so far
+};
+
+// Appends records to a file as JSON, each complete on disk's side of the process at once.
+class MetricsFile {
+ public:
+  // A file of this name from an earlier run is kept as <name>.previous. Throws where it cannot be
+  // written.
+  explicit MetricsFile(const std::filesystem::path& path);
+  void write(const StepRecord& record);
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+// "epoch 2/10  step 31/180  loss -2.1034  lr 0.1250  momentum 0.9907  41.3 images/s  left 0:03:10"
+std::string progress_line(const StepRecord& record, int64_t epochs, int64_t total_steps,
+                          double seconds_left);
+
+// Means over the first and the last tenth of a run, to see what it learnt.
+struct RunSummary {
+  double first_loss = 0.0, last_loss = 0.0;
+  CollapseMeasures first{}, last{};
+};
+RunSummary summarize(const std::vector<StepResult>& steps);
+
+// The summary in a few lines that say what healthy values are; `channels` of a feature.
+std::string summary_text(const RunSummary& summary, int64_t channels);
+
+}  // namespace pixpro

@@ -1,0 +1,24 @@
+// A network's parameters and buffers in tensor files, under their published names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/tensor_file.h"
+#include "layers/module.h"
+
+namespace pixpro {
+
+// The parameters and buffers of the module; shares their memory.
+engine::TensorFile weights_of(const layers::Module& module);
+
+// Overwrites every parameter and buffer of the module with the file's tensor of its name, converted
+// to the module's type. Throws on a missing parameter or a wrong shape, naming it, what is expected
+// and what is found; nothing is changed then. Buffers the file does not have keep their values.
+// Returns the names of file entries the module has no place for and of buffers that were kept.
+struct LoadReport {
+  std::vector<std::string> unused, kept;
+};
+LoadReport load_weights(const engine::TensorFile& file, layers::Module& module);
+
+}  // namespace pixpro

@@ -1,0 +1,112 @@
+// Whole training steps against the reference: losses, first gradients, final weights and buffers.
+#include <gtest/gtest.h>
+
+#include "engine/tensor_ops.h"
+#include "pixpro/train/trainer.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+#include "tests/support/reference_model.h"
+
+namespace pixpro {
+namespace {
+
+using engine::DType;
+using engine::TensorFile;
+using test_support::distance;
+
+struct Case {
+  int file;
+  DType dtype;
+};
+
+class StepGolden : public testing::TestWithParam<Case> {
+ protected:
+  double number(const char* name) const { return std::stod(golden_.metadata.at(name)); }
+  int64_t count(const char* name) const { return std::stoll(golden_.metadata.at(name)); }
+  double recorded(const std::string& name) const {
+    return engine::item(find_tensor(golden_, name));
+  }
+  bool exact() const { return GetParam().dtype == DType::f64; }
+
+  TrainerOptions options() const {
+    return {
+        .model = {.arch = golden_.metadata.at("arch"),
+                  .contrast = golden_.metadata.contains("contrast"),
+                  .propagation = {.power = number("p"),
+                                  .clamp = number("clamp"),
+                                  .transform_layers = static_cast<int>(count("transform_layers"))},
+                  .pos_ratio = number("pos_ratio"),
+                  .instance_weight = number("instance_weight")},
+        .optimizer = {.momentum = number("sgd_momentum"), .weight_decay = number("weight_decay")},
+        .schedule = {.base = number("base_lr"),
+                     .total_steps = count("total_steps"),
+                     .warmup_steps = count("warmup_steps"),
+                     .warmup_multiplier = number("warmup_multiplier")},
+        .branch_momentum = number("momentum"),
+        .precision = GetParam().dtype};
+  }
+
+  StepResult run_step(Trainer& trainer, int64_t step) {
+    const int64_t n = count("batch"), size = count("size");
+    std::vector<Tensor> views, boxes;
+    for (const char* view : {"1.", "2."}) {
+      const std::string name = view + std::to_string(step);
+      views.push_back(test_support::hashed_tensor("view" + name, {n, 3, size, size}, 1.7));
+      boxes.push_back(find_tensor(golden_, "coord" + name));
+    }
+    return trainer.compute_gradients(engine::concatenate_rows(views),
+                                     engine::concatenate_rows(boxes));
+  }
+
+  // Norm and first elements of a tensor against "<kind>_norm.<name>" and "<kind>_head.<name>".
+  void expect_near(const std::string& kind, const std::string& name, const Tensor& found,
+                   double limit_f64, double floor) const {
+    const double norm = recorded(kind + "_norm." + name);
+    const double limit =
+        exact() ? limit_f64 : 5.0 * recorded("f32_error." + kind + "." + name) + 1e-4;
+    const double scale = std::max(norm, floor);
+    EXPECT_NEAR(test_support::norm(found), norm, limit * scale) << kind << ' ' << name;
+    const auto head = golden_.tensors.find(kind + "_head." + name);
+    if (head == golden_.tensors.end()) return;
+    const Tensor first = found.reshape({found.elements()}).rows(0, head->second.elements());
+    EXPECT_LE(distance(first, head->second) * test_support::norm(head->second), limit * scale)
+        << kind << ' ' << name;
+  }
+
+  TensorFile golden_ =
+      test_support::golden("step_" + std::to_string(GetParam().file) + ".safetensors");
+};
+
+TEST_P(StepGolden, EqualsTheReference) {
+  Trainer trainer(options());
+  test_support::hashed_init(trainer.model());
+  test_support::copy_to_momentum_branch(trainer.model());
+  const double floor = recorded("gradient_floor");
+  for (int64_t step = 0; step < count("steps"); ++step) {
+    const StepResult result = run_step(trainer, step);
+    const std::string number = std::to_string(step);
+    const double limit =
+        exact() ? (step == 0 ? 1e-9 : 1e-7) : 5.0 * recorded("f32_error.loss." + number) + 1e-5;
+    EXPECT_NEAR(result.loss, recorded("loss." + number), limit) << "step " << step;
+    for (const layers::NamedVar& p : trainer.model().parameters()) {
+      if (step == 0 && p.var.needs_grad()) expect_near("grad", p.name, p.var.grad(), 1e-9, floor);
+    }
+    trainer.apply_gradients();
+  }
+  for (const layers::NamedVar& p : trainer.model().parameters()) {
+    expect_near("final", p.name, p.var.value(), 1e-7, 0.0);
+  }
+  for (const layers::NamedTensor& b : trainer.model().buffers()) {
+    if (!b.name.ends_with("num_batches_tracked"))
+      expect_near("buffer", b.name, b.tensor, 1e-7, 0.0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StepGolden,
+                         testing::Values(Case{0, DType::f64}, Case{1, DType::f64},
+                                         Case{2, DType::f64}, Case{3, DType::f64},
+                                         Case{0, DType::f32}, Case{1, DType::f32},
+                                         Case{2, DType::f32}, Case{3, DType::f32}));
+
+}  // namespace
+}  // namespace pixpro

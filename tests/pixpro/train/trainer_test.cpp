@@ -1,0 +1,201 @@
+// What a training step promises beside its numbers.
+#include "pixpro/train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/tensor_ops.h"
+#include "pixpro/train/weights.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace pixpro {
+namespace {
+
+using engine::DType;
+using test_support::distance;
+
+TrainerOptions small_options() {
+  TrainerOptions options;
+  options.model = {.arch = "resnet18", .hidden_channels = 32, .out_channels = 16};
+  options.schedule = {.base = 0.1, .total_steps = 10};
+  return options;
+}
+
+struct Batch {
+  Tensor views, boxes;
+};
+
+Batch batch_of(int64_t images, int64_t size, const std::string& name = "views") {
+  Tensor boxes({2 * images, 4}, DType::f64);
+  for (int64_t i = 0; i < boxes.elements(); ++i) {
+    boxes.data<double>()[i] = i % 4 < 2 ? 0.05 * static_cast<double>(i % 3) : 0.8;
+  }
+  return {test_support::hashed_tensor(name, {2 * images, 3, size, size}, 1.7, 0.0, 0, DType::f32),
+          boxes};
+}
+
+std::vector<double> all_weights(Trainer& trainer) {
+  std::vector<double> all;
+  for (const layers::NamedTensor& t : state_of(trainer.model())) {
+    const std::vector<double> values = engine::to_values(t.tensor);
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
+TEST(Trainer, SameSeedSameBits) {
+  std::vector<std::vector<double>> runs;
+  for (int run = 0; run < 2; ++run) {
+    Trainer trainer(small_options());
+    for (int step = 0; step < 2; ++step) {
+      const Batch batch = batch_of(2, 64, "views" + std::to_string(step));
+      trainer.step(batch.views, batch.boxes);
+    }
+    runs.push_back(all_weights(trainer));
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+}
+
+TEST(Trainer, MicroBatchesAverageTheGradientsOfTheirParts) {
+  // Two micro-batches of two images: the mean of the gradients that each of them has alone.
+  TrainerOptions options = small_options();
+  options.precision = DType::f64;
+  const Batch batch = batch_of(4, 64);
+  options.accumulate = 2;
+  Trainer whole(options);
+  const StepResult result = whole.compute_gradients(batch.views, batch.boxes);
+
+  options.accumulate = 1;
+  Trainer parts(options);
+  double loss = 0.0;
+  for (int64_t part = 0; part < 2; ++part) {
+    const auto half = [&](const Tensor& t) {
+      return engine::concatenate_rows({t.rows(2 * part, 2), t.rows(4 + 2 * part, 2)});
+    };
+    loss += 0.5 * parts.compute_gradients(half(batch.views), half(batch.boxes)).loss;
+  }
+  EXPECT_NEAR(result.loss, loss, 1e-12);
+  const auto expected = parts.model().parameters(), found = whole.model().parameters();
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!found[i].var.needs_grad()) continue;
+    Tensor half = engine::clone(expected[i].var.grad());
+    for (int64_t j = 0; j < half.elements(); ++j) half.data<double>()[j] *= 0.5;
+    EXPECT_LE(distance(found[i].var.grad(), half, 1e-9), 1e-9) << found[i].name;
+  }
+}
+
+TEST(Trainer, RefusesABatchThatDoesNotSplit) {
+  TrainerOptions options = small_options();
+  options.accumulate = 3;
+  Trainer trainer(options);
+  const Batch batch = batch_of(4, 64);
+  EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
+}
+
+TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
+  Trainer trainer(small_options());
+  Batch batch = batch_of(2, 64);
+  batch.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  const Tensor weight = trainer.model().parameters()[0].var.value();
+  const std::vector<double> before = engine::to_values(weight);
+  EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
+  EXPECT_EQ(engine::to_values(weight), before);
+}
+
+TEST(Trainer, MemoryStaysLevelFromStepToStep) {
+  Trainer trainer(small_options());
+  const Batch batch = batch_of(2, 64);
+  const auto stats = [] { return engine::allocator_of(engine::kCpu).stats(); };
+  trainer.step(batch.views, batch.boxes);
+  trainer.step(batch.views, batch.boxes);
+  const engine::MemoryStats before = stats();
+  for (int i = 0; i < 3; ++i) trainer.step(batch.views, batch.boxes);
+  EXPECT_EQ(stats().current_bytes, before.current_bytes);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(stats().system_allocations, before.system_allocations);
+#endif
+}
+
+TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
+  TrainerOptions options = small_options();
+  const Batch batch = batch_of(2, 96);
+  Trainer healthy(options);
+  const CollapseMeasures fresh = healthy.compute_gradients(batch.views, batch.boxes).collapse;
+  EXPECT_GT(fresh.feature_std, 0.01);
+
+  // Last layers of zero weight and constant bias: every pixel gets the same feature.
+  Trainer collapsed(options);
+  for (const layers::NamedVar& p : collapsed.model().parameters()) {
+    const bool last_weight =
+        p.name.ends_with("linear2.weight") || p.name == "value_transform.weight";
+    Tensor value = p.var.value();
+    if (last_weight) engine::copy_into(engine::zeros(value.shape()), value);
+    if (p.name.ends_with("linear2.bias"))
+      engine::copy_into(engine::full(value.shape(), 1.0), value);
+    if (p.name == "value_transform.bias")
+      engine::copy_into(engine::full(value.shape(), 1.0), value);
+  }
+  const StepResult result = collapsed.compute_gradients(batch.views, batch.boxes);
+  EXPECT_NEAR(result.loss, -4.0, 1e-3);  // the lowest loss there is
+  EXPECT_LT(result.collapse.feature_std, 1e-3);
+  EXPECT_NEAR(result.collapse.positive_similarity, 1.0, 1e-3);
+  EXPECT_NEAR(result.collapse.other_similarity, 1.0, 1e-3);
+}
+
+TEST(Trainer, LearnsOneBatchByHeart) {
+  TrainerOptions options = small_options();
+  options.optimizer = {.lars = false, .weight_decay = 0.0};
+  options.schedule = {.base = 0.05, .total_steps = 30};
+  Trainer trainer(options);
+  const Batch batch = batch_of(4, 64);
+  const double first = trainer.step(batch.views, batch.boxes).loss;
+  double last = first;
+  for (int step = 1; step < 30; ++step) last = trainer.step(batch.views, batch.boxes).loss;
+  EXPECT_LT(last, first - 0.5);
+}
+
+TEST(Weights, ReturnToAnotherModel) {
+  Trainer source(small_options());
+  TrainerOptions other = small_options();
+  other.seed = 5;
+  other.precision = DType::f64;
+  Trainer target(other);
+  const LoadReport report = load_weights(weights_of(source.model()), target.model());
+  EXPECT_TRUE(report.unused.empty() && report.kept.empty());
+  EXPECT_EQ(all_weights(source), all_weights(target));
+}
+
+TEST(Weights, NameWhatIsMissingOrMisshapen) {
+  Trainer trainer(small_options());
+  engine::TensorFile file = weights_of(trainer.model());
+  const auto message = [&] {
+    try {
+      load_weights(file, trainer.model());
+    } catch (const engine::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  file.tensors["encoder.conv1.weight"] = engine::zeros({64, 3, 3, 3});
+  EXPECT_NE(message().find("'encoder.conv1.weight' has the shape [64,3,3,3], expected [64,3,7,7]"),
+            std::string::npos)
+      << message();
+  file.tensors.erase("encoder.conv1.weight");
+  EXPECT_NE(message().find("encoder.conv1.weight"), std::string::npos) << message();
+}
+
+TEST(Weights, BuffersMayBeMissingAndOthersMayBeMore) {
+  Trainer trainer(small_options());
+  engine::TensorFile file = weights_of(trainer.model());
+  file.tensors.erase("encoder.bn1.running_mean");
+  file.tensors["fc.weight"] = engine::zeros({2});
+  const LoadReport report = load_weights(file, trainer.model());
+  EXPECT_EQ(report.kept, std::vector<std::string>{"encoder.bn1.running_mean"});
+  EXPECT_EQ(report.unused, std::vector<std::string>{"fc.weight"});
+}
+
+}  // namespace
+}  // namespace pixpro
