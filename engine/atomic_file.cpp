@@ -26,9 +26,9 @@ namespace fs = std::filesystem;
 // target's name fits.
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<int> count = 0;
-  const std::string start = "." + path.filename().string().substr(0, 200);
+  const std::string name = path.filename().string().substr(0, 200);
   return path.parent_path() /
-         (start + "." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
+         ("." + name + "." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
 }
 
 // A new name is safe only when its folder has reached the disk too. Some file systems cannot flush

@@ -30,7 +30,7 @@ Tensor Tensor::reshape(Shape shape) const {
 
 Tensor Tensor::rows(int64_t begin, int64_t count) const {
   require(shape_.rank() >= 1 && begin >= 0 && count >= 0 && begin <= shape_[0] - count,
-          "rows: ", begin, " .. ", begin + count, " are not in ", shape_);
+          "rows: ", count, " rows from row ", begin, " on are not in ", shape_);
   Tensor view = *this;
   view.shape_ = shape_.with(0, count);
   if (count > 0) view.offset_bytes_ += begin * (view.bytes() / count);

@@ -21,6 +21,11 @@ static_assert(std::endian::native == std::endian::little, "the format's numbers 
 
 constexpr int64_t kLengthBytes = 8;  // the header's length, in front of it
 
+std::string file_called(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  return "'" + name + "'";
+}
+
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path)
@@ -103,7 +108,7 @@ TensorFileHeader header_of(const TensorFile& file) {
 }  // namespace
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
-  return within("'" + path.string() + "'", [&] {
+  return within(file_called(path), [&] {
     const InputFile file(path);
     const std::string text = read_header_text(file);
     const int64_t data_begin = kLengthBytes + static_cast<int64_t>(text.size());
@@ -121,7 +126,7 @@ TensorFile read_tensor_file(const std::filesystem::path& path) {
 
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {
   TensorFileHeader header;
-  const std::string text = within("cannot write '" + path.string() + "'", [&] {
+  const std::string text = within("cannot write " + file_called(path), [&] {
     header = header_of(file);
     return header_text(header);
   });
@@ -139,8 +144,8 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
 const Tensor& find_tensor(const TensorFile& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found != file.tensors.end()) return found->second;
-  const std::string source = file.source.empty() ? "" : "'" + file.source.string() + "': ";
-  fail(source, tensor_called(name), " is missing; the file has ", file.tensors.size(), " others");
+  const std::string where = file.source.empty() ? "tensors" : file_called(file.source);
+  fail(where, ": ", tensor_called(name), " is missing; there are ", file.tensors.size(), " others");
 }
 
 }  // namespace engine

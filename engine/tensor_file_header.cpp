@@ -83,6 +83,8 @@ Json parse_json(const std::string& text) {
     }
     return true;
   };
+  // The parser would take a zero byte for the end of the text.
+  require(text.find('\0') == std::string::npos, "the header is not JSON: it holds a zero byte");
   try {
     return Json::parse(text, watch);
   } catch (const Json::exception& error) {
@@ -150,7 +152,10 @@ void require_gapless(const std::vector<StoredTensor>& tensors, int64_t data_byte
 
 }  // namespace
 
-std::string tensor_called(const std::string& name) { return "tensor '" + shown(name) + "'"; }
+std::string tensor_called(const std::string& name) {
+  const std::string text = shown(name);
+  return "tensor '" + text + "'";
+}
 
 const StoredType& stored_type(DType dtype) {
   const auto same = [dtype](const StoredType& type) { return type.dtype == dtype && !type.widen; };

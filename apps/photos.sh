@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# photos.sh FOLDER: fills FOLDER with several hundred overlapping 400 x 400 tiles of the photographs
+# in Debian's wallpaper packages (see packages.sh). A folder that is there is complete and stays.
+set -euo pipefail
+folder=$1
+[ ! -d "$folder" ] || exit 0
+
+tile=400 step=200 shorter_side=800
+share=/usr/share
+photos=("$share"/backgrounds/*_by_*.jpg "$share"/backgrounds/mate/nature/*.jpg)
+for name in after-the-rain.jpg appleflower.png butterfly.png Butterfly-Kenneth-Wimer.jpg cloud.png \
+  drop.png flowers.png fog.jpg this-is-not-windows.jpg Valendas.png; do
+  photos+=("$share/lxqt/wallpapers/$name")
+done
+
+mkdir -p "$(dirname "$folder")"
+work=$(mktemp -d "$(dirname "$folder")/photos.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tiles"
+for photo in "${photos[@]}"; do
+  name=$(basename "${photo%.*}")
+  # MPC is ImageMagick's own memory format: the photograph is decoded and shrunk once.
+  convert "$photo" -quiet -strip -resize "${shorter_side}x${shorter_side}^" "$work/photo.mpc"
+  read -r width height < <(identify -format '%w %h\n' "$work/photo.mpc")
+  for ((y = 0; y + tile <= height; y += step)); do
+    for ((x = 0; x + tile <= width; x += step)); do
+      convert "$work/photo.mpc" -crop "${tile}x${tile}+$x+$y" +repage -strip -quality 90 \
+        "$work/tiles/${name}_${y}_${x}.jpg"
+    done
+  done
+done
+mv "$work/tiles" "$folder"  # only now is the folder there: an interrupted run starts afresh
+echo "Cut $(find "$folder" -name '*.jpg' | wc -l) tiles from ${#photos[@]} photographs into $folder"
