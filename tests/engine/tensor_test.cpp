@@ -1,8 +1,8 @@
 #include "engine/tensor.h"
 
-#include <limits>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <sstream>
 
 #include "engine/tensor_ops.h"

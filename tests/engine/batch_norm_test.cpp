@@ -1,0 +1,226 @@
+// Batch normalisation in every layout against the formula in float64.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+
+#include "engine/kernels/norm.h"
+#include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using test_support::distance;
+using test_support::hashed_tensor;
+
+constexpr Layout kLayouts[] = {Layout::plain, Layout::nhwc, Layout::blocked8, Layout::blocked16};
+
+struct Case {
+  Shape shape;
+  int64_t views;
+  bool relu, residual;
+};
+const std::vector<Case> kCases = {
+    {{4, 16, 5, 3}, 1, false, false}, {{4, 32, 5, 3}, 2, true, false},
+    {{6, 16, 1, 1}, 3, true, true},   {{2, 7, 4, 9}, 2, false, true},
+    {{3, 40, 2, 2}, 1, true, true},
+};
+
+// What a whole forward and backward pass must give, channel by channel.
+struct Expected {
+  Tensor x, weight, bias, residual, dy;
+  Tensor y, statistics, dx, dresidual, dweight, dbias;
+};
+
+Expected expected(const Case& c) {
+  const int64_t channels = c.shape[1], pixels = c.shape[2] * c.shape[3];
+  Expected e{.x = hashed_tensor("x", c.shape, 1.0, 0.3),
+             .weight = hashed_tensor("weight", {channels}, 0.5, 1.0),
+             .bias = hashed_tensor("bias", {channels}),
+             .residual = c.residual ? hashed_tensor("residual", c.shape) : Tensor(),
+             .dy = hashed_tensor("dy", c.shape),
+             .y = zeros(c.shape, DType::f64),
+             .statistics = zeros({c.views, 2, channels}, DType::f64),
+             .dx = zeros(c.shape, DType::f64),
+             .dresidual = c.residual ? zeros(c.shape, DType::f64) : Tensor(),
+             .dweight = zeros({channels}, DType::f64),
+             .dbias = zeros({channels}, DType::f64)};
+  const double *x = e.x.data<double>(), *dy = e.dy.data<double>();
+  const int64_t per_view = c.shape[0] / c.views;
+  const double count = static_cast<double>(per_view * pixels);
+  for (int64_t view = 0; view < c.views; ++view) {
+    for (int64_t ch = 0; ch < channels; ++ch) {
+      std::vector<size_t> places;
+      for (int64_t n = view * per_view; n < (view + 1) * per_view; ++n) {
+        for (int64_t p = 0; p < pixels; ++p) {
+          places.push_back(static_cast<size_t>((n * channels + ch) * pixels + p));
+        }
+      }
+      double mean = 0.0, variance = 0.0, dz_sum = 0.0, dz_x_sum = 0.0;
+      for (const size_t i : places) mean += x[i] / count;
+      for (const size_t i : places) variance += (x[i] - mean) * (x[i] - mean) / count;
+      e.statistics.data<double>()[view * 2 * channels + ch] = mean;
+      e.statistics.data<double>()[(view * 2 + 1) * channels + ch] = variance;
+      const double weight = e.weight.data<double>()[ch], rstd = 1.0 / std::sqrt(variance + 1e-5);
+      const auto dz = [&](size_t i) {
+        return c.relu && e.y.data<double>()[i] <= 0.0 ? 0.0 : dy[i];
+      };
+      for (const size_t i : places) {
+        double z = (x[i] - mean) * rstd * weight + e.bias.data<double>()[ch];
+        if (c.residual) z += e.residual.data<double>()[i];
+        e.y.data<double>()[i] = c.relu ? std::max(z, 0.0) : z;
+        dz_sum += dz(i);
+        dz_x_sum += dz(i) * (x[i] - mean) * rstd;
+      }
+      for (const size_t i : places) {
+        e.dx.data<double>()[i] =
+            weight * rstd * (dz(i) - dz_sum / count - (x[i] - mean) * rstd * dz_x_sum / count);
+        if (c.residual) e.dresidual.data<double>()[i] = dz(i);
+      }
+      e.dbias.data<double>()[ch] += dz_sum;
+      e.dweight.data<double>()[ch] += dz_x_sum;
+    }
+  }
+  return e;
+}
+
+struct Found {
+  Tensor y, statistics, dx, dresidual, dweight, dbias;
+};
+
+Found run(const Case& c, const Expected& e, DType dtype, Layout layout) {
+  CpuContext& ctx = cpu_context();
+  const auto as = [&](const Tensor& t) {
+    return t.defined() ? to_layout(to_dtype(t, dtype), layout) : t;
+  };
+  const BatchNormOptions options{.relu = c.relu};
+  const Tensor x = as(e.x), dy = as(e.dy), residual = as(e.residual);
+  const Tensor weight = to_dtype(e.weight, dtype), bias = to_dtype(e.bias, dtype);
+  Found f{.y = empty_like(x),
+          .statistics = empty_like(e.statistics),
+          .dx = empty_like(x),
+          .dresidual = c.residual ? empty_like(x) : Tensor(),
+          .dweight = empty_like(weight),
+          .dbias = empty_like(weight)};
+  batch_norm_statistics(ctx, x, f.statistics);
+  batch_norm_apply(ctx, x, f.statistics, weight, bias, residual, options, f.y);
+  Tensor sums = empty_like(f.statistics);
+  batch_norm_backward_reduce(ctx, dy, x, f.y, f.statistics, options, sums);
+  batch_norm_parameter_gradients(ctx, sums, f.dweight, f.dbias);
+  const int64_t count = x.elements() / c.shape[1] / c.views;
+  batch_norm_backward_apply(ctx, {dy, x, f.y, f.statistics, weight, sums, count}, options, f.dx,
+                            f.dresidual);
+  return f;
+}
+
+TEST(BatchNorm, EqualsTheFormulaInEveryLayout) {
+  for (const Case& c : kCases) {
+    const Expected e = expected(c);
+    for (const Layout layout : kLayouts) {
+      const int64_t block = layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1;
+      if (c.shape[1] % block != 0) continue;
+      for (const DType dtype : {DType::f64, DType::f32}) {
+        const Found f = run(c, e, dtype, layout);
+        const double tolerance = dtype == DType::f64 ? 1e-12 : 1e-5;
+        EXPECT_LE(distance(f.statistics, e.statistics), tolerance) << c.shape << layout << dtype;
+        EXPECT_LE(distance(f.y, e.y), tolerance) << c.shape << layout << dtype;
+        EXPECT_LE(distance(f.dx, e.dx), tolerance) << c.shape << layout << dtype;
+        EXPECT_LE(distance(f.dweight, e.dweight), tolerance) << c.shape << layout << dtype;
+        EXPECT_LE(distance(f.dbias, e.dbias), tolerance) << c.shape << layout << dtype;
+        if (c.residual) {
+          EXPECT_LE(distance(f.dresidual, e.dresidual), tolerance) << c.shape << layout << dtype;
+        }
+      }
+    }
+  }
+}
+
+TEST(BatchNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const int threads = omp_get_max_threads();
+  const Case c{{6, 32, 9, 9}, 2, true, true};
+  const Expected e = expected(c);
+  std::vector<std::vector<double>> runs;
+  for (const int count : {1, 2, 3}) {
+    omp_set_num_threads(count);
+    const Found f = run(c, e, DType::f32, Layout::blocked16);
+    runs.emplace_back();
+    for (const Tensor& t : {f.statistics, f.y, f.dx, f.dweight, f.dbias}) {
+      const std::vector<double> values = to_values(t);
+      runs.back().insert(runs.back().end(), values.begin(), values.end());
+    }
+  }
+  omp_set_num_threads(threads);
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_EQ(runs[0], runs[2]);
+}
+
+TEST(BatchNorm, AVarianceBesideALargeMeanKeepsItsDigits) {
+  Tensor x = to_dtype(hashed_tensor("x", {2, 16, 32, 32}, 1.0, 1e4), DType::f32);
+  Tensor statistics({1, 2, 16}, DType::f64);
+  batch_norm_statistics(cpu_context(), to_layout(x, Layout::blocked16), statistics);
+  const std::vector<double> values = to_values(statistics);
+  for (size_t c = 0; c < 16; ++c) {
+    EXPECT_NEAR(values[c], 1e4, 0.1);
+    EXPECT_NEAR(values[16 + c], 1.0 / 3.0, 0.02);  // of a uniform value in [-1, 1)
+  }
+}
+
+TEST(BatchNorm, RunningEstimatesMoveOncePerViewWithTheUnbiasedVariance) {
+  const Tensor statistics = from_values<double>({2, 2, 1}, {1.0, 4.0, 3.0, 8.0});
+  Tensor mean = zeros({1}), var = full({1}, 1.0);
+  batch_norm_update_running(cpu_context(), statistics, {.momentum = 0.1, .count = 5}, mean, var);
+  EXPECT_NEAR(item(mean), 0.9 * (0.1 * 1.0) + 0.1 * 3.0, 1e-6);
+  EXPECT_NEAR(item(var), 0.9 * (0.9 + 0.1 * 4.0 * 1.25) + 0.1 * 8.0 * 1.25, 1e-6);
+}
+
+TEST(BatchNorm, RefusesABatchThatDoesNotSplitIntoViews) {
+  Tensor statistics({2, 2, 4}, DType::f64);
+  EXPECT_THROW(batch_norm_statistics(cpu_context(), full({3, 4, 2, 2}, 1.0), statistics), Error);
+  Tensor wrong({1, 2, 5}, DType::f64);
+  EXPECT_THROW(batch_norm_statistics(cpu_context(), full({2, 4, 2, 2}, 1.0), wrong), Error);
+}
+
+TEST(L2Normalize, EqualsTheFormulaInEveryLayout) {
+  const Tensor x = hashed_tensor("x", {2, 16, 9, 11}), dy = hashed_tensor("dy", {2, 16, 9, 11});
+  Tensor y = empty_like(x), dx = empty_like(x);
+  for (int64_t n = 0; n < 2; ++n) {
+    for (int64_t p = 0; p < 99; ++p) {
+      const auto at = [&](int64_t c) { return (n * 16 + c) * 99 + p; };
+      double squares = 0.0, dot = 0.0;
+      for (int64_t c = 0; c < 16; ++c) squares += std::pow(x.data<double>()[at(c)], 2);
+      const double norm = std::sqrt(squares);
+      for (int64_t c = 0; c < 16; ++c) y.data<double>()[at(c)] = x.data<double>()[at(c)] / norm;
+      for (int64_t c = 0; c < 16; ++c) dot += y.data<double>()[at(c)] * dy.data<double>()[at(c)];
+      for (int64_t c = 0; c < 16; ++c) {
+        dx.data<double>()[at(c)] =
+            (dy.data<double>()[at(c)] - y.data<double>()[at(c)] * dot) / norm;
+      }
+    }
+  }
+  for (const Layout layout : kLayouts) {
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const Tensor in = to_layout(to_dtype(x, dtype), layout);
+      const Tensor grad = to_layout(to_dtype(dy, dtype), layout);
+      Tensor out = empty_like(in), back = empty_like(in), norms({2, 99}, dtype);
+      l2_normalize_forward(cpu_context(), in, out, norms);
+      l2_normalize_backward(cpu_context(), grad, out, norms, back);
+      const double tolerance = dtype == DType::f64 ? 1e-14 : 1e-6;
+      EXPECT_LE(distance(out, y), tolerance) << layout << dtype;
+      EXPECT_LE(distance(back, dx), tolerance) << layout << dtype;
+    }
+  }
+}
+
+TEST(L2Normalize, AVectorOfLengthZeroIsDividedByTheLeastLength) {
+  const Tensor x = zeros({1, 4}, DType::f64), dy = full({1, 4}, 3.0, DType::f64);
+  Tensor y = empty_like(x), dx = empty_like(x), norms({1, 1}, DType::f64);
+  l2_normalize_forward(cpu_context(), x, y, norms);
+  l2_normalize_backward(cpu_context(), dy, y, norms, dx);
+  EXPECT_EQ(test_support::norm(y), 0.0);
+  for (const double gradient : to_values(dx)) EXPECT_DOUBLE_EQ(gradient, 3e12);
+}
+
+}  // namespace
+}  // namespace engine

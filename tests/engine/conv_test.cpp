@@ -1,0 +1,204 @@
+// Convolution in all three directions against loops in float64 that read like the formula.
+#include "engine/kernels/conv.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using test_support::distance;
+using test_support::hashed_tensor;
+
+struct Case {
+  Shape x, w;
+  Conv2dOptions options;
+};
+
+const std::vector<Case> kCases = {
+    {{2, 3, 17, 14}, {16, 3, 7, 7}, {.stride = 2, .padding = 3}},
+    {{3, 16, 9, 7}, {32, 16, 3, 3}, {.padding = 1}},
+    {{1, 16, 9, 10}, {16, 16, 3, 3}, {.stride = 2, .padding = 1}},
+    {{2, 32, 6, 6}, {48, 32, 1, 1}, {}},
+    {{2, 32, 7, 5}, {16, 32, 1, 1}, {.stride = 2}},
+    {{2, 5, 8, 6}, {7, 5, 3, 3}, {.padding = 1}},
+    {{1, 16, 11, 11}, {16, 16, 3, 3}, {.padding = 2, .dilation = 2}},
+    {{2, 6, 9, 8}, {4, 3, 3, 3}, {.stride = 3, .padding = 2, .groups = 2}},
+    {{2, 32, 7, 7}, {32, 8, 3, 3}, {.padding = 1, .groups = 4}},
+    {{2, 16, 6, 7}, {16, 1, 3, 3}, {.padding = 1, .groups = 16}},
+    {{1, 16, 1, 1}, {32, 16, 1, 1}, {}},
+};
+
+// Calls f(index in x, index in w, index in y) for every product the formula has.
+template <class F>
+void for_products(const Case& c, F&& f) {
+  const Shape y = conv2d_output_shape(c.x, c.w, c.options);
+  const auto& o = c.options;
+  const int64_t per_group = c.w[0] / o.groups;
+  for (int64_t n = 0; n < y[0]; ++n) {
+    for (int64_t out = 0; out < y[1]; ++out) {
+      for (int64_t i = 0; i < y[2]; ++i) {
+        for (int64_t j = 0; j < y[3]; ++j) {
+          for (int64_t in = 0; in < c.w[1]; ++in) {
+            for (int64_t u = 0; u < c.w[2]; ++u) {
+              for (int64_t v = 0; v < c.w[3]; ++v) {
+                const int64_t row = i * o.stride - o.padding + u * o.dilation;
+                const int64_t column = j * o.stride - o.padding + v * o.dilation;
+                if (row < 0 || row >= c.x[2] || column < 0 || column >= c.x[3]) continue;
+                const int64_t channel = out / per_group * c.w[1] + in;
+                f(((n * c.x[1] + channel) * c.x[2] + row) * c.x[3] + column,
+                  ((out * c.w[1] + in) * c.w[2] + u) * c.w[3] + v,
+                  ((n * y[1] + out) * y[2] + i) * y[3] + j);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+struct Expected {
+  Tensor x, w, bias, dy;  // inputs
+  Tensor y, dx, dw, db;   // what must come out
+};
+
+Expected expected(const Case& c) {
+  const Shape out = conv2d_output_shape(c.x, c.w, c.options);
+  Expected e{.x = hashed_tensor("x", c.x),
+             .w = hashed_tensor("w", c.w),
+             .bias = hashed_tensor("b", {c.w[0]}),
+             .dy = hashed_tensor("dy", out),
+             .y = zeros(out, DType::f64),
+             .dx = zeros(c.x, DType::f64),
+             .dw = zeros(c.w, DType::f64),
+             .db = zeros({c.w[0]}, DType::f64)};
+  const double *x = e.x.data<double>(), *w = e.w.data<double>(), *dy = e.dy.data<double>();
+  double *y = e.y.data<double>(), *dx = e.dx.data<double>(), *dw = e.dw.data<double>();
+  for_products(c, [&](int64_t ix, int64_t iw, int64_t iy) {
+    y[iy] += x[ix] * w[iw];
+    dx[ix] += dy[iy] * w[iw];
+    dw[iw] += dy[iy] * x[ix];
+  });
+  const int64_t pixels = out[2] * out[3];
+  for (int64_t i = 0; i < out.elements(); ++i) {
+    const int64_t channel = i / pixels % out[1];
+    y[i] += e.bias.data<double>()[channel];
+    e.db.data<double>()[channel] += dy[i];
+  }
+  return e;
+}
+
+// All three directions in one type, with activations as the network has them or plain.
+void expect_equal(const Case& c, const Expected& e, DType dtype, bool plain, double tolerance) {
+  CpuContext& ctx = cpu_context();
+  const auto activation = [&](const Tensor& t) {
+    const Layout layout = plain ? Layout::plain : activation_layout(kCpu, dtype, t.shape()[1]);
+    return to_layout(to_dtype(t, dtype), layout);
+  };
+  const Tensor x = activation(e.x), dy = activation(e.dy);
+  const Tensor w = to_dtype(e.w, dtype), bias = to_dtype(e.bias, dtype);
+  Tensor y = empty_like(dy), dx = empty_like(x), dw = empty_like(w), db = empty_like(bias), none;
+  conv2d_forward(ctx, x, w, bias, c.options, y);
+  conv2d_backward_data(ctx, dy, w, c.options, dx);
+  conv2d_backward_weights(ctx, x, dy, c.options, dw, db);
+  EXPECT_LE(distance(y, e.y), tolerance) << "y of x " << x << ", w " << w;
+  EXPECT_LE(distance(dx, e.dx), tolerance) << "dx of x " << x << ", w " << w;
+  EXPECT_LE(distance(dw, e.dw), tolerance) << "dw of x " << x << ", w " << w;
+  EXPECT_LE(distance(db, e.db), tolerance) << "db of x " << x << ", w " << w;
+  conv2d_backward_weights(ctx, x, dy, c.options, dw, none);
+  EXPECT_LE(distance(dw, e.dw), tolerance) << "dw without bias of x " << x << ", w " << w;
+}
+
+TEST(Conv2d, EqualsTheFormula) {
+  for (const Case& c : kCases) {
+    const Expected e = expected(c);
+    for (const bool plain : {false, true}) {
+      expect_equal(c, e, DType::f64, plain, 1e-14);
+      expect_equal(c, e, DType::f32, plain, 1e-6);
+      cpu_context().use_library = false;
+      expect_equal(c, e, DType::f32, plain, 1e-6);
+      cpu_context().use_library = true;
+    }
+  }
+}
+
+TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
+  const int threads = omp_get_max_threads();
+  for (const Case& c : kCases) {
+    std::vector<std::vector<double>> runs;
+    for (const int count : {1, 2, 3}) {
+      omp_set_num_threads(count);
+      const Tensor x = hashed_tensor("x", c.x), w = hashed_tensor("w", c.w);
+      const Tensor dy = hashed_tensor("dy", conv2d_output_shape(c.x, c.w, c.options));
+      Tensor y = empty_like(dy), dx = empty_like(x), dw = empty_like(w), none;
+      conv2d_forward(cpu_context(), x, w, none, c.options, y);
+      conv2d_backward_data(cpu_context(), dy, w, c.options, dx);
+      conv2d_backward_weights(cpu_context(), x, dy, c.options, dw, none);
+      runs.push_back(to_values(y));
+      for (const Tensor& t : {dx, dw}) {
+        const std::vector<double> values = to_values(t);
+        runs.back().insert(runs.back().end(), values.begin(), values.end());
+      }
+    }
+    EXPECT_EQ(runs[0], runs[1]);
+    EXPECT_EQ(runs[0], runs[2]);
+  }
+  omp_set_num_threads(threads);
+}
+
+TEST(Conv2d, SteadyStateNeitherReordersNorAllocates) {
+  CpuContext& ctx = cpu_context();
+  const Layout layout = activation_layout(kCpu, DType::f32, 32);
+  const Tensor x = to_layout(full({2, 32, 8, 8}, 0.5), layout), w = full({32, 32, 3, 3}, 0.1);
+  const auto step = [&] {
+    Tensor y = empty_like(x), dx = empty_like(x), dw = empty_like(w), none;
+    conv2d_forward(ctx, x, w, none, {.padding = 1}, y);
+    conv2d_backward_data(ctx, y, w, {.padding = 1}, dx);
+    conv2d_backward_weights(ctx, x, y, {.padding = 1}, dw, none);
+  };
+  step();
+  const int64_t reorders = ctx.reorders;
+  [[maybe_unused]] const int64_t asked = allocator_of(kCpu).stats().system_allocations;
+  step();
+  EXPECT_EQ(ctx.reorders, reorders);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(allocator_of(kCpu).stats().system_allocations, asked);
+#endif
+}
+
+TEST(Conv2d, CountsTheReordersOfAForeignLayout) {
+  CpuContext& ctx = cpu_context();
+  const Tensor x = full({1, 32, 4, 4}, 1.0), w = full({32, 32, 1, 1}, 1.0), none;
+  Tensor y = empty_like(x);
+  const int64_t before = ctx.reorders;
+  conv2d_forward(ctx, x, w, none, {}, y);
+  EXPECT_EQ(ctx.reorders, before + 2);  // x in, y out
+}
+
+std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  try {
+    conv2d_output_shape(x, w, options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Conv2d, ErrorsNameBothShapes) {
+  EXPECT_EQ(message_of({1, 4, 8, 8}, {64, 3, 7, 7}, {}),
+            "conv2d: weight [64,3,7,7] in 1 groups expects C=3, input [1,4,8,8] has C=4");
+  EXPECT_NE(message_of({1, 4, 8, 8}, {5, 2, 3, 3}, {.groups = 2}).find("does not split"),
+            std::string::npos);
+  EXPECT_NE(message_of({1, 3, 2, 2}, {5, 3, 3, 3}, {}).find("does not fit"), std::string::npos);
+  EXPECT_NE(message_of({1, 3, 8, 8}, {5, 3, 3, 3}, {.stride = 0}).find("stride"),
+            std::string::npos);
+  EXPECT_NE(message_of({3, 8, 8}, {5, 3, 3, 3}, {}).find("[N,C,H,W]"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace engine

@@ -1,0 +1,83 @@
+#include "engine/kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using test_support::distance;
+using test_support::hashed_tensor;
+
+struct Case {
+  int64_t batch, m, n, k;  // batch 0: plain matrices
+};
+
+Shape stored(const Case& c, int64_t rows, int64_t columns, bool transposed) {
+  if (transposed) std::swap(rows, columns);
+  return c.batch == 0 ? Shape{rows, columns} : Shape{c.batch, rows, columns};
+}
+
+Tensor expected(const Case& c, const Tensor& a, const Tensor& b, MatmulOptions o) {
+  Tensor product = zeros(stored(c, c.m, c.n, false), DType::f64);
+  const double *x = a.data<double>(), *y = b.data<double>();
+  double* out = product.data<double>();
+  for (int64_t batch = 0; batch < std::max<int64_t>(c.batch, 1); ++batch) {
+    for (int64_t i = 0; i < c.m; ++i) {
+      for (int64_t j = 0; j < c.n; ++j) {
+        for (int64_t k = 0; k < c.k; ++k) {
+          const int64_t left = o.transpose_a ? k * c.m + i : i * c.k + k;
+          const int64_t right = o.transpose_b ? j * c.k + k : k * c.n + j;
+          out[(batch * c.m + i) * c.n + j] +=
+              x[batch * c.m * c.k + left] * y[batch * c.k * c.n + right];
+        }
+      }
+    }
+  }
+  return product;
+}
+
+TEST(Matmul, EqualsTheFormulaInAllTranspositions) {
+  for (const Case& c : {Case{0, 1, 1, 1}, Case{0, 7, 5, 3}, Case{3, 4, 6, 5}, Case{0, 70, 150, 300},
+                        Case{2, 49, 49, 256}, Case{1, 130, 1, 17}}) {
+    for (const bool ta : {false, true}) {
+      for (const bool tb : {false, true}) {
+        const Tensor a = hashed_tensor("a", stored(c, c.m, c.k, ta));
+        const Tensor b = hashed_tensor("b", stored(c, c.k, c.n, tb));
+        const Tensor correct = expected(c, a, b, {ta, tb});
+        for (const bool library : {true, false}) {
+          cpu_context().use_library = library;
+          for (const DType dtype : {DType::f64, DType::f32}) {
+            Tensor found(matmul_output_shape(a.shape(), b.shape(), {ta, tb}), dtype);
+            matmul(cpu_context(), to_dtype(a, dtype), to_dtype(b, dtype), {ta, tb}, found);
+            EXPECT_LE(distance(found, correct), dtype == DType::f64 ? 1e-14 : 2e-6)
+                << a.shape() << b.shape() << ta << tb << dtype << library;
+          }
+        }
+        cpu_context().use_library = true;
+      }
+    }
+  }
+}
+
+TEST(Matmul, ASumOfNothingIsZero) {
+  const Tensor a({2, 0}), b({0, 3});
+  Tensor c = full({2, 3}, 7.0);
+  matmul(cpu_context(), a, b, {}, c);
+  EXPECT_EQ(test_support::norm(c), 0.0);
+}
+
+TEST(Matmul, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(matmul_output_shape({2, 3}, {4, 5}, {}), Error);
+  EXPECT_THROW(matmul_output_shape({2, 3}, {3}, {}), Error);
+  EXPECT_THROW(matmul_output_shape({2, 3, 4}, {3, 4, 5}, {}), Error);
+  EXPECT_EQ(matmul_output_shape({2, 3}, {5, 3}, {.transpose_b = true}), (Shape{2, 5}));
+  Tensor c({3, 3});
+  EXPECT_THROW(matmul(cpu_context(), full({2, 3}, 1.0), full({3, 3}, 1.0), {}, c), Error);
+}
+
+}  // namespace
+}  // namespace engine
