@@ -1,5 +1,6 @@
 #include "autograd/tape.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/tensor_ops.h"
@@ -27,6 +28,13 @@ void run(const Node& node, const Tensor& dy) {
 }
 
 }  // namespace
+
+bool is_parameter_of(const std::vector<Var>& inputs, const Tensor& tensor) {
+  return std::ranges::any_of(inputs, [&](const Var& input) {
+    return input.needs_grad() && input.slot()->producer < 0 &&
+           input.value().buffer() == tensor.buffer();
+  });
+}
 
 Tape::Tape() : previous_(std::exchange(current_tape, this)) {}
 

@@ -28,7 +28,7 @@ struct Node {
   std::vector<std::shared_ptr<GradSlot>> inputs;  // null for an optional input that is absent
   std::shared_ptr<GradSlot> output;
   std::function<Gradients(const Tensor& dy, const Needs&)> backward;
-  std::vector<Saved> saved;
+  std::vector<Saved> saved;  // without parameters, which stay in memory anyway
 };
 
 class Tape {
@@ -79,6 +79,9 @@ std::array<Tensor, sizeof...(Tensors)> save(const Tensors&... tensors) {
   return {tensors...};
 }
 
+// Is the tensor one of the inputs that are leaves? Those live on whether they are saved or not.
+bool is_parameter_of(const std::vector<Var>& inputs, const Tensor& tensor);
+
 // What every op ends with: wraps y in a Var and, where a tape is recording and an input needs a
 // gradient, appends the node. backward(dy, needs, saved...) returns the Gradients. It captures
 // options and shapes only; a captured Var or Node would be a cycle that never dies.
@@ -93,7 +96,9 @@ Var record(const char* op, const std::vector<Var>& inputs, Tensor y, std::array<
   Node node{.op = op, .inputs = {}, .output = nullptr, .backward = nullptr, .saved = {}};
   for (const Var& input : inputs) node.inputs.push_back(input.slot());
   for (const Tensor& tensor : saved) {
-    if (tensor.defined()) node.saved.push_back({tensor.buffer(), tensor.bytes()});
+    if (tensor.defined() && !is_parameter_of(inputs, tensor)) {
+      node.saved.push_back({tensor.buffer(), tensor.bytes()});
+    }
   }
   node.backward = [saved = std::move(saved), backward = std::move(backward)](
                       const Tensor& dy, const Needs& needs) -> Gradients {

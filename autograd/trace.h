@@ -12,7 +12,8 @@ namespace autograd {
 using LeafNames = std::map<const GradSlot*, std::string>;
 
 // One line a node, in the order of recording: number, op, inputs (#node or parameter) with shapes,
-// output shape, bytes saved for backward. A tensor that several nodes save counts at the first.
+// output shape, bytes saved for backward. A tensor that several nodes save counts at the first;
+// parameters do not count.
 std::string trace_text(const Tape& tape, const LeafNames& names);
 
 // The same as a Graphviz digraph: dot -Tsvg trace.dot > trace.svg

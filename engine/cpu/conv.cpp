@@ -18,7 +18,7 @@ void check(const char* op, const Tensor& x, const Tensor& w, const Tensor& y,
 
 void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
   require(!bias.defined() || (bias.shape() == Shape{w.shape()[0]} && bias.dtype() == w.dtype()), op,
-          ": bias [", w.shape()[0], "] expected, found ", bias.shape());
+          ": bias ", w.dtype(), " [", w.shape()[0], "] expected, found ", bias);
 }
 
 bool by_library(const CpuContext& ctx, const Tensor& x) {
@@ -37,13 +37,14 @@ Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o
       o.stride >= 1 && o.padding >= 0 && o.dilation >= 1 && o.groups >= 1,
       "conv2d: stride, dilation and groups of 1 or more and padding of 0 or more expected, found ",
       o.stride, ", ", o.dilation, ", ", o.groups, " and ", o.padding);
+  require(w.elements() > 0, "conv2d: weight ", w, " has no elements");
   require(w[0] % o.groups == 0, "conv2d: weight ", w, " does not split into ", o.groups, " groups");
   require(x[1] == w[1] * o.groups, "conv2d: weight ", w, " in ", o.groups,
           " groups expects C=", w[1] * o.groups, ", input ", x, " has C=", x[1]);
   const auto extent = [&](int axis) {
     const int64_t room = x[axis] + 2 * o.padding - o.dilation * (w[axis] - 1) - 1;
-    require(room >= 0 && w[axis] >= 1, "conv2d: weight ", w, " with dilation ", o.dilation,
-            " does not fit input ", x, " with padding ", o.padding);
+    require(room >= 0, "conv2d: weight ", w, " with dilation ", o.dilation, " does not fit input ",
+            x, " with padding ", o.padding);
     return room / o.stride + 1;
   };
   return {x[0], w[0], extent(2), extent(3)};

@@ -3,6 +3,7 @@
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/onednn.h"
 #include "engine/kernels/pointwise.h"
+#include "engine/parallel.h"
 
 namespace engine {
 namespace {
@@ -13,12 +14,17 @@ void plain_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tenso
   const int64_t m = c.shape()[rank - 2], n = c.shape()[rank - 1];
   const int64_t k = a.shape()[rank - (options.transpose_a ? 2 : 1)];
   const int64_t batch = rank == 3 ? c.shape()[0] : 1;
-  for (int64_t i = 0; i < batch; ++i) {
-    MatrixView<T> left{a.data<T>() + i * m * k, k, 1}, right{b.data<T>() + i * k * n, n, 1};
-    if (options.transpose_a) left = {left.data, 1, m};
-    if (options.transpose_b) right = {right.data, 1, k};
-    gemm<T>({m, n, k, n}, left, right, c.data<T>() + i * m * n);
-  }
+  MatrixView<T> left{a.data<T>(), k, 1}, right{b.data<T>(), n, 1};
+  if (options.transpose_a) left = {left.data, 1, m};
+  if (options.transpose_b) right = {right.data, 1, k};
+  T* product = c.data<T>();
+  // A single product is shared out within gemm.
+  parallel_for(batch, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      gemm<T>({m, n, k, n}, {left.data + i * m * k, left.row_stride, left.column_stride},
+              {right.data + i * k * n, right.row_stride, right.column_stride}, product + i * m * n);
+    }
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
 #include <vector>
 
 namespace engine {
@@ -22,13 +23,14 @@ Library& library() {
   return lib;
 }
 
+// Runs f, which asks oneDNN for `what` of two tensors; its refusal becomes an Error.
 template <class F>
-void guarded(const char* what, F&& f) {
+void guarded(const char* what, const Tensor& a, const Tensor& b, F&& f) {
   try {
     f();
   } catch (const dnnl::error& error) {
-    fail("oneDNN: ", what, " failed with status ", static_cast<int>(error.status), ": ",
-         error.what());
+    fail("oneDNN: ", what, " of ", a.shape(), " and ", b.shape(), " failed with status ",
+         static_cast<int>(error.status), ": ", error.what());
   }
 }
 
@@ -49,6 +51,8 @@ Desc activation_desc(const Shape& shape, Layout layout) {
 Desc preferred_desc(const Shape& shape) {
   return activation_desc(shape, activation_layout(kCpu, DType::f32, shape[1]));
 }
+
+Desc any_desc(const Dims& dims) { return {dims, memory::data_type::f32, memory::format_tag::any}; }
 
 Dims weight_dims(const Shape& w, int64_t groups) {
   if (groups == 1) return dims_of(w);
@@ -113,12 +117,19 @@ struct ConvProblem {
 
   ConvProblem(const Shape& x, const Shape& w, const Conv2dOptions& o, bool with_bias)
       : src(preferred_desc(x)),
-        weights(weight_dims(w, o.groups), memory::data_type::f32, memory::format_tag::any),
+        weights(any_desc(weight_dims(w, o.groups))),
         bias(with_bias ? plain_desc({w[0]}) : Desc()),
         dst(preferred_desc(conv2d_output_shape(x, w, o))),
         strides{o.stride, o.stride},
         dilates{o.dilation - 1, o.dilation - 1},
         padding{o.padding, o.padding} {}
+
+  ConvProblem in_any_layout() const {
+    ConvProblem free = *this;
+    free.src = any_desc(src.dims());
+    free.dst = any_desc(dst.dims());
+    return free;
+  }
 
   dnnl::convolution_forward::primitive_desc forward() const {
     return {{dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, src, weights,
@@ -141,6 +152,22 @@ struct ConvProblem {
             forward()};
   }
 };
+
+bool is_reference(const dnnl::primitive_desc_base& pd) {
+  return std::string_view(pd.impl_info_str()).starts_with("ref");
+}
+
+// The primitive for the layouts the engine keeps activations in. For some problems oneDNN has only
+// its reference loops in those (the gradient of a 3-channel image, groups narrower than a block,
+// blocked channels in and plain ones out): reordering into the layouts of its choice is many times
+// faster.
+template <class PrimitiveDesc>
+PrimitiveDesc best(const ConvProblem& problem, PrimitiveDesc (ConvProblem::*describe)() const) {
+  const PrimitiveDesc kept = (problem.*describe)();
+  if (!is_reference(kept)) return kept;
+  const PrimitiveDesc free = (problem.in_any_layout().*describe)();
+  return is_reference(free) ? kept : free;
+}
 
 // An activation in the layout a primitive wants: the tensor itself or a reordered copy.
 struct Input {
@@ -213,10 +240,11 @@ Desc matrix_desc(const Tensor& t, bool transposed) {
 
 void onednn_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y) {
-  guarded("convolution forward", [&] {
+  guarded("convolution forward", x, w, [&] {
     const Kind kind = bias.defined() ? kForwardBias : kForward;
     const Plan& plan = plan_of(conv_key(kind, x.shape(), w.shape(), options), [&] {
-      const auto pd = ConvProblem(x.shape(), w.shape(), options, bias.defined()).forward();
+      const ConvProblem problem(x.shape(), w.shape(), options, bias.defined());
+      const auto pd = best(problem, &ConvProblem::forward);
       return Plan{dnnl::convolution_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(),
                   pd.scratchpad_desc()};
     });
@@ -233,9 +261,10 @@ void onednn_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, cons
 
 void onednn_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                                const Conv2dOptions& options, Tensor& dx) {
-  guarded("convolution backward to data", [&] {
+  guarded("convolution backward to data", dy, w, [&] {
     const Plan& plan = plan_of(conv_key(kBackwardData, dx.shape(), w.shape(), options), [&] {
-      const auto pd = ConvProblem(dx.shape(), w.shape(), options, false).backward_data();
+      const ConvProblem problem(dx.shape(), w.shape(), options, false);
+      const auto pd = best(problem, &ConvProblem::backward_data);
       return Plan{dnnl::convolution_backward_data(pd), pd.diff_src_desc(), pd.weights_desc(),
                   pd.diff_dst_desc(), pd.scratchpad_desc()};
     });
@@ -251,10 +280,11 @@ void onednn_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& 
 
 void onednn_conv_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
                                   const Conv2dOptions& options, Tensor& dw, Tensor& db) {
-  guarded("convolution backward to weights", [&] {
+  guarded("convolution backward to weights", x, dy, [&] {
     const Kind kind = db.defined() ? kBackwardBoth : kBackwardWeights;
     const Plan& plan = plan_of(conv_key(kind, x.shape(), dw.shape(), options), [&] {
-      const auto pd = ConvProblem(x.shape(), dw.shape(), options, db.defined()).backward_weights();
+      const ConvProblem problem(x.shape(), dw.shape(), options, db.defined());
+      const auto pd = best(problem, &ConvProblem::backward_weights);
       return Plan{dnnl::convolution_backward_weights(pd), pd.src_desc(), pd.diff_weights_desc(),
                   pd.diff_dst_desc(), pd.scratchpad_desc()};
     });
@@ -271,7 +301,7 @@ void onednn_conv_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor
 
 void onednn_matmul(CpuContext&, const Tensor& a, const Tensor& b, MatmulOptions options,
                    Tensor& c) {
-  guarded("matrix product", [&] {
+  guarded("matrix product", a, b, [&] {
     Key key = {kMatmul, options.transpose_a, options.transpose_b, a.shape().rank()};
     for (const Tensor* t : {&a, &b}) key.insert(key.end(), t->shape().begin(), t->shape().end());
     const Plan& plan = plan_of(key, [&] {

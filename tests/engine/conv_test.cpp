@@ -31,6 +31,14 @@ const std::vector<Case> kCases = {
     {{2, 32, 7, 7}, {32, 8, 3, 3}, {.padding = 1, .groups = 4}},
     {{2, 16, 6, 7}, {16, 1, 3, 3}, {.padding = 1, .groups = 16}},
     {{1, 16, 1, 1}, {32, 16, 1, 1}, {}},
+    {{2, 48, 13, 15}, {80, 48, 3, 3}, {.padding = 1}},  // several blocks of the plain product
+    {{3, 24, 7, 9}, {24, 1, 5, 3}, {.stride = 2, .padding = 2, .groups = 24}},
+    // The library has only reference loops for these in the engine's layouts.
+    {{3, 32, 6, 5}, {10, 32, 1, 1}, {}},
+    {{1, 24, 6, 8}, {32, 24, 3, 3}, {.padding = 1}},
+    {{2, 32, 12, 11}, {32, 32, 3, 3}, {.stride = 2, .padding = 2, .dilation = 2}},
+    {{1, 32, 9, 6}, {16, 32, 1, 1}, {.stride = 2, .padding = 3}},
+    {{2, 128, 5, 6}, {128, 4, 3, 3}, {.padding = 1, .groups = 32}},
 };
 
 // Calls f(index in x, index in w, index in y) for every product the formula has.
@@ -134,13 +142,14 @@ TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
     for (const int count : {1, 2, 3}) {
       omp_set_num_threads(count);
       const Tensor x = hashed_tensor("x", c.x), w = hashed_tensor("w", c.w);
-      const Tensor dy = hashed_tensor("dy", conv2d_output_shape(c.x, c.w, c.options));
-      Tensor y = empty_like(dy), dx = empty_like(x), dw = empty_like(w), none;
+      const Tensor dy = hashed_tensor("dy", conv2d_output_shape(c.x, c.w, c.options)), none;
+      Tensor y = empty_like(dy), dx = empty_like(x), dw = empty_like(w);
+      Tensor db({c.w[0]}, DType::f64);
       conv2d_forward(cpu_context(), x, w, none, c.options, y);
       conv2d_backward_data(cpu_context(), dy, w, c.options, dx);
-      conv2d_backward_weights(cpu_context(), x, dy, c.options, dw, none);
+      conv2d_backward_weights(cpu_context(), x, dy, c.options, dw, db);
       runs.push_back(to_values(y));
-      for (const Tensor& t : {dx, dw}) {
+      for (const Tensor& t : {dx, dw, db}) {
         const std::vector<double> values = to_values(t);
         runs.back().insert(runs.back().end(), values.begin(), values.end());
       }
@@ -149,6 +158,42 @@ TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_EQ(runs[0], runs[2]);
   }
   omp_set_num_threads(threads);
+}
+
+// The plain kernels unfold as many images at once as fit a patch matrix: here two, then one.
+TEST(Conv2d, PlainKernelsTakeMoreImagesThanOnePatchMatrixHolds) {
+  CpuContext& ctx = cpu_context();
+  const Conv2dOptions options{.padding = 1};
+  const Tensor x = hashed_tensor("x", {3, 8, 150, 150}), w = hashed_tensor("w", {4, 8, 3, 3});
+  const Tensor dy = hashed_tensor("dy", {3, 4, 150, 150}), none;
+  Tensor y = empty_like(dy), dx = empty_like(x), dw = empty_like(w), no_bias;
+  conv2d_forward(ctx, x, w, none, options, y);
+  conv2d_backward_data(ctx, dy, w, options, dx);
+  conv2d_backward_weights(ctx, x, dy, options, dw, no_bias);
+  Tensor sum = zeros(w.shape(), DType::f64);
+  for (int64_t n = 0; n < 3; ++n) {
+    Tensor y1({1, 4, 150, 150}, DType::f64), dx1({1, 8, 150, 150}, DType::f64), dw1 = empty_like(w);
+    conv2d_forward(ctx, x.rows(n, 1), w, none, options, y1);
+    conv2d_backward_data(ctx, dy.rows(n, 1), w, options, dx1);
+    conv2d_backward_weights(ctx, x.rows(n, 1), dy.rows(n, 1), options, dw1, no_bias);
+    EXPECT_EQ(to_values(y1), to_values(y.rows(n, 1))) << n;
+    EXPECT_EQ(to_values(dx1), to_values(dx.rows(n, 1))) << n;
+    for (int64_t i = 0; i < sum.elements(); ++i) sum.data<double>()[i] += dw1.data<double>()[i];
+  }
+  EXPECT_LE(distance(dw, sum), 1e-13);
+}
+
+TEST(Conv2d, AnEmptyBatchGivesZeroGradients) {
+  for (const bool library : {true, false}) {
+    cpu_context().use_library = library;
+    const Tensor x({0, 16, 5, 5}), w({32, 16, 3, 3}), dy({0, 32, 3, 3}), none;
+    Tensor y = empty_like(dy), dx = empty_like(x), dw = full(w.shape(), 7.0), db = full({32}, 7.0);
+    conv2d_forward(cpu_context(), x, w, none, {}, y);
+    conv2d_backward_data(cpu_context(), dy, w, {}, dx);
+    conv2d_backward_weights(cpu_context(), x, dy, {}, dw, db);
+    EXPECT_EQ(test_support::norm(dw) + test_support::norm(db), 0.0) << library;
+  }
+  cpu_context().use_library = true;
 }
 
 TEST(Conv2d, SteadyStateNeitherReordersNorAllocates) {
@@ -180,13 +225,39 @@ TEST(Conv2d, CountsTheReordersOfAForeignLayout) {
   EXPECT_EQ(ctx.reorders, before + 2);  // x in, y out
 }
 
-std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+// Blocked channels in, plain ones out: reordered rather than left to the library's reference loops
+// (a hundred times slower), and still nothing is asked of the system the second time.
+TEST(Conv2d, ReordersWhereTheLibraryHasNoFastKernel) {
+#ifndef __x86_64__
+  GTEST_SKIP() << "which layouts are fast is known for x86-64 only";
+#endif
+  CpuContext& ctx = cpu_context();
+  const Tensor x = to_layout(full({2, 64, 8, 8}, 0.5), activation_layout(kCpu, DType::f32, 64));
+  const Tensor w = full({10, 64, 1, 1}, 0.1), none;
+  Tensor y({2, 10, 8, 8});
+  const int64_t before = ctx.reorders;
+  conv2d_forward(ctx, x, w, none, {}, y);
+  EXPECT_GT(ctx.reorders, before);
+  [[maybe_unused]] const int64_t asked = allocator_of(kCpu).stats().system_allocations;
+  conv2d_forward(ctx, x, w, none, {}, y);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(allocator_of(kCpu).stats().system_allocations, asked);
+#endif
+}
+
+// What f throws.
+template <class F>
+std::string error_of(F&& f) {
   try {
-    conv2d_output_shape(x, w, options);
+    f();
   } catch (const Error& error) {
     return error.what();
   }
   return "no error";
+}
+
+std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  return error_of([&] { conv2d_output_shape(x, w, options); });
 }
 
 TEST(Conv2d, ErrorsNameBothShapes) {
@@ -198,6 +269,31 @@ TEST(Conv2d, ErrorsNameBothShapes) {
   EXPECT_NE(message_of({1, 3, 8, 8}, {5, 3, 3, 3}, {.stride = 0}).find("stride"),
             std::string::npos);
   EXPECT_NE(message_of({3, 8, 8}, {5, 3, 3, 3}, {}).find("[N,C,H,W]"), std::string::npos);
+  EXPECT_EQ(message_of({1, 0, 8, 8}, {5, 0, 3, 3}, {}), "conv2d: weight [5,0,3,3] has no elements");
+}
+
+TEST(Conv2d, ErrorsNameWhatDoesNotFitTheTensors) {
+  const Tensor x = full({1, 3, 4, 4}, 1.0), w = full({5, 3, 1, 1}, 1.0), none;
+  Tensor y({1, 5, 4, 4}), wrong({1, 5, 4, 3});
+  const auto forward = [&](const Tensor& bias, Tensor& out) {
+    return error_of([&] { conv2d_forward(cpu_context(), x, w, bias, {}, out); });
+  };
+  EXPECT_EQ(forward(none, wrong), "conv2d: output [1,5,4,4] expected, found [1,5,4,3]");
+  EXPECT_EQ(forward(full({4}, 1.0), y), "conv2d: bias f32 [5] expected, found f32 [4] plain cpu");
+  EXPECT_EQ(forward(full({5}, 1.0, DType::f64), y),
+            "conv2d: bias f32 [5] expected, found f64 [5] plain cpu");
+}
+
+// Numbers beyond oneDNN's 32 bits are fine for the engine.
+TEST(Conv2d, TheLibrarysRefusalSaysWhatWasAsked) {
+  constexpr int64_t kFar = int64_t{1} << 31;
+  const Tensor x = full({1, 16, 3, 3}, 1.0), w = full({16, 16, 1, 1}, 1.0), none;
+  Tensor y = empty_like(x);
+  const std::string message = error_of(
+      [&] { conv2d_forward(cpu_context(), x, w, none, {.stride = kFar, .padding = kFar}, y); });
+  EXPECT_NE(message.find("oneDNN: convolution forward of [1,16,3,3] and [16,16,1,1] failed"),
+            std::string::npos)
+      << message;
 }
 
 }  // namespace

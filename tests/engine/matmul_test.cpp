@@ -1,6 +1,7 @@
 #include "engine/kernels/matmul.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include "engine/tensor_ops.h"
 #include "tests/support/golden.h"
@@ -63,11 +64,48 @@ TEST(Matmul, EqualsTheFormulaInAllTranspositions) {
   }
 }
 
+TEST(Matmul, PlainKernelGivesTheSameBitsOnAnyNumberOfThreads) {
+  const int threads = omp_get_max_threads();
+  for (const Case& c : {Case{0, 130, 150, 300}, Case{5, 49, 49, 256}}) {
+    const Tensor a = hashed_tensor("a", stored(c, c.m, c.k, false));
+    const Tensor b = hashed_tensor("b", stored(c, c.n, c.k, false));
+    std::vector<std::vector<double>> runs;
+    for (const int count : {1, 2, 3}) {
+      omp_set_num_threads(count);
+      Tensor product(stored(c, c.m, c.n, false), DType::f64);
+      matmul(cpu_context(), a, b, {.transpose_b = true}, product);
+      runs.push_back(to_values(product));
+    }
+    EXPECT_EQ(runs[0], runs[1]);
+    EXPECT_EQ(runs[0], runs[2]);
+  }
+  omp_set_num_threads(threads);
+}
+
 TEST(Matmul, ASumOfNothingIsZero) {
-  const Tensor a({2, 0}), b({0, 3});
-  Tensor c = full({2, 3}, 7.0);
-  matmul(cpu_context(), a, b, {}, c);
-  EXPECT_EQ(test_support::norm(c), 0.0);
+  for (const bool library : {true, false}) {
+    cpu_context().use_library = library;
+    Tensor c = full({2, 3}, 7.0), batch = full({4, 2, 3}, 7.0);
+    matmul(cpu_context(), Tensor({2, 0}), Tensor({0, 3}), {}, c);
+    matmul(cpu_context(), Tensor({4, 2, 0}), Tensor({4, 0, 3}), {}, batch);
+    EXPECT_EQ(test_support::norm(c) + test_support::norm(batch), 0.0);
+    Tensor no_rows({0, 3}), no_products({0, 2, 3});
+    matmul(cpu_context(), Tensor({0, 5}), Tensor({5, 3}), {}, no_rows);
+    matmul(cpu_context(), Tensor({0, 2, 5}), Tensor({0, 5, 3}), {}, no_products);
+  }
+  cpu_context().use_library = true;
+}
+
+TEST(Matmul, SteadyStateAllocatesNothing) {
+  const Tensor a = full({2, 49, 256}, 0.5);
+  Tensor c({2, 49, 49});
+  const auto step = [&] { matmul(cpu_context(), a, a, {.transpose_b = true}, c); };
+  step();
+  [[maybe_unused]] const int64_t asked = allocator_of(kCpu).stats().system_allocations;
+  step();
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(allocator_of(kCpu).stats().system_allocations, asked);
+#endif
 }
 
 TEST(Matmul, RefusesWhatDoesNotFit) {

@@ -1,0 +1,221 @@
+// The commands on small inputs, as a user runs them.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/tensor_file.h"
+#include "engine/tensor_ops.h"
+#include "pixpro/data/image.h"
+#include "pixpro/train/trainer.h"
+#include "pixpro/train/weights.h"
+#include "tests/support/command.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+#include "tests/support/temp_dir.h"
+
+namespace apps {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::Tensor;
+using engine::TensorFile;
+using test_support::CommandResult;
+using test_support::hashed_tensor;
+using test_support::TempDir;
+
+CommandResult pixpro(const std::vector<std::string>& arguments) {
+  return test_support::run_command(PIXPRO_BINARY, arguments);
+}
+
+std::vector<std::string> words(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// Coloured noise, smooth enough that crops of one picture resemble one another.
+void write_pictures(const fs::path& folder, int count) {
+  for (int i = 0; i < count; ++i) {
+    const Tensor noise = hashed_tensor("picture" + std::to_string(i), {3, 10, 12});
+    pixpro::Image image(120, 100);
+    for (int y = 0; y < image.height; ++y) {
+      for (int x = 0; x < image.width; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          const double u = noise.data<double>()[(c * 10 + y / 10) * 12 + x / 10];
+          image.row(y)[3 * x + c] = static_cast<uint8_t>(127.5 + 127.0 * u);
+        }
+      }
+    }
+    write_png(folder / ("picture" + std::to_string(i) + ".png"), image);
+  }
+}
+
+std::vector<nlohmann::json> read_metrics(const fs::path& path) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+class Pretrain : public testing::Test {
+ protected:
+  CommandResult train(const fs::path& out, const std::vector<std::string>& more = {},
+                      int epochs = 2) {
+    std::vector<std::string> arguments = words(
+        "pretrain --arch resnet18 --image-size 64 --batch-size 4 --warmup-epoch 0 --threads 2");
+    for (const std::string& argument :
+         {std::string("--epochs"), std::to_string(epochs), std::string("--data-dir"),
+          (dir_.path() / "photos").string(), std::string("--output-dir"), out.string()}) {
+      arguments.push_back(argument);
+    }
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return pixpro(arguments);
+  }
+
+  void SetUp() override {
+    fs::create_directory(dir_.path() / "photos");
+    write_pictures(dir_.path() / "photos", 9);
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(Pretrain, LeavesWeightsMetricsAndAPicture) {
+  const fs::path out = dir_.path() / "run";
+  const CommandResult result = train(out);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("epoch 2/2  step 4/4  loss"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("feature deviation"), std::string::npos) << result.out;
+
+  const std::vector<nlohmann::json> metrics = read_metrics(out / "metrics.jsonl");
+  ASSERT_EQ(metrics.size(), 4U);
+  for (const char* key : {"epoch", "step", "loss", "lr", "momentum", "feature_std",
+                          "positives_per_image", "positive_similarity", "other_similarity"}) {
+    EXPECT_TRUE(metrics[3][key].is_number()) << key;
+  }
+  EXPECT_EQ(metrics[3]["step"], 3);
+  EXPECT_EQ(metrics[3]["epoch"], 1);
+
+  pixpro::Trainer trainer({.model = {.arch = "resnet18"}});
+  const TensorFile weights = engine::read_tensor_file(out / "weights.safetensors");
+  const pixpro::LoadReport report = load_weights(weights, trainer.model());
+  EXPECT_TRUE(report.unused.empty() && report.kept.empty());
+  // Two views a step, four steps.
+  EXPECT_EQ(engine::item(find_tensor(weights, "encoder.bn1.num_batches_tracked")), 8.0);
+  EXPECT_GT(pixpro::read_image(out / "views.png").pixels(), 0);
+}
+
+TEST_F(Pretrain, SameSeedSameBitsWhateverTheNumberOfWorkers) {
+  ASSERT_EQ(train(dir_.path() / "a", {"--num-workers", "1"}).status, 0);
+  ASSERT_EQ(train(dir_.path() / "b", {"--num-workers", "3"}).status, 0);
+  ASSERT_EQ(train(dir_.path() / "c", {"--seed", "1"}).status, 0);
+  const auto loss = [&](const char* run) {
+    return read_metrics(dir_.path() / run / "metrics.jsonl").back()["loss"].get<double>();
+  };
+  EXPECT_EQ(loss("a"), loss("b"));
+  EXPECT_NE(loss("a"), loss("c"));
+}
+
+TEST_F(Pretrain, SkipsABrokenPictureAndSaysSo) {
+  std::ofstream(dir_.path() / "photos" / "broken.jpg") << "not a picture";
+  const CommandResult result = train(dir_.path() / "run", {}, 3);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.err.find("broken.jpg"), std::string::npos) << result.err;
+  EXPECT_EQ(read_metrics(dir_.path() / "run" / "metrics.jsonl").back()["broken_images"], 1);
+}
+
+TEST_F(Pretrain, KeepsTheMetricsOfAnEarlierRun) {
+  const fs::path out = dir_.path() / "run";
+  ASSERT_EQ(train(out).status, 0);
+  ASSERT_EQ(train(out, {}, 1).status, 0);
+  EXPECT_EQ(read_metrics(out / "metrics.jsonl").size(), 2U);
+  EXPECT_EQ(read_metrics(out / "metrics.jsonl.previous").size(), 4U);
+}
+
+TEST_F(Pretrain, TrainsEveryVariantOfTheMethod) {
+  const std::vector<std::vector<std::string>> variants = {
+      {"--model", "PixContrast"},
+      {"--pixpro-ins-loss-weight", "1", "--pixpro-transform-layer", "2"},
+      {"--optimizer", "sgd", "--lr-scheduler", "step", "--lr-decay-epochs", "1", "--base-lr",
+       "0.1"},
+  };
+  for (const std::vector<std::string>& variant : variants) {
+    const CommandResult result = train(dir_.path() / "run", variant, 1);
+    EXPECT_EQ(result.status, 0) << variant[1] << ": " << result.err;
+  }
+}
+
+TEST(Replay, WritesWhatTheTrainerComputes) {
+  const TempDir dir;
+  pixpro::Trainer trainer(
+      {.model = {.arch = "resnet18"},
+       .schedule = {.base = 4.0 * 4 / 256, .total_steps = 20, .warmup_steps = 1},
+       .accumulate = 2,
+       .precision = engine::DType::f64});
+  engine::write_tensor_file(dir.path() / "w.safetensors", pixpro::weights_of(trainer.model()));
+  TensorFile batches;
+  for (const char* step : {"0", "1"}) {
+    for (const char* view : {"1.", "2."}) {
+      const std::string name = std::string(view) + step;
+      batches.tensors["view" + name] =
+          hashed_tensor("view" + name, {4, 3, 64, 64}, 1.7, 0.0, 0, engine::DType::f32);
+      batches.tensors["coord" + name] =
+          hashed_tensor("coord" + name, {4, 4}, 0.2, 0.5, 0, engine::DType::f32);
+    }
+  }
+  engine::write_tensor_file(dir.path() / "b.safetensors", batches);
+
+  const CommandResult result =
+      pixpro({"replay", "--weights", dir.path() / "w.safetensors", "--batches",
+              dir.path() / "b.safetensors", "--out", dir.path() / "o.safetensors", "--arch",
+              "resnet18", "--base-lr", "4", "--total-steps", "20", "--warmup-steps", "1",
+              "--accumulate", "2", "--precision", "f64"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  const TensorFile out = engine::read_tensor_file(dir.path() / "o.safetensors");
+  for (const std::string step : {"0", "1"}) {
+    const auto both = [&](const char* what) {
+      return engine::concatenate_rows(
+          {find_tensor(batches, what + ("1." + step)), find_tensor(batches, what + ("2." + step))});
+    };
+    const pixpro::StepResult expected = trainer.compute_gradients(both("view"), both("coord"));
+    EXPECT_NEAR(engine::item(find_tensor(out, "loss." + step)), expected.loss, 1e-12);
+    EXPECT_EQ(engine::item(find_tensor(out, "lr." + step)), expected.learning_rate);
+    EXPECT_EQ(engine::item(find_tensor(out, "momentum." + step)), expected.momentum);
+    for (const layers::NamedVar& p : trainer.model().parameters()) {
+      if (step != "0" || !p.var.needs_grad()) continue;
+      EXPECT_LE(test_support::distance(find_tensor(out, "grad." + p.name), p.var.grad(), 1e-9),
+                1e-9)
+          << p.name;
+    }
+    trainer.apply_gradients();
+  }
+  for (const layers::NamedTensor& t : state_of(trainer.model())) {
+    EXPECT_LE(test_support::distance(find_tensor(out, t.name), t.tensor), 1e-9) << t.name;
+  }
+}
+
+TEST(Trace, WritesTextAndGraph) {
+  const TempDir dir;
+  const CommandResult result = pixpro({"trace", "--arch", "resnet18", "--out", dir.path() / "t"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::ifstream text(dir.path() / "t.txt"), graph(dir.path() / "t.dot");
+  const std::string lines((std::istreambuf_iterator<char>(text)), {});
+  const std::string dot((std::istreambuf_iterator<char>(graph)), {});
+  EXPECT_NE(lines.find("encoder.layer4.1.conv2.weight [512,512,3,3]"), std::string::npos);
+  EXPECT_NE(lines.find("pixpro_loss"), std::string::npos);
+  EXPECT_NE(dot.find("n0 -> n1;"), std::string::npos);
+}
+
+TEST(GradCheck, PrintsATableAndPasses) {
+  const CommandResult result = pixpro({"gradcheck"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_NE(result.out.find("batch_norm + residual + relu"), std::string::npos);
+  EXPECT_NE(result.out.find(" passed, 0 failed"), std::string::npos) << result.out;
+}
+
+}  // namespace
+}  // namespace apps
