@@ -8,6 +8,12 @@
 
 namespace engine {
 
+// How many items a thread should have at least, when one item handles `elements` elements: waking
+// threads costs about as much as passing over 2^14 elements.
+inline int64_t grain_of(int64_t elements) {
+  return (int64_t{1} << 14) / std::max<int64_t>(elements, 1) + 1;
+}
+
 // Splits 0 .. count-1 into contiguous ranges and calls f(begin, end) for them on the OpenMP
 // threads. Each range has at least `grain` items (the last may have fewer), so small work stays on
 // the calling thread. f must not throw: check arguments before. Results may not depend on how the

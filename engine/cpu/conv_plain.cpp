@@ -56,15 +56,16 @@ void for_reached(const Geometry& g, int64_t u, int64_t v, F&& f) {
 // f(channel, u, v, matrix row).
 template <class F>
 void for_taps(const Geometry& g, F&& f) {
-  parallel_for(g.in, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      for (int64_t u = 0; u < g.kernel_height; ++u) {
-        for (int64_t v = 0; v < g.kernel_width; ++v) {
-          f(c, u, v, (c * g.kernel_height + u) * g.kernel_width + v);
-        }
-      }
-    }
-  });
+  parallel_for(g.in, grain_of(g.kernel_height * g.kernel_width * g.batch() * g.pixels()),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t c = begin; c < end; ++c) {
+                   for (int64_t u = 0; u < g.kernel_height; ++u) {
+                     for (int64_t v = 0; v < g.kernel_width; ++v) {
+                       f(c, u, v, (c * g.kernel_height + u) * g.kernel_width + v);
+                     }
+                   }
+                 }
+               });
 }
 
 // patches: [depth, count * pixels] of images first .. first+count-1, one group.
@@ -96,7 +97,7 @@ void fold(const Geometry& g, const T* patches, int64_t first, int64_t count, int
 template <class T, class Copy>
 void for_output_rows(const Geometry& g, T* y, int64_t first, int64_t count, int64_t group,
                      Copy&& copy) {
-  parallel_for(g.out, 4, [&](int64_t begin, int64_t end) {
+  parallel_for(g.out, grain_of(g.batch() * g.pixels()), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
       for (int64_t n = 0; n < count; ++n) {
         copy(y + (((first + n) * g.groups + group) * g.out + o) * g.pixels(),

@@ -92,7 +92,8 @@ void multiply_block(const GemmShape& s, MatrixView<T> a, MatrixView<T> b, int64_
 template <class T>
 void gemm(const GemmShape& s, MatrixView<T> a, MatrixView<T> b, T* c) {
   const int64_t across = pieces(s.n, kBlockColumns<T>), down = pieces(s.m, kBlockRows);
-  parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
+  const int64_t products = std::min(kBlockRows, s.m) * std::min(kBlockColumns<T>, s.n) * s.k;
+  parallel_for(across * down, grain_of(products / 8), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       multiply_block(s, a, b, i % down * kBlockRows, i / down * kBlockColumns<T>, c);
     }

@@ -14,12 +14,13 @@ constexpr int64_t kPixels = 64;  // pixels a piece of work: their sums stay in r
 template <class F>
 void for_pieces(const Planes& planes, F&& f) {
   const int64_t pieces = (planes.pixels + kPixels - 1) / kPixels;
-  parallel_for(planes.n * pieces, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % pieces * kPixels;
-      f(i / pieces, first, std::min(kPixels, planes.pixels - first));
-    }
-  });
+  parallel_for(planes.n * pieces, grain_of(kPixels * planes.channels()),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t first = i % pieces * kPixels;
+                   f(i / pieces, first, std::min(kPixels, planes.pixels - first));
+                 }
+               });
 }
 
 // Calls f(element, pixel of the piece) for all channels of a piece, along memory.

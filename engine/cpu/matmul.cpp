@@ -19,7 +19,7 @@ void plain_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tenso
   if (options.transpose_b) right = {right.data, 1, k};
   T* product = c.data<T>();
   // A single product is shared out within gemm.
-  parallel_for(batch, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(batch, grain_of(m * n * k / 8), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       gemm<T>({m, n, k, n}, {left.data + i * m * k, left.row_stride, left.column_stride},
               {right.data + i * k * n, right.row_stride, right.column_stride}, product + i * m * n);

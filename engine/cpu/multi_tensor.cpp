@@ -31,7 +31,7 @@ std::vector<Chunk> chunks_of(const Items& items, SizeOf elements) {
 
 template <class F>
 void for_chunks(const std::vector<Chunk>& chunks, F&& f) {
-  parallel_for(static_cast<int64_t>(chunks.size()), 4, [&](int64_t begin, int64_t end) {
+  parallel_for(static_cast<int64_t>(chunks.size()), 2, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) f(static_cast<size_t>(i), chunks[static_cast<size_t>(i)]);
   });
 }

@@ -8,7 +8,7 @@
 namespace engine {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
+const int64_t kGrain = grain_of(1);
 
 // y[i] = f(inputs[i]...) for tensors of one shape, type and layout.
 template <class F, class... Inputs>
@@ -45,7 +45,7 @@ void fill_elements(Tensor& x, double value) {
 // walk follows the output plane by plane; both sides stay within a few cache lines a step.
 template <class From, class To>
 void rearrange(const From* x, const Planes& from, To* y, const Planes& to) {
-  parallel_for(to.n * to.blocks, 1, [=](int64_t begin, int64_t end) {
+  parallel_for(to.n * to.blocks, grain_of(to.pixels * to.lanes), [=](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const int64_t image = plane / to.blocks, first_channel = plane % to.blocks * to.lanes;
       To* out = y + plane * to.pixels * to.lanes;

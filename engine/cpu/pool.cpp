@@ -75,9 +75,10 @@ void unpool_plane(const T* dy, const uint8_t* winner, const PoolPlane& plane, Po
 template <class F>
 void for_planes(const Tensor& x, F&& f) {
   const Planes planes = planes_of(x);
-  parallel_for(planes.n * planes.blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t plane = begin; plane < end; ++plane) f(plane);
-  });
+  parallel_for(planes.n * planes.blocks, grain_of(planes.pixels * planes.lanes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t plane = begin; plane < end; ++plane) f(plane);
+               });
 }
 
 void check_average(const char* op, const Tensor& large, const Tensor& small) {

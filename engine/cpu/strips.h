@@ -38,7 +38,8 @@ template <class F>
 void for_strips(const Planes& planes, F&& f) {
   const std::vector<Strip> pattern = strips_of(planes);
   const int64_t count = static_cast<int64_t>(pattern.size());
-  parallel_for(planes.n * count, 1, [&](int64_t begin, int64_t end) {
+  const int64_t elements = planes.channels() * planes.pixels / std::max<int64_t>(count, 1);
+  parallel_for(planes.n * count, grain_of(elements), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       Strip strip = pattern[static_cast<size_t>(i % count)];
       strip.image = i / count;

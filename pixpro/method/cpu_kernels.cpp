@@ -14,11 +14,13 @@ using engine::parallel_for;
 template <class F>
 void for_images(const PixelPairs& pairs, F&& f) {
   const double *q = pairs.boxes_q.data<double>(), *k = pairs.boxes_k.data<double>();
-  parallel_for(pairs.boxes_q.shape()[0], 1, [&](int64_t begin, int64_t end) {
-    for (int64_t m = begin; m < end; ++m) {
-      f(m, Bins(q + 4 * m, pairs.grid), Bins(k + 4 * m, pairs.grid));
-    }
-  });
+  const int64_t pixels = pairs.grid.pixels();
+  parallel_for(pairs.boxes_q.shape()[0], engine::grain_of(pixels * pixels),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t m = begin; m < end; ++m) {
+                   f(m, Bins(q + 4 * m, pairs.grid), Bins(k + 4 * m, pairs.grid));
+                 }
+               });
 }
 
 void check_pairs(const char* op, const Tensor& similarity, const PixelPairs& pairs) {

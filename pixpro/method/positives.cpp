@@ -31,7 +31,7 @@ Tensor positive_mask(const Tensor& boxes_q, const Tensor& boxes_k, PixelGrid gri
   Tensor mask({images, pixels, pixels}, engine::DType::u8);
   uint8_t* out = mask.data<uint8_t>();
   const double *from = boxes_q.data<double>(), *to = boxes_k.data<double>();
-  engine::parallel_for(images, 1, [&](int64_t begin, int64_t end) {
+  engine::parallel_for(images, engine::grain_of(pixels * pixels), [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
       const Bins q(from + 4 * m, grid), k(to + 4 * m, grid);
       for (int64_t i = 0; i < pixels; ++i) {
