@@ -51,6 +51,7 @@ void multiply_tile(const T* a, const T* b, int64_t depth, bool add, int64_t rows
   T sums[kTileRows][kColumns] = {};
   for (int64_t k = 0; k < depth; ++k, a += kTileRows, b += kColumns) {
     for (int64_t i = 0; i < kTileRows; ++i) {
+#pragma omp simd
       for (int64_t j = 0; j < kColumns; ++j) sums[i][j] += a[i] * b[j];
     }
   }
