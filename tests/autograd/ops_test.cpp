@@ -7,6 +7,9 @@
 #include "engine/tensor_ops.h"
 
 namespace autograd {
+
+void PrintTo(const OpCase& op, std::ostream* out) { *out << op.name; }
+
 namespace {
 
 class OpGradient : public testing::TestWithParam<OpCase> {};

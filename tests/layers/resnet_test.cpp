@@ -22,6 +22,10 @@ struct Case {
   bool library = true;  // f32: oneDNN or the plain kernels
 };
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.arch << ' ' << c.dtype << (c.library ? "" : " plain");
+}
+
 class ResNetGolden : public testing::TestWithParam<Case> {
  protected:
   // What may differ: PyTorch's own f32 error five times over, plus 1e-4; in f64 1e-9.

@@ -19,6 +19,8 @@ struct Case {
   DType dtype;
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << "step_" << c.file << ' ' << c.dtype; }
+
 class StepGolden : public testing::TestWithParam<Case> {
  protected:
   double number(const char* name) const { return std::stod(golden_.metadata.at(name)); }
