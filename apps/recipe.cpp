@@ -60,7 +60,7 @@ void add_optimizer_flags(CLI::App& command, Recipe& r) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
       ->capture_default_str();
   command.add_option("--warmup-epoch", r.warmup_epoch, "Epochs of linear warm-up")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
   command.add_option("--warmup-multiplier", r.warmup_multiplier, "Warm-up starts at 1 / this")
       ->check(CLI::Range(1.0, 1e12))
