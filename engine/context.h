@@ -9,6 +9,8 @@
 
 namespace engine {
 
+struct Profile;  // engine/profile.h
+
 class CpuContext {
  public:
   // Channels a block of the activation layout the CPU's vector units like: 16 (AVX-512) or 8.
@@ -20,6 +22,9 @@ class CpuContext {
 
   // How often a tensor had to change layout in front of a library kernel: 0 in steady state.
   int64_t reorders = 0;
+
+  // Where kernels note their time; null: nowhere.
+  Profile* profile = nullptr;
 
  private:
   friend CpuContext& cpu_context();

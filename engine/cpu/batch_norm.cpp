@@ -2,6 +2,7 @@
 
 #include "engine/cpu/strips.h"
 #include "engine/kernels/norm.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -184,7 +185,8 @@ void backward_apply(const BatchNormInputs& in, BatchNormOptions options, Tensor&
 
 }  // namespace
 
-void batch_norm_statistics(CpuContext&, const Tensor& x, Tensor& statistics) {
+void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics) {
+  const Timer timer(ctx, "batch_norm statistics", bytes_of(x));
   views_of("batch_norm statistics", x, statistics);
   const Planes planes = planes_of(x);
   require(planes.n * planes.pixels > 0, "batch_norm statistics: x ", x, " has no values");
@@ -215,9 +217,10 @@ void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpd
   });
 }
 
-void batch_norm_apply(CpuContext&, const Tensor& x, const Tensor& statistics, const Tensor& weight,
-                      const Tensor& bias, const Tensor& residual, BatchNormOptions options,
-                      Tensor& y) {
+void batch_norm_apply(CpuContext& ctx, const Tensor& x, const Tensor& statistics,
+                      const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                      BatchNormOptions options, Tensor& y) {
+  const Timer timer(ctx, "batch_norm apply", bytes_of(x, residual, y));
   views_of("batch_norm", x, statistics);
   require_same("batch_norm", x, y);
   if (residual.defined()) require_same("batch_norm residual", x, residual);
@@ -226,8 +229,10 @@ void batch_norm_apply(CpuContext&, const Tensor& x, const Tensor& statistics, co
   });
 }
 
-void batch_norm_backward_reduce(CpuContext&, const Tensor& dy, const Tensor& x, const Tensor& y,
+void batch_norm_backward_reduce(CpuContext& ctx, const Tensor& dy, const Tensor& x, const Tensor& y,
                                 const Tensor& statistics, BatchNormOptions options, Tensor& sums) {
+  const Timer timer(ctx, "batch_norm backward reduce",
+                    bytes_of(dy, x, options.relu ? y : Tensor()));
   views_of("batch_norm backward", x, statistics);
   require_same("batch_norm backward", x, dy);
   require_same("batch_norm backward", statistics, sums);
@@ -256,8 +261,11 @@ void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dwe
   });
 }
 
-void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, BatchNormOptions options,
-                               Tensor& dx, Tensor& dresidual) {
+void batch_norm_backward_apply(CpuContext& ctx, const BatchNormInputs& inputs,
+                               BatchNormOptions options, Tensor& dx, Tensor& dresidual) {
+  const Timer timer(
+      ctx, "batch_norm backward apply",
+      bytes_of(inputs.dy, inputs.x, options.relu ? inputs.y : Tensor(), dx, dresidual));
   views_of("batch_norm backward", inputs.x, inputs.statistics);
   require_same("batch_norm backward", inputs.x, dx);
   for_float(inputs.x.dtype(),

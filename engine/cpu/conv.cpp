@@ -2,6 +2,7 @@
 
 #include "engine/cpu/conv_plain.h"
 #include "engine/cpu/onednn.h"
+#include "engine/profile.h"
 #include "engine/tensor_ops.h"
 
 namespace engine {
@@ -23,6 +24,11 @@ void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
 
 bool by_library(const CpuContext& ctx, const Tensor& x) {
   return x.dtype() == DType::f32 && ctx.use_library;
+}
+
+// One multiply-add for each weight and output pixel.
+double flops_of(const Shape& y, const Shape& w) {
+  return 2.0 * static_cast<double>(y[0] * y[2] * y[3]) * static_cast<double>(w.elements());
 }
 
 // The plain kernels know one layout; others only reach them in tests and without the library.
@@ -54,6 +60,7 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
                     const Conv2dOptions& options, Tensor& y) {
   check("conv2d", x, w, y, options);
   check_bias("conv2d", bias, w);
+  const Timer timer(ctx, "conv2d", bytes_of(x, w, y), flops_of(y.shape(), w.shape()));
   if (by_library(ctx, x)) return onednn_conv_forward(ctx, x, w, bias, options, y);
   Tensor result = y.layout() == Layout::plain ? y : Tensor(y.shape(), y.dtype());
   for_float(x.dtype(), [&](auto zero) {
@@ -65,6 +72,8 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
 void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                           const Conv2dOptions& options, Tensor& dx) {
   check("conv2d backward", dx, w, dy, options);
+  const Timer timer(ctx, "conv2d backward data", bytes_of(dy, w, dx),
+                    flops_of(dy.shape(), w.shape()));
   if (by_library(ctx, dx)) return onednn_conv_backward_data(ctx, dy, w, options, dx);
   Tensor result = dx.layout() == Layout::plain ? dx : Tensor(dx.shape(), dx.dtype());
   for_float(dx.dtype(), [&](auto zero) {
@@ -77,6 +86,8 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
                              const Conv2dOptions& options, Tensor& dw, Tensor& db) {
   check("conv2d backward", x, dw, dy, options);
   check_bias("conv2d backward", db, dw);
+  const Timer timer(ctx, "conv2d backward weights", bytes_of(x, dy, dw),
+                    flops_of(dy.shape(), dw.shape()));
   if (by_library(ctx, x)) return onednn_conv_backward_weights(ctx, x, dy, options, dw, db);
   for_float(x.dtype(), [&](auto zero) {
     plain_conv_backward_weights<decltype(zero)>(plain(x), plain(dy), options, dw, db);

@@ -3,6 +3,7 @@
 
 #include "engine/kernels/norm.h"
 #include "engine/parallel.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -80,15 +81,17 @@ void backward(const Tensor& dy, const Tensor& y, const Tensor& norms, Tensor& dx
 
 }  // namespace
 
-void l2_normalize_forward(CpuContext&, const Tensor& x, Tensor& y, Tensor& norms) {
+void l2_normalize_forward(CpuContext& ctx, const Tensor& x, Tensor& y, Tensor& norms) {
+  const Timer timer(ctx, "l2_normalize", bytes_of(x, y));
   require_same("l2_normalize", x, y);
   require(norms.shape() == Shape{planes_of(x).n, planes_of(x).pixels} && norms.dtype() == x.dtype(),
           "l2_normalize: norms [N,P] expected for x ", x, ", found ", norms);
   for_float(x.dtype(), [&](auto zero) { forward<decltype(zero)>(x, y, norms); });
 }
 
-void l2_normalize_backward(CpuContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
+void l2_normalize_backward(CpuContext& ctx, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx) {
+  const Timer timer(ctx, "l2_normalize backward", bytes_of(dy, y, dx));
   require_same("l2_normalize backward", y, dy);
   require_same("l2_normalize backward", y, dx);
   for_float(dy.dtype(), [&](auto zero) { backward<decltype(zero)>(dy, y, norms, dx); });

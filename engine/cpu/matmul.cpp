@@ -4,6 +4,7 @@
 #include "engine/cpu/onednn.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/parallel.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -48,6 +49,9 @@ void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions opt
   require(c.shape() == expected, "matmul: output ", expected, " expected, found ", c.shape());
   require(a.dtype() == b.dtype() && a.dtype() == c.dtype(), "matmul: one type expected, found ",
           a.dtype(), ", ", b.dtype(), " and ", c.dtype());
+  const int64_t inner = a.shape()[a.shape().rank() - (options.transpose_a ? 2 : 1)];
+  const Timer timer(ctx, "matmul", bytes_of(a, b, c),
+                    2.0 * static_cast<double>(c.elements()) * static_cast<double>(inner));
   if (c.elements() == 0) return;
   if (a.elements() == 0) return fill(ctx, c, 0.0);  // a sum of nothing
   if (a.dtype() == DType::f32 && ctx.use_library) return onednn_matmul(ctx, a, b, options, c);

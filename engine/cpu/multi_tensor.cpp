@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "engine/parallel.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -27,6 +30,11 @@ std::vector<Chunk> chunks_of(const Items& items, SizeOf elements) {
     }
   }
   return chunks;
+}
+
+template <class Items, class F>
+double sum_of(const Items& items, F&& f) {
+  return std::transform_reduce(items.begin(), items.end(), 0.0, std::plus<>(), f);
 }
 
 template <class F>
@@ -96,7 +104,7 @@ void update_all(std::vector<ParameterUpdate>& updates, const SgdOptions& o) {
 
 }  // namespace
 
-void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
+void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
   if (updates.empty()) return;
   for (const ParameterUpdate& u : updates) {
     require_same("sgd", u.parameter, u.gradient);
@@ -105,11 +113,16 @@ void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOpt
                 u.parameter.layout() == Layout::plain,
             "sgd: plain parameters of one type expected, found ", u.parameter);
   }
+  // Parameter and momentum are read and written, the gradient is read; LARS first reads two of
+  // them.
+  const Timer timer(ctx, "sgd update", sum_of(updates, [&](const ParameterUpdate& u) {
+                      return static_cast<double>(u.parameter.bytes()) * (options.trust > 0 ? 7 : 5);
+                    }));
   for_float(updates[0].parameter.dtype(),
             [&](auto zero) { update_all<decltype(zero)>(updates, options); });
 }
 
-void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
+void ema_update(CpuContext& ctx, std::vector<Tensor>& target, const std::vector<Tensor>& source,
                 double momentum) {
   require(target.size() == source.size(), "ema: ", target.size(), " targets and ", source.size(),
           " sources");
@@ -119,6 +132,9 @@ void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tens
     require(target[i].dtype() == target[0].dtype(), "ema: tensors of one type expected, found ",
             target[i]);
   }
+  const Timer timer(ctx, "ema update", sum_of(target, [](const Tensor& t) {
+                      return 3.0 * static_cast<double>(t.bytes());
+                    }));
   const std::vector<Chunk> chunks = chunks_of(target, [](const Tensor& t) { return t.elements(); });
   for_float(target[0].dtype(), [&](auto zero) {
     using T = decltype(zero);

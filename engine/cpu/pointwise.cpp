@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/parallel.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -77,39 +78,46 @@ void convert_elements(const Tensor& x, Tensor& y) {
 
 }  // namespace
 
-void fill(CpuContext&, Tensor& x, double value) {
+void fill(CpuContext& ctx, Tensor& x, double value) {
+  const Timer timer(ctx, "fill", bytes_of(x));
   if (x.dtype() == DType::i64) return fill_elements<int64_t>(x, value);
   for_float(x.dtype(), [&](auto zero) { fill_elements<decltype(zero)>(x, value); });
 }
 
-void convert(CpuContext&, const Tensor& x, Tensor& y) {
+void convert(CpuContext& ctx, const Tensor& x, Tensor& y) {
+  const Timer timer(ctx, "convert", bytes_of(x, y));
   require(x.shape() == y.shape(), "convert: ", x.shape(), " does not fit ", y.shape());
   for_float(x.dtype(), [&](auto from) {
     for_float(y.dtype(), [&](auto to) { convert_elements<decltype(from), decltype(to)>(x, y); });
   });
 }
 
-void add(CpuContext&, const Tensor& a, const Tensor& b, Tensor& y) {
+void add(CpuContext& ctx, const Tensor& a, const Tensor& b, Tensor& y) {
+  const Timer timer(ctx, "add", bytes_of(a, b, y));
   map(
       "add", y, [](auto u, auto v) { return u + v; }, a, b);
 }
 
-void scale(CpuContext&, const Tensor& x, double factor, Tensor& y) {
+void scale(CpuContext& ctx, const Tensor& x, double factor, Tensor& y) {
+  const Timer timer(ctx, "scale", bytes_of(x, y));
   map(
       "scale", y, [factor](auto u) { return u * static_cast<decltype(u)>(factor); }, x);
 }
 
-void relu_forward(CpuContext&, const Tensor& x, Tensor& y) {
+void relu_forward(CpuContext& ctx, const Tensor& x, Tensor& y) {
+  const Timer timer(ctx, "relu", bytes_of(x, y));
   map(
       "relu", y, [](auto u) { return u < 0 ? decltype(u){0} : u; }, x);  // a NaN stays one
 }
 
-void relu_backward(CpuContext&, const Tensor& dy, const Tensor& y, Tensor& dx) {
+void relu_backward(CpuContext& ctx, const Tensor& dy, const Tensor& y, Tensor& dx) {
+  const Timer timer(ctx, "relu backward", bytes_of(dy, y, dx));
   map(
       "relu backward", dx, [](auto d, auto v) { return v > 0 ? d : decltype(d){0}; }, dy, y);
 }
 
-void clamp_power_forward(CpuContext&, const Tensor& x, ClampPower o, Tensor& y) {
+void clamp_power_forward(CpuContext& ctx, const Tensor& x, ClampPower o, Tensor& y) {
+  const Timer timer(ctx, "clamp_power", bytes_of(x, y));
   const auto f = [o](auto u) {
     using T = decltype(u);
     const T low = static_cast<T>(o.low);
@@ -118,8 +126,9 @@ void clamp_power_forward(CpuContext&, const Tensor& x, ClampPower o, Tensor& y) 
   map("clamp_power", y, f, x);
 }
 
-void clamp_power_backward(CpuContext&, const Tensor& dy, const Tensor& x, ClampPower o,
+void clamp_power_backward(CpuContext& ctx, const Tensor& dy, const Tensor& x, ClampPower o,
                           Tensor& dx) {
+  const Timer timer(ctx, "clamp_power backward", bytes_of(dy, x, dx));
   const auto f = [o](auto d, auto u) {
     using T = decltype(u);
     if (u < static_cast<T>(o.low)) return T{0};
@@ -129,7 +138,8 @@ void clamp_power_backward(CpuContext&, const Tensor& dy, const Tensor& x, ClampP
   map("clamp_power backward", dx, f, dy, x);
 }
 
-void add_bias(CpuContext&, const Tensor& x, const Tensor& bias, Tensor& y) {
+void add_bias(CpuContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
+  const Timer timer(ctx, "add_bias", bytes_of(x, y));
   require(x.shape().rank() == 2 && bias.shape() == Shape{x.shape()[1]},
           "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
   require_same("add_bias", x, y);
@@ -142,7 +152,8 @@ void add_bias(CpuContext&, const Tensor& x, const Tensor& bias, Tensor& y) {
   });
 }
 
-void add_bias_backward(CpuContext&, const Tensor& dy, Tensor& db) {
+void add_bias_backward(CpuContext& ctx, const Tensor& dy, Tensor& db) {
+  const Timer timer(ctx, "add_bias backward", bytes_of(dy));
   require(dy.shape().rank() == 2 && db.shape() == Shape{dy.shape()[1]},
           "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
           db.shape());

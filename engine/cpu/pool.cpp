@@ -1,9 +1,11 @@
 #include "engine/kernels/pool.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
+#include <type_traits>
 
-#include "engine/parallel.h"
+#include "engine/cpu/strips.h"
+#include "engine/profile.h"
 
 namespace engine {
 namespace {
@@ -27,30 +29,60 @@ void check(const char* op, const Tensor& large, const Tensor& small, const Tenso
           op, ": ", large, " does not pool to ", small, " with winners ", winner);
 }
 
+// The part of a window that lies on the plane.
+struct Window {
+  int64_t row, column;  // of place 0, may lie outside
+  int64_t u_begin, u_end, v_begin, v_end;
+};
+
+Window window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
+  const int64_t row = i * o.stride - o.padding, column = j * o.stride - o.padding;
+  return {row,
+          column,
+          std::max<int64_t>(0, -row),
+          std::min(o.size, plane.height - row),
+          std::max<int64_t>(0, -column),
+          std::min(o.size, plane.width - column)};
+}
+
+// The largest value of each lane and its place u * size + v in the window.
+template <int kLanes, class T>
+void pool_window(const T* in, const PoolPlane& plane, const Window& window, int64_t size, T* out,
+                 uint8_t* winner) {
+  using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: one mask
+  T best[kLanes];
+  Place place[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    best[lane] = -std::numeric_limits<T>::infinity();
+    place[lane] = static_cast<Place>(window.u_begin * size + window.v_begin);
+  }
+  for (int64_t u = window.u_begin; u < window.u_end; ++u) {
+    for (int64_t v = window.v_begin; v < window.v_end; ++v) {
+      const T* x = in + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
+      const auto here = static_cast<Place>(u * size + v);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        // A NaN wins and stays, as in every framework: it must not vanish here.
+        const bool wins = best[lane] == best[lane] && !(x[lane] <= best[lane]);
+        best[lane] = wins ? x[lane] : best[lane];
+        place[lane] = wins ? here : place[lane];
+      }
+    }
+  }
+  for (int lane = 0; lane < kLanes; ++lane) {
+    out[lane] = best[lane];
+    winner[lane] = static_cast<uint8_t>(place[lane]);
+  }
+}
+
 template <class T>
 void pool_plane(const T* in, const PoolPlane& plane, PoolOptions o, T* out, uint8_t* winner) {
   for (int64_t i = 0; i < plane.out_height; ++i) {
     for (int64_t j = 0; j < plane.out_width; ++j) {
-      T* best = out + (i * plane.out_width + j) * plane.lanes;
-      uint8_t* place = winner + (i * plane.out_width + j) * plane.lanes;
-      bool first = true;
-      for (int64_t u = 0; u < o.size; ++u) {
-        const int64_t row = i * o.stride - o.padding + u;
-        if (row < 0 || row >= plane.height) continue;
-        for (int64_t v = 0; v < o.size; ++v) {
-          const int64_t column = j * o.stride - o.padding + v;
-          if (column < 0 || column >= plane.width) continue;
-          const T* x = in + (row * plane.width + column) * plane.lanes;
-          const auto here = static_cast<uint8_t>(u * o.size + v);
-          for (int64_t lane = 0; lane < plane.lanes; ++lane) {
-            // A NaN wins and stays, as in every framework: it must not vanish here.
-            const bool wins = first || (best[lane] == best[lane] && !(x[lane] <= best[lane]));
-            best[lane] = wins ? x[lane] : best[lane];
-            place[lane] = wins ? here : place[lane];
-          }
-          first = false;
-        }
-      }
+      const Window window = window_at(i, j, plane, o);
+      const int64_t to = (i * plane.out_width + j) * plane.lanes;
+      for_lanes(plane.lanes, [&](int64_t lane, auto lanes) {
+        pool_window<lanes>(in + lane, plane, window, o.size, out + to + lane, winner + to + lane);
+      });
     }
   }
 }
@@ -100,8 +132,9 @@ Shape max_pool2d_output_shape(const Shape& x, PoolOptions o) {
   return {x[0], x[1], pooled(x[2]) / o.stride + 1, pooled(x[3]) / o.stride + 1};
 }
 
-void max_pool2d_forward(CpuContext&, const Tensor& x, PoolOptions options, Tensor& y,
+void max_pool2d_forward(CpuContext& ctx, const Tensor& x, PoolOptions options, Tensor& y,
                         Tensor& winner) {
+  const Timer timer(ctx, "max_pool2d", bytes_of(x, y, winner));
   check("max_pool2d", x, y, winner, options);
   const PoolPlane plane = plane_of(x, y);
   const int64_t in = plane.height * plane.width * plane.lanes;
@@ -117,8 +150,9 @@ void max_pool2d_forward(CpuContext&, const Tensor& x, PoolOptions options, Tenso
   });
 }
 
-void max_pool2d_backward(CpuContext&, const Tensor& dy, const Tensor& winner, PoolOptions options,
-                         Tensor& dx) {
+void max_pool2d_backward(CpuContext& ctx, const Tensor& dy, const Tensor& winner,
+                         PoolOptions options, Tensor& dx) {
+  const Timer timer(ctx, "max_pool2d backward", bytes_of(dy, winner, dx));
   check("max_pool2d backward", dx, dy, winner, options);
   const PoolPlane plane = plane_of(dx, dy);
   const int64_t in = plane.height * plane.width * plane.lanes;
@@ -134,7 +168,8 @@ void max_pool2d_backward(CpuContext&, const Tensor& dy, const Tensor& winner, Po
   });
 }
 
-void global_average_pool_forward(CpuContext&, const Tensor& x, Tensor& y) {
+void global_average_pool_forward(CpuContext& ctx, const Tensor& x, Tensor& y) {
+  const Timer timer(ctx, "global_average_pool", bytes_of(x, y));
   check_average("global_average_pool", x, y);
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
@@ -153,7 +188,8 @@ void global_average_pool_forward(CpuContext&, const Tensor& x, Tensor& y) {
   });
 }
 
-void global_average_pool_backward(CpuContext&, const Tensor& dy, Tensor& dx) {
+void global_average_pool_backward(CpuContext& ctx, const Tensor& dy, Tensor& dx) {
+  const Timer timer(ctx, "global_average_pool backward", bytes_of(dy, dx));
   check_average("global_average_pool backward", dx, dy);
   const Planes planes = planes_of(dx);
   for_float(dy.dtype(), [&](auto zero) {

@@ -19,6 +19,16 @@ struct Strip {
   int64_t stride;   // from one pixel to the next
 };
 
+// Calls f(first lane, lanes) for 0 .. count-1 in groups of 16, 8 or 1; `lanes` is an
+// integral_constant.
+template <class F>
+void for_lanes(int64_t count, F&& f) {
+  int64_t lane = 0;
+  for (; count - lane >= 16; lane += 16) f(lane, std::integral_constant<int, 16>{});
+  for (; count - lane >= 8; lane += 8) f(lane, std::integral_constant<int, 8>{});
+  for (; lane < count; ++lane) f(lane, std::integral_constant<int, 1>{});
+}
+
 // The strips of one image whose first element lies at 0.
 inline std::vector<Strip> strips_of(const Planes& planes) {
   std::vector<Strip> strips;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/parallel.h"
+#include "engine/profile.h"
 #include "pixpro/method/kernels.h"
 
 namespace pixpro {
@@ -117,8 +118,9 @@ void contrast_gradient(const T* similarity, const Bins& q, const Bins& k, const 
 
 }  // namespace
 
-void pixpro_loss_forward(CpuContext&, const Tensor& similarity, const PixelPairs& pairs,
+void pixpro_loss_forward(CpuContext& ctx, const Tensor& similarity, const PixelPairs& pairs,
                          Tensor& images, Tensor& loss) {
+  const engine::Timer timer(ctx, "pixpro_loss", engine::bytes_of(similarity));
   check_pairs("pixpro_loss", similarity, pairs);
   const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
   double* rows = images.data<double>();
@@ -133,8 +135,9 @@ void pixpro_loss_forward(CpuContext&, const Tensor& similarity, const PixelPairs
   mean_term(images, loss);
 }
 
-void pixpro_loss_backward(CpuContext&, const Tensor& dloss, const Tensor& images,
+void pixpro_loss_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& images,
                           const PixelPairs& pairs, Tensor& dsimilarity) {
+  const engine::Timer timer(ctx, "pixpro_loss backward", engine::bytes_of(dsimilarity));
   const int64_t pixels = pairs.grid.pixels();
   const double dterm = scalar(dloss) / static_cast<double>(images.shape()[0]);
   const double* rows = images.data<double>();
@@ -153,8 +156,9 @@ void pixpro_loss_backward(CpuContext&, const Tensor& dloss, const Tensor& images
   });
 }
 
-void pixcontrast_loss_forward(CpuContext&, const Tensor& similarity, const PixelPairs& pairs,
+void pixcontrast_loss_forward(CpuContext& ctx, const Tensor& similarity, const PixelPairs& pairs,
                               double tau, Tensor& images, Tensor& loss) {
+  const engine::Timer timer(ctx, "pixcontrast_loss", engine::bytes_of(similarity));
   check_pairs("pixcontrast_loss", similarity, pairs);
   const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
   double* rows = images.data<double>();
@@ -170,8 +174,10 @@ void pixcontrast_loss_forward(CpuContext&, const Tensor& similarity, const Pixel
   mean_term(images, loss);
 }
 
-void pixcontrast_loss_backward(CpuContext&, const Tensor& dloss, const Tensor& similarity,
+void pixcontrast_loss_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& similarity,
                                const PixelPairs& pairs, double tau, Tensor& dsimilarity) {
+  const engine::Timer timer(ctx, "pixcontrast_loss backward",
+                            engine::bytes_of(similarity, dsimilarity));
   const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
   const double dterm = scalar(dloss) / static_cast<double>(similarity.shape()[0]);
   for_float(similarity.dtype(), [&](auto zero) {
@@ -184,7 +190,8 @@ void pixcontrast_loss_backward(CpuContext&, const Tensor& dloss, const Tensor& s
   });
 }
 
-void mean_dot_forward(CpuContext&, const Tensor& a, const Tensor& b, Tensor& loss) {
+void mean_dot_forward(CpuContext& ctx, const Tensor& a, const Tensor& b, Tensor& loss) {
+  const engine::Timer timer(ctx, "mean_dot", engine::bytes_of(a, b));
   engine::require_same("mean_dot", a, b);
   for_float(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -195,7 +202,8 @@ void mean_dot_forward(CpuContext&, const Tensor& a, const Tensor& b, Tensor& los
   });
 }
 
-void mean_dot_backward(CpuContext&, const Tensor& dloss, const Tensor& b, Tensor& da) {
+void mean_dot_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& b, Tensor& da) {
+  const engine::Timer timer(ctx, "mean_dot backward", engine::bytes_of(b, da));
   const double factor = scalar(dloss) / static_cast<double>(b.shape()[0]);
   for_float(b.dtype(), [&](auto zero) {
     using T = decltype(zero);
