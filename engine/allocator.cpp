@@ -1,50 +1,122 @@
 #include "engine/allocator.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
-#include <vector>
 
+#include "engine/block_pool.h"
 #include "engine/error.h"
 
 namespace engine {
 namespace {
 
+int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
 #ifdef __SANITIZE_ADDRESS__
-constexpr bool kCaching = false;
+
+// Every request goes to the system, so that no access out of bounds is hidden.
+class SystemMemory {
+ public:
+  void* take(int64_t bytes, MemoryStats& stats) {
+    ++stats.system_allocations;
+    return std::aligned_alloc(64, static_cast<size_t>(bytes));
+  }
+  void give_back(void* block) { std::free(block); }
+  void trim() {}
+  int64_t touched_bytes(const MemoryStats& stats) const { return stats.current_bytes; }
+};
+
 #else
-constexpr bool kCaching = true;
+
+// Large segments of address space. The system backs them page by page as they are first written
+// to, so a segment costs what was used of it; best fit keeps that close to what tensors hold.
+class SystemMemory {
+ public:
+  void* take(int64_t bytes, MemoryStats& stats) {
+    char* block = pool_.take(bytes);
+    if (block == nullptr && add_segment(bytes)) block = pool_.take(bytes);
+    if (block == nullptr) return nullptr;
+    Segment& segment = std::prev(segments_.upper_bound(block))->second;
+    if (block + bytes > segment.touched) {
+      segment.touched = block + bytes;
+      ++stats.system_allocations;
+    }
+    return block;
+  }
+
+  void give_back(void* block) { pool_.give_back(static_cast<char*>(block)); }
+
+  // Gives the free ends of all segments back to the system.
+  void trim() {
+    for (auto& [begin, segment] : segments_) {
+      char* tail = begin + round_up(pool_.free_tail(segment.end) - begin, kPage);
+      if (tail >= segment.touched) continue;
+      madvise(tail, static_cast<size_t>(segment.end - tail), MADV_DONTNEED);
+      segment.touched = tail;
+    }
+  }
+
+  int64_t touched_bytes(const MemoryStats&) const {
+    int64_t bytes = 0;
+    for (const auto& [begin, segment] : segments_) bytes += segment.touched - begin;
+    return bytes;
+  }
+
+ private:
+  struct Segment {
+    char* end;
+    char* touched;  // nothing from here on has been used
+  };
+  static constexpr int64_t kPage = 4096, kHugePage = int64_t{2} << 20, kLeast = int64_t{1} << 30;
+
+  bool add_segment(int64_t bytes) {
+    for (const int64_t size : {std::max(bytes, kLeast), round_up(bytes, kHugePage)}) {
+      void* data = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (data == MAP_FAILED) continue;
+      madvise(data, static_cast<size_t>(size), MADV_HUGEPAGE);  // a wish; fewer TLB misses
+      char* begin = static_cast<char*>(data);
+      segments_[begin] = {begin + size, begin};
+      pool_.add_segment(begin, size);
+      return true;
+    }
+    return false;
+  }
+
+  BlockPool pool_;
+  std::map<char*, Segment> segments_;
+};
+
 #endif
 
-// Keeps freed blocks in one list a size. A training step asks for the same sizes again and again,
-// so exact sizes (rounded to a page, small ones to 64 bytes) waste nothing and always fit.
 class CpuAllocator : public Allocator {
  public:
   void* allocate(int64_t bytes) override {
-    const int64_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    void* data = take_cached(size);
-    if (data == nullptr) data = ask_system(size);
+    const int64_t size = rounded(bytes);
+    void* data = memory_.take(size, stats_);
+    require(data != nullptr, "out of memory: asked for ", size, " bytes while tensors hold ",
+            stats_.current_bytes, "; a smaller --batch-size or --image-size needs less");
     stats_.current_bytes += size;
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.current_bytes);
     return data;
   }
 
   void release(void* data, int64_t bytes) override {
-    const int64_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    stats_.current_bytes -= size;
-    if (!kCaching) {
-      std::free(data);
-      return;
-    }
-    free_[size].push_back(data);
-    stats_.cached_bytes += size;
+    stats_.current_bytes -= rounded(bytes);
+    memory_.give_back(data);
   }
 
   MemoryStats stats() const override {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    MemoryStats stats = stats_;
+    stats.cached_bytes = memory_.touched_bytes(stats) - stats.current_bytes;
+    return stats;
   }
 
   void reset_peak() override {
@@ -54,46 +126,14 @@ class CpuAllocator : public Allocator {
 
   void release_cache() override {
     const std::lock_guard lock(mutex_);
-    drop_cache();
+    memory_.trim();
   }
 
  private:
-  static int64_t rounded(int64_t bytes) {
-    const int64_t unit = bytes < 4096 ? 64 : 4096;
-    return (std::max<int64_t>(bytes, 1) + unit - 1) / unit * unit;
-  }
-
-  void* take_cached(int64_t size) {
-    const auto found = free_.find(size);
-    if (found == free_.end() || found->second.empty()) return nullptr;
-    void* data = found->second.back();
-    found->second.pop_back();
-    stats_.cached_bytes -= size;
-    return data;
-  }
-
-  void* ask_system(int64_t size) {
-    void* data = std::aligned_alloc(64, static_cast<size_t>(size));
-    if (data == nullptr) {
-      drop_cache();
-      data = std::aligned_alloc(64, static_cast<size_t>(size));
-    }
-    require(data != nullptr, "out of memory: asked for ", size, " bytes while tensors hold ",
-            stats_.current_bytes, "; a smaller --batch-size or --image-size needs less");
-    ++stats_.system_allocations;
-    return data;
-  }
-
-  void drop_cache() {
-    for (auto& [size, blocks] : free_) {
-      for (void* block : blocks) std::free(block);
-    }
-    free_.clear();
-    stats_.cached_bytes = 0;
-  }
+  static int64_t rounded(int64_t bytes) { return round_up(std::max<int64_t>(bytes, 1), 64); }
 
   mutable std::mutex mutex_;
-  std::map<int64_t, std::vector<void*>> free_;
+  SystemMemory memory_;
   MemoryStats stats_;
 };
 

@@ -1,5 +1,5 @@
-// Memory for tensors. Freed blocks are kept by size and handed out again, so that a training step
-// in steady state allocates nothing from the system.
+// Memory for tensors. Freed blocks are kept, joined with their neighbours and handed out again, so
+// that a training step in steady state allocates nothing from the system.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct MemoryStats {
   int64_t current_bytes = 0;       // held by tensors now
   int64_t peak_bytes = 0;          // the most ever held (since reset_peak)
   int64_t cached_bytes = 0;        // freed, kept for the next request
-  int64_t system_allocations = 0;  // how often the system was asked
+  int64_t system_allocations = 0;  // how often fresh memory of the system was needed
 };
 
 class Allocator {
@@ -24,7 +24,7 @@ class Allocator {
   virtual void release(void* data, int64_t bytes) = 0;
   virtual MemoryStats stats() const = 0;
   virtual void reset_peak() = 0;
-  virtual void release_cache() = 0;  // gives the cached blocks back to the system
+  virtual void release_cache() = 0;  // gives cached memory back to the system where it can
 };
 
 // The one allocator of a device; safe to use from any thread; lives as long as the program. Under

@@ -43,24 +43,27 @@ Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm) {
     batch_norm_apply(ctx, x.value(), moments, norm.weight.value(), norm.bias.value(),
                      residual.value(), options, y);
   });
-  return record("batch_norm", {x, norm.weight, norm.bias, residual}, y,
-                save(x.value(), norm.relu ? y : Tensor(), moments, norm.weight.value()),
-                [options, count](const Tensor& dy, const Needs& needs, const Tensor& input,
-                                 const Tensor& output, const Tensor& statistics,
-                                 const Tensor& weight) -> Gradients {
-                  Tensor sums = empty_like(statistics), dx = empty_like(input);
-                  Tensor dweight = empty_like(weight), dbias = empty_like(weight);
-                  // Without relu the residual's gradient is dy itself.
-                  Tensor dresidual = needs[3] && options.relu ? empty_like(input) : Tensor();
-                  on_device(dy.device(), [&](auto& ctx) {
-                    batch_norm_backward_reduce(ctx, dy, input, output, statistics, options, sums);
-                    batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
-                    batch_norm_backward_apply(ctx,
-                                              {dy, input, output, statistics, weight, sums, count},
-                                              options, dx, dresidual);
-                  });
-                  return {dx, dweight, dbias, options.relu ? dresidual : dy};
-                });
+  // Every block's last output lives on as the next one's input; the others need not be kept.
+  const bool keep_output = norm.relu && residual.defined();
+  return record(
+      "batch_norm", {x, norm.weight, norm.bias, residual}, y,
+      save(x.value(), keep_output ? y : Tensor(), moments, norm.weight.value(), norm.bias.value()),
+      [options, count](const Tensor& dy, const Needs& needs, const Tensor& input,
+                       const Tensor& output, const Tensor& statistics, const Tensor& weight,
+                       const Tensor& bias) -> Gradients {
+        Tensor sums = empty_like(statistics), dx = empty_like(input);
+        Tensor dweight = empty_like(weight), dbias = empty_like(weight);
+        // Without relu the residual's gradient is dy itself.
+        Tensor dresidual = needs[3] && options.relu ? empty_like(input) : Tensor();
+        on_device(dy.device(), [&](auto& ctx) {
+          const engine::BatchNormInputs inputs{dy,     input, output, statistics,
+                                               weight, bias,  options};
+          batch_norm_backward_reduce(ctx, inputs, sums);
+          batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
+          batch_norm_backward_apply(ctx, inputs, sums, count, dx, dresidual);
+        });
+        return {dx, dweight, dbias, options.relu ? dresidual : dy};
+      });
 }
 
 Var l2_normalize(const Var& x) {

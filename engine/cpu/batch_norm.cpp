@@ -19,12 +19,6 @@ int64_t views_of(const char* op, const Tensor& x, const Tensor& statistics) {
   return s[0];
 }
 
-// The constants of one strip, as arrays over its lanes in the tensors' type.
-template <class T>
-struct LaneConstants {
-  T mean[kMostLanes], scale[kMostLanes], bias[kMostLanes], dz_mean[kMostLanes], slope[kMostLanes];
-};
-
 // statistics or sums: [views, 2, C]; returns the row of this image's view.
 const double* row_of(const Tensor& table, const Strip& strip, int64_t images) {
   const int64_t views = table.shape()[0], channels = table.shape()[2];
@@ -33,6 +27,30 @@ const double* row_of(const Tensor& table, const Strip& strip, int64_t images) {
 }
 
 double inverse_deviation(double variance, double eps) { return 1.0 / std::sqrt(variance + eps); }
+
+// The constants of one strip, as arrays over its lanes in the tensors' type.
+template <class T>
+struct LaneConstants {
+  T mean[kMostLanes], scale[kMostLanes], bias[kMostLanes];
+
+  // The batch norm of one value, before residual and relu.
+  T of(T x, int lane) const { return (x - mean[lane]) * scale[lane] + bias[lane]; }
+};
+
+template <class T>
+LaneConstants<T> lane_constants(const Strip& strip, int64_t images, const Tensor& statistics,
+                                const Tensor& weight, const Tensor& bias, double eps) {
+  const double* row = row_of(statistics, strip, images);
+  const double* variance = row + statistics.shape()[2];
+  const T *w = weight.data<T>() + strip.channel, *b = bias.data<T>() + strip.channel;
+  LaneConstants<T> k;
+  for (int64_t lane = 0; lane < strip.lanes; ++lane) {
+    k.mean[lane] = static_cast<T>(row[lane]);
+    k.scale[lane] = static_cast<T>(w[lane] * inverse_deviation(variance[lane], eps));
+    k.bias[lane] = b[lane];
+  }
+  return k;
+}
 
 // Adds up per-image rows [N, 2, C] into per-view rows [views, 2, C], in image order.
 void sum_views(const std::vector<double>& rows, int64_t images, Tensor& sums) {
@@ -92,23 +110,15 @@ template <class T>
 void apply(const Tensor& x, const Tensor& statistics, const Tensor& weight, const Tensor& bias,
            const Tensor& residual, BatchNormOptions options, Tensor& y) {
   const Planes planes = planes_of(x);
-  const T *in = x.data<T>(), *w = weight.data<T>(), *b = bias.data<T>();
+  const T* in = x.data<T>();
   const T* add = residual.defined() ? residual.data<T>() : nullptr;
   T* out = y.data<T>();
   for_strips(planes, [&](const Strip& strip, auto lanes) {
-    const double* row = row_of(statistics, strip, planes.n);
-    LaneConstants<T> k;
-    for (int lane = 0; lane < lanes; ++lane) {
-      const double variance = row[planes.channels() + lane];
-      k.mean[lane] = static_cast<T>(row[lane]);
-      k.scale[lane] =
-          static_cast<T>(w[strip.channel + lane] * inverse_deviation(variance, options.eps));
-      k.bias[lane] = b[strip.channel + lane];
-    }
+    const LaneConstants<T> k =
+        lane_constants<T>(strip, planes.n, statistics, weight, bias, options.eps);
     const auto run = [&](auto finish) {
-      for_elements<lanes>(strip, planes.pixels, [&](int64_t i, int lane) {
-        out[i] = finish((in[i] - k.mean[lane]) * k.scale[lane] + k.bias[lane], i);
-      });
+      for_elements<lanes>(strip, planes.pixels,
+                          [&](int64_t i, int lane) { out[i] = finish(k.of(in[i], lane), i); });
     };
     const auto rectify = [](T z) { return z < 0 ? T{0} : z; };
     if (add != nullptr && options.relu) run([=](T z, int64_t i) { return rectify(z + add[i]); });
@@ -118,69 +128,75 @@ void apply(const Tensor& x, const Tensor& statistics, const Tensor& weight, cons
   });
 }
 
+// Calls f(dz), where dz(element, lane) is the gradient behind the relu.
+template <class T, class F>
+void with_dz(const BatchNormInputs& inputs, const LaneConstants<T>& k, F&& f) {
+  const T *dy = inputs.dy.data<T>(), *x = inputs.x.data<T>();
+  if (!inputs.options.relu) {
+    f([=](int64_t i, int) { return dy[i]; });
+  } else if (inputs.y.defined()) {
+    f([dy, y = inputs.y.data<T>()](int64_t i, int) { return y[i] > 0 ? dy[i] : T{0}; });
+  } else {
+    f([dy, x, &k](int64_t i, int lane) { return k.of(x[i], lane) > 0 ? dy[i] : T{0}; });
+  }
+}
+
 template <class T>
-void backward_rows(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& statistics,
-                   BatchNormOptions options, std::vector<double>& rows) {
-  const Planes planes = planes_of(x);
-  const T *grad = dy.data<T>(), *in = x.data<T>(), *out = options.relu ? y.data<T>() : nullptr;
+void backward_rows(const BatchNormInputs& in, std::vector<double>& rows) {
+  const Planes planes = planes_of(in.x);
+  const T* x = in.x.data<T>();
   for_strips(planes, [&](const Strip& strip, auto lanes) {
-    const double* row = row_of(statistics, strip, planes.n);
+    const LaneConstants<T> k =
+        lane_constants<T>(strip, planes.n, in.statistics, in.weight, in.bias, in.options.eps);
     double* sums = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
-    T mean[kMostLanes];
-    for (int lane = 0; lane < lanes; ++lane) mean[lane] = static_cast<T>(row[lane]);
-    const auto run = [&](auto dz) {
-      sum_elements<lanes>(strip, planes.pixels, sums,
-                          [&](int64_t i, int) -> double { return dz(i); });
-      sum_elements<lanes>(strip, planes.pixels, sums + planes.channels(), [&](int64_t i, int lane) {
-        return static_cast<double>(dz(i)) * static_cast<double>(in[i] - mean[lane]);
+    double* products = sums + planes.channels();
+    with_dz(in, k, [&](auto dz) {
+      sum_pairs<lanes>(strip, planes.pixels, sums, products, [&](int64_t i, int lane) {
+        const double gradient = dz(i, lane);
+        return std::pair(gradient, gradient * static_cast<double>(x[i] - k.mean[lane]));
       });
-    };
-    if (options.relu) {
-      run([=](int64_t i) { return out[i] > 0 ? grad[i] : T{0}; });
-    } else {
-      run([=](int64_t i) { return grad[i]; });
-    }
+    });
+    const double* variance = row_of(in.statistics, strip, planes.n) + planes.channels();
     for (int lane = 0; lane < lanes; ++lane) {
-      sums[planes.channels() + lane] *=
-          inverse_deviation(row[planes.channels() + lane], options.eps);
+      products[lane] *= inverse_deviation(variance[lane], in.options.eps);
     }
   });
 }
 
 template <class T>
-void backward_apply(const BatchNormInputs& in, BatchNormOptions options, Tensor& dx,
+void backward_apply(const BatchNormInputs& in, const Tensor& sums, int64_t count, Tensor& dx,
                     Tensor& dresidual) {
   const Planes planes = planes_of(in.x);
-  const T *grad = in.dy.data<T>(), *x = in.x.data<T>(), *weight = in.weight.data<T>();
-  const T* y = options.relu ? in.y.data<T>() : nullptr;
+  const T* x = in.x.data<T>();
   T *out = dx.data<T>(), *passed = dresidual.defined() ? dresidual.data<T>() : nullptr;
-  const double share = in.count > 0 ? 1.0 / static_cast<double>(in.count) : 0.0;
+  const double share = count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
   for_strips(planes, [&](const Strip& strip, auto lanes) {
-    const double* row = row_of(in.statistics, strip, planes.n);
-    const double* sums = row_of(in.sums, strip, planes.n);
-    LaneConstants<T> k;
+    const LaneConstants<T> k =
+        lane_constants<T>(strip, planes.n, in.statistics, in.weight, in.bias, in.options.eps);
+    const double* row = row_of(sums, strip, planes.n);
+    const double* variance = row_of(in.statistics, strip, planes.n) + planes.channels();
+    T offset[kMostLanes], slope[kMostLanes];
     for (int lane = 0; lane < lanes; ++lane) {
-      const double inverse = inverse_deviation(row[planes.channels() + lane], options.eps);
-      k.mean[lane] = static_cast<T>(row[lane]);
-      k.scale[lane] = static_cast<T>(weight[strip.channel + lane] * inverse);
-      k.dz_mean[lane] = static_cast<T>(share * sums[lane]);
-      k.slope[lane] = static_cast<T>(share * sums[planes.channels() + lane] * inverse);
+      const double inverse = inverse_deviation(variance[lane], in.options.eps);
+      offset[lane] = static_cast<T>(share * row[lane]);
+      slope[lane] = static_cast<T>(share * row[planes.channels() + lane] * inverse);
     }
-    const auto run = [&](auto dz) {
+    with_dz(in, k, [&](auto dz) {
       for_elements<lanes>(strip, planes.pixels, [&](int64_t i, int lane) {
-        out[i] = k.scale[lane] * (dz(i) - k.dz_mean[lane] - (x[i] - k.mean[lane]) * k.slope[lane]);
+        out[i] = k.scale[lane] * (dz(i, lane) - offset[lane] - (x[i] - k.mean[lane]) * slope[lane]);
       });
-    };
-    const auto masked = [=](int64_t i) { return y[i] > 0 ? grad[i] : T{0}; };
-    if (options.relu) {
-      run(masked);
-    } else {
-      run([=](int64_t i) { return grad[i]; });
-    }
-    if (passed == nullptr) return;
-    for_elements<lanes>(strip, planes.pixels,
-                        [&](int64_t i, int) { passed[i] = options.relu ? masked(i) : grad[i]; });
+      if (passed == nullptr) return;
+      for_elements<lanes>(strip, planes.pixels,
+                          [&](int64_t i, int lane) { passed[i] = dz(i, lane); });
+    });
   });
+}
+
+void check_backward(const BatchNormInputs& in) {
+  constexpr const char* kOp = "batch_norm backward";
+  views_of(kOp, in.x, in.statistics);
+  require_same(kOp, in.x, in.dy);
+  if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
 }
 
 }  // namespace
@@ -229,17 +245,13 @@ void batch_norm_apply(CpuContext& ctx, const Tensor& x, const Tensor& statistics
   });
 }
 
-void batch_norm_backward_reduce(CpuContext& ctx, const Tensor& dy, const Tensor& x, const Tensor& y,
-                                const Tensor& statistics, BatchNormOptions options, Tensor& sums) {
-  const Timer timer(ctx, "batch_norm backward reduce",
-                    bytes_of(dy, x, options.relu ? y : Tensor()));
-  views_of("batch_norm backward", x, statistics);
-  require_same("batch_norm backward", x, dy);
-  require_same("batch_norm backward", statistics, sums);
-  const Planes planes = planes_of(x);
+void batch_norm_backward_reduce(CpuContext& ctx, const BatchNormInputs& inputs, Tensor& sums) {
+  const Timer timer(ctx, "batch_norm backward reduce", bytes_of(inputs.dy, inputs.x, inputs.y));
+  check_backward(inputs);
+  require_same("batch_norm backward", inputs.statistics, sums);
+  const Planes planes = planes_of(inputs.x);
   std::vector<double> rows(static_cast<size_t>(planes.n * 2 * planes.channels()));
-  for_float(x.dtype(),
-            [&](auto zero) { backward_rows<decltype(zero)>(dy, x, y, statistics, options, rows); });
+  for_float(inputs.x.dtype(), [&](auto zero) { backward_rows<decltype(zero)>(inputs, rows); });
   sum_views(rows, planes.n, sums);
 }
 
@@ -261,15 +273,14 @@ void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dwe
   });
 }
 
-void batch_norm_backward_apply(CpuContext& ctx, const BatchNormInputs& inputs,
-                               BatchNormOptions options, Tensor& dx, Tensor& dresidual) {
-  const Timer timer(
-      ctx, "batch_norm backward apply",
-      bytes_of(inputs.dy, inputs.x, options.relu ? inputs.y : Tensor(), dx, dresidual));
-  views_of("batch_norm backward", inputs.x, inputs.statistics);
+void batch_norm_backward_apply(CpuContext& ctx, const BatchNormInputs& inputs, const Tensor& sums,
+                               int64_t count, Tensor& dx, Tensor& dresidual) {
+  const Timer timer(ctx, "batch_norm backward apply",
+                    bytes_of(inputs.dy, inputs.x, inputs.y, dx, dresidual));
+  check_backward(inputs);
   require_same("batch_norm backward", inputs.x, dx);
   for_float(inputs.x.dtype(),
-            [&](auto zero) { backward_apply<decltype(zero)>(inputs, options, dx, dresidual); });
+            [&](auto zero) { backward_apply<decltype(zero)>(inputs, sums, count, dx, dresidual); });
 }
 
 }  // namespace engine

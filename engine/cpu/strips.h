@@ -3,7 +3,9 @@
 // the lanes (or, with a single one, the pixels) into vectors.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/parallel.h"
@@ -97,6 +99,34 @@ void sum_elements(const Strip& strip, int64_t pixels, double* sums, F&& f) {
     }
     for (int lane = 0; lane < kLanes; ++lane) sums[lane] = lane_sums[lane];
   }
+}
+
+// The same for two sums at once: f(element, lane) is a pair.
+template <int kLanes, class F>
+void sum_pairs(const Strip& strip, int64_t pixels, double* first, double* second, F&& f) {
+  double sums[kLanes] = {}, others[kLanes] = {};
+  if constexpr (kLanes == 1) {
+    double sum = 0.0, other = 0.0;
+#pragma omp simd reduction(+ : sum, other)
+    for (int64_t p = 0; p < pixels; ++p) {
+      const auto [a, b] = f(strip.offset + p * strip.stride, 0);
+      sum += a;
+      other += b;
+    }
+    sums[0] = sum, others[0] = other;
+  } else {
+    for (int64_t p = 0; p < pixels; ++p) {
+      const int64_t base = strip.offset + p * strip.stride;
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const auto [a, b] = f(base + lane, lane);
+        sums[lane] += a;
+        others[lane] += b;
+      }
+    }
+  }
+  std::copy(sums, sums + kLanes, first);
+  std::copy(others, others + kLanes, second);
 }
 
 }  // namespace engine

@@ -41,12 +41,23 @@ void batch_norm_apply(CudaContext&, const Tensor& x, const Tensor& statistics, c
                       const Tensor& bias, const Tensor& residual, BatchNormOptions options,
                       Tensor& y);
 
-// sums: [views, 2, C] f64: sum of dz and of dz * xhat, where dz = dy where y > 0 (with relu; y is
-// not read without) and xhat = (x - mean) / sqrt(variance + eps).
-void batch_norm_backward_reduce(CpuContext&, const Tensor& dy, const Tensor& x, const Tensor& y,
-                                const Tensor& statistics, BatchNormOptions options, Tensor& sums);
-void batch_norm_backward_reduce(CudaContext&, const Tensor& dy, const Tensor& x, const Tensor& y,
-                                const Tensor& statistics, BatchNormOptions options, Tensor& sums);
+// What both passes of the backward read. With relu the gradient passes where the output is above 0:
+// y tells, or where y is undefined (possible without a residual) the output is worked out again
+// from x, so that nobody has to keep it.
+struct BatchNormInputs {
+  const Tensor& dy;
+  const Tensor& x;
+  const Tensor& y;
+  const Tensor& statistics;
+  const Tensor& weight;
+  const Tensor& bias;
+  BatchNormOptions options;
+};
+
+// sums: [views, 2, C] f64: sum of dz and of dz * xhat, where dz = dy where the gradient passes,
+// otherwise 0, and xhat = (x - mean) / sqrt(variance + eps).
+void batch_norm_backward_reduce(CpuContext&, const BatchNormInputs& inputs, Tensor& sums);
+void batch_norm_backward_reduce(CudaContext&, const BatchNormInputs& inputs, Tensor& sums);
 
 // dweight: [C] = sum over the views of sums1; dbias: [C] = sum of sums0; in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
@@ -57,19 +68,10 @@ void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dw
 // dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count); count as in
 // RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
 // dresidual = dz, where defined.
-struct BatchNormInputs {
-  const Tensor& dy;
-  const Tensor& x;
-  const Tensor& y;  // read with relu only; may be undefined otherwise
-  const Tensor& statistics;
-  const Tensor& weight;
-  const Tensor& sums;
-  int64_t count;
-};
-void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, BatchNormOptions options,
-                               Tensor& dx, Tensor& dresidual);
-void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs,
-                               BatchNormOptions options, Tensor& dx, Tensor& dresidual);
+void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, const Tensor& sums,
+                               int64_t count, Tensor& dx, Tensor& dresidual);
+void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs, const Tensor& sums,
+                               int64_t count, Tensor& dx, Tensor& dresidual);
 
 // y = x / max(|x|, 1e-12), |x| over the channels of each pixel. x: [N,C,H,W], [N,C,P] or [N,C], any
 // layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where the clamp was active (a

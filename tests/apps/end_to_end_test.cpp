@@ -217,5 +217,16 @@ TEST(GradCheck, PrintsATableAndPasses) {
   EXPECT_NE(result.out.find(" passed, 0 failed"), std::string::npos) << result.out;
 }
 
+TEST(BenchStep, TellsSpeedMemoryAndKernels) {
+  const CommandResult result = pixpro({"bench", "step", "--arch", "resnet18", "--image-size", "64",
+                                       "--batch-size", "2", "--steps", "2"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const char* expected :
+       {"images/s", "multiply-add", "GFLOP a step", "MiB tensors", "conv2d backward weights",
+        "batch_norm apply", "sgd update", "between kernels"}) {
+    EXPECT_NE(result.out.find(expected), std::string::npos) << expected << "\n" << result.out;
+  }
+}
+
 }  // namespace
 }  // namespace apps

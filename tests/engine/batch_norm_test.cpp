@@ -107,11 +107,13 @@ Found run(const Case& c, const Expected& e, DType dtype, Layout layout) {
   batch_norm_statistics(ctx, x, f.statistics);
   batch_norm_apply(ctx, x, f.statistics, weight, bias, residual, options, f.y);
   Tensor sums = empty_like(f.statistics);
-  batch_norm_backward_reduce(ctx, dy, x, f.y, f.statistics, options, sums);
+  // Both ways to know where the gradient passes: from y, and worked out again from x.
+  const Tensor y = c.residual ? f.y : Tensor();
+  const BatchNormInputs inputs{dy, x, y, f.statistics, weight, bias, options};
+  batch_norm_backward_reduce(ctx, inputs, sums);
   batch_norm_parameter_gradients(ctx, sums, f.dweight, f.dbias);
   const int64_t count = x.elements() / c.shape[1] / c.views;
-  batch_norm_backward_apply(ctx, {dy, x, f.y, f.statistics, weight, sums, count}, options, f.dx,
-                            f.dresidual);
+  batch_norm_backward_apply(ctx, inputs, sums, count, f.dx, f.dresidual);
   return f;
 }
 
