@@ -3,7 +3,7 @@
 
 build_packages=(g++ cmake ninja-build pkg-config libdnnl-dev libturbojpeg0-dev libstb-dev
   nlohmann-json3-dev libcli11-dev)
-test_packages=(libgtest-dev clang-format)
+test_packages=(libgtest-dev libbenchmark-dev clang-format)
 photo_packages=(lomiri-wallpapers-16.04 mate-backgrounds lxqt-themes imagemagick)
 
 is_installed() {

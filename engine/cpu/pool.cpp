@@ -60,11 +60,12 @@ void pool_window(const T* in, const PoolPlane& plane, const Window& window, int6
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
       const T* x = in + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
       const auto here = static_cast<Place>(u * size + v);
+#pragma omp simd
       for (int lane = 0; lane < kLanes; ++lane) {
         // A NaN wins and stays, as in every framework: it must not vanish here.
-        const bool wins = best[lane] == best[lane] && !(x[lane] <= best[lane]);
-        best[lane] = wins ? x[lane] : best[lane];
-        place[lane] = wins ? here : place[lane];
+        const bool stays = (x[lane] <= best[lane]) | (best[lane] != best[lane]);
+        best[lane] = stays ? best[lane] : x[lane];
+        place[lane] = stays ? place[lane] : here;
       }
     }
   }

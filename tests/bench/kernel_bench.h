@@ -1,0 +1,57 @@
+// What all kernel benchmarks share: a kernel is run again and again, and its own Timer tells how
+// many bytes and multiply-adds the formula needs; their time at the machine's measured limits is
+// the floor.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+
+#include "engine/cpu/peak.h"
+#include "engine/profile.h"
+
+namespace bench {
+
+struct Limits {
+  double flops = 1e9 * engine::measure_fma_gflops();     // a second
+  double bytes = 1e9 * engine::measure_memory_gbytes();  // a second, from memory
+};
+
+inline const Limits& limits() {
+  static const Limits measured;
+  return measured;
+}
+
+// Counters: GB/s, GFLOP/s, floor_ms a call, and of_floor: floor over measured time. Tensors that
+// fit a cache can do better than the floor, which is taken from main memory.
+template <class Kernel>
+void time_kernel(benchmark::State& state, Kernel&& kernel) {
+  engine::CpuContext& ctx = engine::cpu_context();
+  engine::Profile profile;
+  kernel();  // fills caches and creates what is kept
+  ctx.profile = &profile;
+  for (auto _ : state) kernel();
+  ctx.profile = nullptr;
+
+  engine::KernelTotal sum;
+  for (const auto& [name, total] : profile.kernels) {
+    sum.bytes += total.bytes;
+    sum.flops += total.flops;
+    sum.seconds += total.seconds;
+  }
+  const double floor = std::max(sum.bytes / limits().bytes, sum.flops / limits().flops);
+  state.counters["GB/s"] = 1e-9 * sum.bytes / sum.seconds;
+  if (sum.flops > 0.0) state.counters["GFLOP/s"] = 1e-9 * sum.flops / sum.seconds;
+  state.counters["floor_ms"] = 1e3 * floor / static_cast<double>(state.iterations());
+  state.counters["of_floor"] = floor / sum.seconds;
+}
+
+template <class Kernel>
+void add_benchmark(const std::string& name, Kernel kernel) {
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [kernel](benchmark::State& state) { time_kernel(state, kernel()); })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+}
+
+}  // namespace bench
