@@ -110,7 +110,7 @@ double flops_of(const engine::Profile& profile) {
 }
 
 void bench_step(const BenchFlags& flags) {
-  use_threads(flags.recipe);
+  use_machine(flags.recipe);
   const double peak = engine::measure_fma_gflops(), memory = engine::measure_memory_gbytes();
   engine::allocator_of(engine::kCpu).release_cache();
   const Measurement m = measure_steps(flags);

@@ -99,7 +99,7 @@ std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader
 }
 
 void pretrain(const PretrainFlags& flags) {
-  use_threads(flags.recipe);
+  use_machine(flags.recipe);
   const std::vector<fs::path> files = pixpro::list_images(flags.data_dir);
   pixpro::Loader loader(files, loader_options(flags));
   const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());

@@ -3,6 +3,9 @@
 #include <omp.h>
 
 #include <cmath>
+#include <map>
+
+#include "engine/context.h"
 
 namespace apps {
 
@@ -80,6 +83,11 @@ void add_machine_flags(CLI::App& command, Recipe& r) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_option("--device", r.device, "cpu, cuda or cuda:N")->capture_default_str();
+  command
+      .add_option("--conv-algorithm", r.conv_algorithm,
+                  "How the CPU convolves float32: auto, or one kind wherever it can")
+      ->check(CLI::IsMember({"auto", "direct", "winograd", "library"}))
+      ->capture_default_str();
 }
 
 pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
@@ -114,8 +122,14 @@ pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
           .device = engine::parse_device(r.device)};
 }
 
-void use_threads(const Recipe& recipe) {
+void use_machine(const Recipe& recipe) {
   if (recipe.threads > 0) omp_set_num_threads(recipe.threads);
+  const std::map<std::string, engine::ConvPolicy> policies = {
+      {"auto", engine::ConvPolicy::automatic},
+      {"direct", engine::ConvPolicy::direct},
+      {"winograd", engine::ConvPolicy::winograd},
+      {"library", engine::ConvPolicy::library}};
+  engine::cpu_context().conv_policy = policies.at(recipe.conv_algorithm);
 }
 
 }  // namespace apps

@@ -35,11 +35,12 @@ struct Recipe {
   uint64_t seed = 0;
   int threads = 0;  // 0: all cores
   std::string device = "cpu";
+  std::string conv_algorithm = "auto";
 };
 
 void add_model_flags(CLI::App& command, Recipe& recipe);
 void add_optimizer_flags(CLI::App& command, Recipe& recipe);
-void add_machine_flags(CLI::App& command, Recipe& recipe);  // seed, threads, device
+void add_machine_flags(CLI::App& command, Recipe& recipe);  // seed, threads, ...
 
 // How long a run is, in optimiser steps.
 struct RunLength {
@@ -53,7 +54,7 @@ struct RunLength {
 pixpro::TrainerOptions trainer_options(const Recipe& recipe, int64_t batch_size,
                                        const RunLength& length);
 
-// Sets the number of threads that --threads asks for.
-void use_threads(const Recipe& recipe);
+// Sets what --threads and --conv-algorithm ask for.
+void use_machine(const Recipe& recipe);
 
 }  // namespace apps

@@ -93,7 +93,7 @@ void record_step(TensorFile& out, const pixpro::StepResult& result) {
 }
 
 void replay(const ReplayFlags& flags) {
-  use_threads(flags.recipe);
+  use_machine(flags.recipe);
   const TensorFile batches = engine::read_tensor_file(flags.batches);
   const int64_t count = count_batches(batches);
   const int64_t batch_size = find_tensor(batches, "view1.0").shape()[0];

@@ -20,7 +20,7 @@ struct TraceFlags {
 };
 
 void write_trace(const TraceFlags& flags) {
-  use_threads(flags.recipe);
+  use_machine(flags.recipe);
   const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, {});
   pixpro::Trainer trainer(options);
   const int64_t stacked = 2 * flags.batch_size, size = flags.image_size;

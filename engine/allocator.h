@@ -2,6 +2,7 @@
 // that a training step in steady state allocates nothing from the system.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -43,10 +44,16 @@ class Buffer {
   int64_t bytes() const { return bytes_; }
   Device device() const { return device_; }
 
+  // Changes whenever somebody has asked to write (Tensor::data and raw do so): a copy made from
+  // the contents at one version holds as long as the version stays.
+  int64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void about_to_write() { version_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   Device device_;
   int64_t bytes_;
   void* data_;
+  std::atomic<int64_t> version_ = 0;
 };
 
 }  // namespace engine

@@ -1,12 +1,10 @@
 #include "engine/context.h"
 
+#include "engine/cpu/lanes.h"
+
 namespace engine {
 
-CpuContext::CpuContext() : channel_block_(8) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) channel_block_ = 16;
-#endif
-}
+CpuContext::CpuContext() : channel_block_(kLanes) {}
 
 CpuContext& cpu_context() {
   thread_local CpuContext context;

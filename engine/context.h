@@ -11,20 +11,31 @@ namespace engine {
 
 struct Profile;  // engine/profile.h
 
+// Which kernels convolve in f32 on the CPU: the fastest known for the shapes (see
+// engine/cpu/conv_algorithm.h), or one kind wherever it can. A shape that the own kernels do not
+// take (groups, dilation, a bias, channels that do not fill blocks) always goes to the library.
+enum class ConvPolicy : uint8_t { automatic, direct, winograd, library };
+
 class CpuContext {
  public:
-  // Channels a block of the activation layout the CPU's vector units like: 16 (AVX-512) or 8.
+  // Channels a block of the activation layout: as many floats as a vector of the processor that
+  // the program is built for holds, 16 (AVX-512) or 8.
   int64_t channel_block() const { return channel_block_; }
 
   // Library (oneDNN) or the project's plain kernels for convolution and matrix product in f32;
   // f64 is always plain.
   bool use_library = true;
 
+  ConvPolicy conv_policy = ConvPolicy::automatic;
+
   // How often a tensor had to change layout in front of a library kernel: 0 in steady state.
   int64_t reorders = 0;
 
   // Where kernels note their time; null: nowhere.
   Profile* profile = nullptr;
+
+  // How often a weight was packed for a convolution kernel.
+  int64_t packings = 0;
 
  private:
   friend CpuContext& cpu_context();

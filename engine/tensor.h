@@ -27,16 +27,23 @@ class Tensor {
   int64_t elements() const { return shape_.elements(); }
   int64_t bytes() const { return elements() * size_of(dtype_); }
 
-  // The elements in memory order. Throws where T is not the tensor's type.
+  // The elements in memory order. Throws where T is not the tensor's type. Asking for writable
+  // elements gives the buffer a new version, which makes packed copies of a weight stale: write
+  // through a pointer only until the next kernel runs, then ask anew.
   template <class T>
   T* data() {
-    return static_cast<T*>(checked(dtype_of<T>()));
+    void* elements = checked(dtype_of<T>());
+    buffer_->about_to_write();
+    return static_cast<T*>(elements);
   }
   template <class T>
   const T* data() const {
     return static_cast<const T*>(checked(dtype_of<T>()));
   }
-  void* raw() { return static_cast<char*>(buffer_->data()) + offset_bytes_; }
+  void* raw() {
+    buffer_->about_to_write();
+    return static_cast<char*>(buffer_->data()) + offset_bytes_;
+  }
   const void* raw() const { return static_cast<const char*>(buffer_->data()) + offset_bytes_; }
 
   // The same memory under another shape of as many elements; plain layout only.
@@ -47,6 +54,8 @@ class Tensor {
   // True where no other handle sees this memory: only then may it be changed in place by the tape.
   bool uniquely_owned() const { return buffer_.use_count() == 1; }
   const Buffer* buffer() const { return buffer_.get(); }
+  // Tells whether the memory is still in use, without keeping it.
+  std::weak_ptr<const Buffer> watch() const { return buffer_; }
 
  private:
   void* checked(DType expected) const;

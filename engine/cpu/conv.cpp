@@ -1,7 +1,10 @@
 #include "engine/kernels/conv.h"
 
+#include "engine/cpu/conv_algorithm.h"
 #include "engine/cpu/conv_plain.h"
+#include "engine/cpu/direct.h"
 #include "engine/cpu/onednn.h"
+#include "engine/cpu/winograd.h"
 #include "engine/profile.h"
 #include "engine/tensor_ops.h"
 
@@ -22,17 +25,48 @@ void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
           ": bias ", w.dtype(), " [", w.shape()[0], "] expected, found ", bias);
 }
 
-bool by_library(const CpuContext& ctx, const Tensor& x) {
-  return x.dtype() == DType::f32 && ctx.use_library;
+// The algorithm for activations x and y; the own ones want both in the same layout.
+ConvAlgorithm algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
+                            const Tensor& w, const Tensor& bias, const Tensor& y,
+                            const Conv2dOptions& options) {
+  if (x.dtype() != DType::f32 || !ctx.use_library) return ConvAlgorithm::plain;
+  if (x.layout() != y.layout()) return ConvAlgorithm::library;
+  return choose(ctx.conv_policy, direction, x.shape(), w.shape(), options, bias.defined(),
+                x.layout());
 }
 
-// One multiply-add for each weight and output pixel.
+// One multiply-add for each weight and output pixel, whatever the algorithm.
 double flops_of(const Shape& y, const Shape& w) {
   return 2.0 * static_cast<double>(y[0] * y[2] * y[3]) * static_cast<double>(w.elements());
 }
 
 // The plain kernels know one layout; others only reach them in tests and without the library.
 Tensor plain(const Tensor& t) { return to_layout(t, Layout::plain); }
+
+void plain_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
+                   const Conv2dOptions& options, Tensor& y) {
+  Tensor result = y.layout() == Layout::plain ? y : Tensor(y.shape(), y.dtype());
+  for_float(x.dtype(), [&](auto zero) {
+    plain_conv_forward<decltype(zero)>(plain(x), w, bias, options, result);
+  });
+  if (y.layout() != Layout::plain) copy_into(result, y);
+}
+
+void plain_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOptions& options,
+                         Tensor& dx) {
+  Tensor result = dx.layout() == Layout::plain ? dx : Tensor(dx.shape(), dx.dtype());
+  for_float(dx.dtype(), [&](auto zero) {
+    plain_conv_backward_data<decltype(zero)>(plain(dy), w, options, result);
+  });
+  if (dx.layout() != Layout::plain) copy_into(result, dx);
+}
+
+void plain_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
+                            Tensor& dw, Tensor& db) {
+  for_float(x.dtype(), [&](auto zero) {
+    plain_conv_backward_weights<decltype(zero)>(plain(x), plain(dy), options, dw, db);
+  });
+}
 
 }  // namespace
 
@@ -60,38 +94,65 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
                     const Conv2dOptions& options, Tensor& y) {
   check("conv2d", x, w, y, options);
   check_bias("conv2d", bias, w);
-  const Timer timer(ctx, "conv2d", bytes_of(x, w, y), flops_of(y.shape(), w.shape()));
-  if (by_library(ctx, x)) return onednn_conv_forward(ctx, x, w, bias, options, y);
-  Tensor result = y.layout() == Layout::plain ? y : Tensor(y.shape(), y.dtype());
-  for_float(x.dtype(), [&](auto zero) {
-    plain_conv_forward<decltype(zero)>(plain(x), w, bias, options, result);
-  });
-  if (y.layout() != Layout::plain) copy_into(result, y);
+  constexpr ConvDirection kDirection = ConvDirection::forward;
+  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, x, w, bias, y, options);
+  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(x, w, y),
+                    flops_of(y.shape(), w.shape()));
+  switch (algorithm) {
+    case ConvAlgorithm::plain:
+      return plain_forward(x, w, bias, options, y);
+    case ConvAlgorithm::library:
+      return onednn_conv_forward(ctx, x, w, bias, options, y);
+    case ConvAlgorithm::direct:
+      return direct_conv_forward(ctx, x, w, options, y);
+    case ConvAlgorithm::winograd2:
+      return winograd_conv_forward<2>(ctx, x, w, options, y);
+    case ConvAlgorithm::winograd4:
+      return winograd_conv_forward<4>(ctx, x, w, options, y);
+  }
 }
 
 void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                           const Conv2dOptions& options, Tensor& dx) {
   check("conv2d backward", dx, w, dy, options);
-  const Timer timer(ctx, "conv2d backward data", bytes_of(dy, w, dx),
+  constexpr ConvDirection kDirection = ConvDirection::backward_data;
+  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, dx, w, Tensor(), dy, options);
+  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(dy, w, dx),
                     flops_of(dy.shape(), w.shape()));
-  if (by_library(ctx, dx)) return onednn_conv_backward_data(ctx, dy, w, options, dx);
-  Tensor result = dx.layout() == Layout::plain ? dx : Tensor(dx.shape(), dx.dtype());
-  for_float(dx.dtype(), [&](auto zero) {
-    plain_conv_backward_data<decltype(zero)>(plain(dy), w, options, result);
-  });
-  if (dx.layout() != Layout::plain) copy_into(result, dx);
+  switch (algorithm) {
+    case ConvAlgorithm::plain:
+      return plain_backward_data(dy, w, options, dx);
+    case ConvAlgorithm::library:
+      return onednn_conv_backward_data(ctx, dy, w, options, dx);
+    case ConvAlgorithm::direct:
+      return direct_conv_backward_data(ctx, dy, w, options, dx);
+    case ConvAlgorithm::winograd2:
+      return winograd_conv_backward_data<2>(ctx, dy, w, options, dx);
+    case ConvAlgorithm::winograd4:
+      return winograd_conv_backward_data<4>(ctx, dy, w, options, dx);
+  }
 }
 
 void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
                              const Conv2dOptions& options, Tensor& dw, Tensor& db) {
   check("conv2d backward", x, dw, dy, options);
   check_bias("conv2d backward", db, dw);
-  const Timer timer(ctx, "conv2d backward weights", bytes_of(x, dy, dw),
+  constexpr ConvDirection kDirection = ConvDirection::backward_weights;
+  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, x, dw, db, dy, options);
+  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(x, dy, dw),
                     flops_of(dy.shape(), dw.shape()));
-  if (by_library(ctx, x)) return onednn_conv_backward_weights(ctx, x, dy, options, dw, db);
-  for_float(x.dtype(), [&](auto zero) {
-    plain_conv_backward_weights<decltype(zero)>(plain(x), plain(dy), options, dw, db);
-  });
+  switch (algorithm) {
+    case ConvAlgorithm::plain:
+      return plain_backward_weights(x, dy, options, dw, db);
+    case ConvAlgorithm::library:
+      return onednn_conv_backward_weights(ctx, x, dy, options, dw, db);
+    case ConvAlgorithm::direct:
+      return direct_conv_backward_weights(x, dy, options, dw);
+    case ConvAlgorithm::winograd2:
+      return winograd_conv_backward_weights<2>(x, dy, options, dw);
+    case ConvAlgorithm::winograd4:
+      return winograd_conv_backward_weights<4>(x, dy, options, dw);
+  }
 }
 
 }  // namespace engine

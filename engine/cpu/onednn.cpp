@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/cpu/weight_cache.h"
+
 namespace engine {
 namespace {
 
@@ -62,6 +64,8 @@ Dims weight_dims(const Shape& w, int64_t groups) {
 memory memory_of(const Desc& desc, const Tensor& t) {
   return {desc, library().engine, const_cast<void*>(t.raw())};  // oneDNN has no const memory
 }
+
+memory writable_memory_of(const Desc& desc, Tensor& t) { return {desc, library().engine, t.raw()}; }
 
 // Uninitialised memory for a descriptor, in a tensor that must outlive its use.
 Tensor room_for(const Desc& desc) {
@@ -189,8 +193,8 @@ struct Output {
   Output(Tensor& t, const Desc& have, const Desc& wanted)
       : direct(have == wanted),
         tensor(direct ? t : room_for(wanted)),
-        mem(memory_of(wanted, tensor)),
-        target(memory_of(have, t)) {}
+        mem(writable_memory_of(wanted, tensor)),
+        target(writable_memory_of(have, t)) {}
   void finish() {
     if (!direct) reorder(mem, target);
   }
@@ -206,13 +210,16 @@ Output activation_output(CpuContext& ctx, Tensor& t, const Desc& wanted) {
 }
 
 struct PackedWeights {
-  PackedWeights(const Tensor& w, int64_t groups, const Desc& wanted) : tensor(w) {
+  PackedWeights(CpuContext& ctx, const Tensor& w, int64_t groups, const Plan& plan) : tensor(w) {
     const Desc have = plain_desc(weight_dims(w.shape(), groups));
-    if (have != wanted) {
-      tensor = room_for(wanted);
-      reorder(memory_of(have, w), memory_of(wanted, tensor));
+    if (have != plan.weights) {
+      const WeightForm form = {kLibraryForm, reinterpret_cast<intptr_t>(&plan)};
+      const int64_t floats = static_cast<int64_t>(plan.weights.get_size() / sizeof(float));
+      tensor = packed_weight(ctx, w, form, floats, [&](Tensor& packed) {
+        reorder(memory_of(have, w), writable_memory_of(plan.weights, packed));
+      });
     }
-    mem = memory_of(wanted, tensor);
+    mem = memory_of(plan.weights, tensor);
   }
   Tensor tensor;
   memory mem;
@@ -249,7 +256,7 @@ void onednn_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, cons
                   pd.scratchpad_desc()};
     });
     const Input src(ctx, x, plan.src);
-    const PackedWeights weights(w, options.groups, plan.weights);
+    const PackedWeights weights(ctx, w, options.groups, plan);
     Output dst = activation_output(ctx, y, plan.dst);
     std::unordered_map<int, memory> arguments = {
         {DNNL_ARG_SRC, src.mem}, {DNNL_ARG_WEIGHTS, weights.mem}, {DNNL_ARG_DST, dst.mem}};
@@ -269,7 +276,7 @@ void onednn_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& 
                   pd.diff_dst_desc(), pd.scratchpad_desc()};
     });
     const Input diff_dst(ctx, dy, plan.dst);
-    const PackedWeights weights(w, options.groups, plan.weights);
+    const PackedWeights weights(ctx, w, options.groups, plan);
     Output diff_src = activation_output(ctx, dx, plan.src);
     execute(plan, {{DNNL_ARG_DIFF_DST, diff_dst.mem},
                    {DNNL_ARG_WEIGHTS, weights.mem},
@@ -293,7 +300,9 @@ void onednn_conv_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, src.mem},
                                                  {DNNL_ARG_DIFF_DST, diff_dst.mem},
                                                  {DNNL_ARG_DIFF_WEIGHTS, weights.mem}};
-    if (db.defined()) arguments[DNNL_ARG_DIFF_BIAS] = memory_of(plain_desc({dw.shape()[0]}), db);
+    if (db.defined()) {
+      arguments[DNNL_ARG_DIFF_BIAS] = writable_memory_of(plain_desc({dw.shape()[0]}), db);
+    }
     execute(plan, arguments);
     weights.finish();
   });
@@ -313,7 +322,7 @@ void onednn_matmul(CpuContext&, const Tensor& a, const Tensor& b, MatmulOptions 
     });
     execute(plan, {{DNNL_ARG_SRC, memory_of(plan.src, a)},
                    {DNNL_ARG_WEIGHTS, memory_of(plan.weights, b)},
-                   {DNNL_ARG_DST, memory_of(plan.dst, c)}});
+                   {DNNL_ARG_DST, writable_memory_of(plan.dst, c)}});
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/tensor_ops.h"
+#include "tests/support/conv_policy.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 #include "tests/support/reference_model.h"
@@ -49,6 +50,7 @@ class ResNetGolden : public testing::TestWithParam<Case> {
   }
 
   engine::TensorFile golden_ = test_support::golden(std::string(GetParam().arch) + ".safetensors");
+  test_support::WithConvPolicy direct_{engine::ConvPolicy::direct};
 };
 
 TEST_P(ResNetGolden, EqualsTheReference) {

@@ -3,6 +3,7 @@
 
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
+#include "tests/support/conv_policy.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 #include "tests/support/reference_model.h"
@@ -77,6 +78,7 @@ class StepGolden : public testing::TestWithParam<Case> {
 
   TensorFile golden_ =
       test_support::golden("step_" + std::to_string(GetParam().file) + ".safetensors");
+  test_support::WithConvPolicy direct_{engine::ConvPolicy::direct};
 };
 
 TEST_P(StepGolden, EqualsTheReference) {

@@ -1,0 +1,33 @@
+// The vector of the project's own convolutions: kLanes floats, as many as a channel block of the
+// activation layout holds. Written with GCC's vector extension, so that one text serves AVX-512,
+// AVX2 and NEON (where a vector of 8 is two registers).
+#pragma once
+
+#include <cstdint>
+
+#include "engine/device.h"
+
+namespace engine {
+
+#ifdef __AVX512F__
+inline constexpr int64_t kLanes = 16;
+inline constexpr Layout kLaneLayout = Layout::blocked16;
+#else
+inline constexpr int64_t kLanes = 8;
+inline constexpr Layout kLaneLayout = Layout::blocked8;
+#endif
+
+using Lanes [[gnu::vector_size(4 * kLanes), gnu::may_alias]] = float;
+
+// The kLanes floats at p, which is a multiple of their size.
+inline Lanes& lanes(float* p) { return *reinterpret_cast<Lanes*>(p); }
+inline const Lanes& lanes(const float* p) { return *reinterpret_cast<const Lanes*>(p); }
+
+inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Begin of part `part` of `parts` nearly equal parts of 0 .. count-1.
+inline constexpr int64_t part_begin(int64_t count, int64_t part, int64_t parts) {
+  return count * part / parts;
+}
+
+}  // namespace engine

@@ -1,0 +1,34 @@
+// Pieces of activations [N, C/kLanes, H, W, kLanes] that fit a core's cache.
+#pragma once
+
+#include <vector>
+
+#include "engine/cpu/lanes.h"
+
+namespace engine {
+
+// Rows first_row .. +rows of images first_image .. +images.
+struct Block {
+  int64_t first_image, images, first_row, rows;
+};
+
+// Splits `images` grids of height x width into at least `parts` blocks (where there are as many
+// rows) of about `pixels` pixels: several whole images, or rows of one.
+std::vector<Block> blocks_of(int64_t images, int64_t height, int64_t width, int64_t pixels,
+                             int64_t parts);
+
+// `blocks` channel blocks of one image. Pixels outside of it count as zero.
+struct Image {
+  const float* data;
+  int64_t blocks, height, width;
+};
+
+// height x width pixels, `step` apart, the first one at (top, left), which may lie outside.
+struct Window {
+  int64_t top, left, height, width, step;
+};
+
+// Copies the window of every channel block to out + block * plane, rows behind each other.
+void copy_window(const Image& image, const Window& window, float* out, int64_t plane);
+
+}  // namespace engine

@@ -1,0 +1,176 @@
+// Every convolution kernel on the layers of the ResNets, next to its floor: the multiply-adds of
+// the formula over the processor's peak. Winograd's kernels do fewer and may fall below it.
+//
+//   pixpro_bench --benchmark_filter='conv/resnet18_224/.*/forward'
+//     --benchmark_enable_random_interleaving --benchmark_repetitions=9
+//
+// A weight is packed anew in every call, as in training, where it changes from call to call.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+#include "engine/cpu/conv_algorithm.h"
+#include "engine/cpu/direct.h"
+#include "engine/cpu/lanes.h"
+#include "engine/cpu/onednn.h"
+#include "engine/cpu/winograd.h"
+#include "engine/tensor_ops.h"
+#include "tests/bench/kernel_bench.h"
+
+namespace bench {
+namespace {
+
+using namespace engine;
+
+struct Layer {
+  int64_t in, out, size, kernel, stride;  // size: side of the input
+};
+
+struct Network {
+  const char* name;
+  int64_t images;  // both views
+  std::vector<Layer> layers;
+};
+
+// The different convolutions of the four stages, whose first works on size x size pixels.
+std::vector<Layer> resnet18(int64_t size) {
+  std::vector<Layer> layers = {{64, 64, size, 3, 1}};
+  for (int64_t c = 128; c <= 512; c *= 2, size /= 2) {
+    layers.push_back({c / 2, c, size, 3, 2});
+    layers.push_back({c / 2, c, size, 1, 2});
+    layers.push_back({c, c, size / 2, 3, 1});
+  }
+  return layers;
+}
+
+std::vector<Layer> resnet50(int64_t size) {
+  std::vector<Layer> layers = {
+      {64, 64, size, 1, 1}, {64, 64, size, 3, 1}, {64, 256, size, 1, 1}, {256, 64, size, 1, 1}};
+  for (int64_t c = 128; c <= 512; c *= 2, size /= 2) {
+    layers.push_back({2 * c, c, size, 1, 1});
+    layers.push_back({c, c, size, 3, 2});
+    layers.push_back({2 * c, 4 * c, size, 1, 2});
+    layers.push_back({c, 4 * c, size / 2, 1, 1});
+    layers.push_back({4 * c, c, size / 2, 1, 1});
+    layers.push_back({c, c, size / 2, 3, 1});
+  }
+  return layers;
+}
+
+// One layer's tensors and the calls of its kernels.
+struct Problem {
+  Conv2dOptions options;
+  Tensor x, w, y, none;
+
+  Problem(const Layer& l, int64_t images) : options{.stride = l.stride, .padding = l.kernel / 2} {
+    const Shape image{images, l.in, l.size, l.size};
+    w = full({l.out, l.in, l.kernel, l.kernel}, 0.01);
+    x = to_layout(full(image, 0.5), kLaneLayout);
+    y = to_layout(full(conv2d_output_shape(image, w.shape(), options), 0.5), kLaneLayout);
+  }
+
+  double flop() const { return 2.0 * y.elements() * w.elements() / w.shape()[0]; }
+
+  void forward(ConvAlgorithm algorithm) {
+    CpuContext& ctx = cpu_context();
+    switch (algorithm) {
+      case ConvAlgorithm::plain:
+        return;  // not timed
+      case ConvAlgorithm::library:
+        return onednn_conv_forward(ctx, x, w, none, options, y);
+      case ConvAlgorithm::direct:
+        return direct_conv_forward(ctx, x, w, options, y);
+      case ConvAlgorithm::winograd2:
+        return winograd_conv_forward<2>(ctx, x, w, options, y);
+      case ConvAlgorithm::winograd4:
+        return winograd_conv_forward<4>(ctx, x, w, options, y);
+    }
+  }
+  void backward_data(ConvAlgorithm algorithm) {
+    CpuContext& ctx = cpu_context();
+    switch (algorithm) {
+      case ConvAlgorithm::plain:
+        return;  // not timed
+      case ConvAlgorithm::library:
+        return onednn_conv_backward_data(ctx, y, w, options, x);
+      case ConvAlgorithm::direct:
+        return direct_conv_backward_data(ctx, y, w, options, x);
+      case ConvAlgorithm::winograd2:
+        return winograd_conv_backward_data<2>(ctx, y, w, options, x);
+      case ConvAlgorithm::winograd4:
+        return winograd_conv_backward_data<4>(ctx, y, w, options, x);
+    }
+  }
+  void backward_weights(ConvAlgorithm algorithm) {
+    switch (algorithm) {
+      case ConvAlgorithm::plain:
+        return;  // not timed
+      case ConvAlgorithm::library:
+        return onednn_conv_backward_weights(cpu_context(), x, y, options, w, none);
+      case ConvAlgorithm::direct:
+        return direct_conv_backward_weights(x, y, options, w);
+      case ConvAlgorithm::winograd2:
+        return winograd_conv_backward_weights<2>(x, y, options, w);
+      case ConvAlgorithm::winograd4:
+        return winograd_conv_backward_weights<4>(x, y, options, w);
+    }
+  }
+};
+
+using Call = void (Problem::*)(ConvAlgorithm);
+
+void measure(benchmark::State& state, const Layer& layer, int64_t images, Call call,
+             ConvAlgorithm algorithm) {
+  Problem problem(layer, images);
+  for (auto _ : state) {
+    problem.w.data<float>();  // a new version: packed copies are stale
+    (problem.*call)(algorithm);
+  }
+  using benchmark::Counter;
+  const double flops = problem.flop(), peak = limits().flops;
+  state.counters["GFLOP/s"] = Counter(1e-9 * flops, Counter::kIsIterationInvariantRate);
+  state.counters["of_floor"] = Counter(flops / peak, Counter::kIsIterationInvariantRate);
+  state.counters["floor_ms"] = 1e3 * flops / peak;
+}
+
+std::string name_of(const Layer& l) {
+  return std::to_string(l.in) + "to" + std::to_string(l.out) + "_k" + std::to_string(l.kernel) +
+         "s" + std::to_string(l.stride) + "_" + std::to_string(l.size);
+}
+
+void add_layer(const Network& network, const Layer& layer) {
+  const std::pair<const char*, Call> directions[] = {
+      {"forward", &Problem::forward},
+      {"backward_data", &Problem::backward_data},
+      {"backward_weights", &Problem::backward_weights}};
+  std::vector<std::pair<const char*, ConvAlgorithm>> algorithms = {
+      {"library", ConvAlgorithm::library}, {"direct", ConvAlgorithm::direct}};
+  if (layer.kernel == 3 && layer.stride == 1) {
+    algorithms.emplace_back("winograd2", ConvAlgorithm::winograd2);
+    algorithms.emplace_back("winograd4", ConvAlgorithm::winograd4);
+  }
+  for (const auto& [direction, call] : directions) {
+    for (const auto& [title, algorithm] : algorithms) {
+      const std::string name = std::string("conv/") + network.name + '/' + name_of(layer) + '/' +
+                               direction + '/' + title;
+      benchmark::RegisterBenchmark(name.c_str(), measure, layer, network.images, call, algorithm)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
+  }
+}
+
+[[maybe_unused]] const bool registered = [] {
+  const Network networks[] = {{"resnet18_224", 16, resnet18(56)},
+                              {"resnet18_96", 64, resnet18(24)},
+                              {"resnet50_224", 8, resnet50(56)}};
+  for (const Network& network : networks) {
+    for (const Layer& layer : network.layers) add_layer(network, layer);
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace bench

@@ -1,0 +1,169 @@
+// The project's own convolution kernels against the plain ones in float64, over odd shapes.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "engine/cpu/conv_algorithm.h"
+#include "engine/cpu/direct.h"
+#include "engine/cpu/lanes.h"
+#include "engine/cpu/winograd.h"
+#include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using test_support::distance;
+using test_support::hashed_tensor;
+
+struct Case {
+  Shape x, w;
+  Conv2dOptions options;
+};
+
+struct Result {
+  Tensor y, dx, dw;
+};
+
+Tensor activation(const char* name, const Shape& shape) {
+  return to_layout(to_dtype(hashed_tensor(name, shape), DType::f32), kLaneLayout);
+}
+
+Shape output(const Case& c) { return conv2d_output_shape(c.x, c.w, c.options); }
+
+Result reference(const Case& c) {
+  CpuContext& ctx = cpu_context();
+  const Tensor x = hashed_tensor("x", c.x), w = hashed_tensor("w", c.w);
+  const Tensor dy = hashed_tensor("dy", output(c)), none;
+  Result r{empty_like(dy), empty_like(x), empty_like(w)};
+  Tensor no_bias;
+  conv2d_forward(ctx, x, w, none, c.options, r.y);
+  conv2d_backward_data(ctx, dy, w, c.options, r.dx);
+  conv2d_backward_weights(ctx, x, dy, c.options, r.dw, no_bias);
+  return r;
+}
+
+// Outputs start as 7, so that a pixel nobody writes is found.
+Result run(const Case& c, ConvAlgorithm algorithm) {
+  CpuContext& ctx = cpu_context();
+  const Tensor x = activation("x", c.x), dy = activation("dy", output(c));
+  const Tensor w = to_dtype(hashed_tensor("w", c.w), DType::f32);
+  Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout), to_layout(full(c.x, 7.0), kLaneLayout),
+           full(c.w, 7.0)};
+  if (algorithm == ConvAlgorithm::direct) {
+    direct_conv_forward(ctx, x, w, c.options, r.y);
+    direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
+    direct_conv_backward_weights(x, dy, c.options, r.dw);
+  } else if (algorithm == ConvAlgorithm::winograd2) {
+    winograd_conv_forward<2>(ctx, x, w, c.options, r.y);
+    winograd_conv_backward_data<2>(ctx, dy, w, c.options, r.dx);
+    winograd_conv_backward_weights<2>(x, dy, c.options, r.dw);
+  } else {
+    winograd_conv_forward<4>(ctx, x, w, c.options, r.y);
+    winograd_conv_backward_data<4>(ctx, dy, w, c.options, r.dx);
+    winograd_conv_backward_weights<4>(x, dy, c.options, r.dw);
+  }
+  return r;
+}
+
+void expect_near(const Case& c, const Result& found, const Result& expected, double tolerance) {
+  const auto& o = c.options;
+  const auto where = [&](const char* what) {
+    std::ostringstream text;
+    text << what << " of x " << c.x << ", w " << c.w << ", stride " << o.stride << ", padding "
+         << o.padding;
+    return text.str();
+  };
+  EXPECT_LE(distance(found.y, expected.y), tolerance) << where("y");
+  EXPECT_LE(distance(found.dx, expected.dx), tolerance) << where("dx");
+  EXPECT_LE(distance(found.dw, expected.dw), tolerance) << where("dw");
+}
+
+// Every size 1 .. 17 with every kernel, stride and padding where something comes out; channels,
+// images and the other side vary with them.
+std::vector<Case> odd_cases(const std::vector<int64_t>& kernels,
+                            const std::vector<int64_t>& strides, int64_t most_padding) {
+  std::vector<Case> cases;
+  int64_t number = 0;
+  for (const int64_t kernel : kernels) {
+    for (const int64_t stride : strides) {
+      for (int64_t padding = 0; padding <= std::min(most_padding, kernel); ++padding) {
+        for (int64_t size = 1; size <= 17; ++size) {
+          const int64_t other = (5 * size + 3 * padding) % 17 + 1;
+          if (std::min(size, other) + 2 * padding < kernel) continue;
+          ++number;
+          const int64_t in = number % 5 + 1, out = number % 6 + 1, images = number % 3 + 1;
+          cases.push_back({{images, in * kLanes, size, other},
+                           {out * kLanes, in * kLanes, kernel, kernel},
+                           {.stride = stride, .padding = padding}});
+        }
+      }
+    }
+  }
+  return cases;
+}
+
+TEST(OwnConvolution, DirectEqualsThePlainKernelOnOddShapes) {
+  for (const Case& c : odd_cases({1, 3, 5, 7}, {1, 2, 3}, 3)) {
+    expect_near(c, run(c, ConvAlgorithm::direct), reference(c), 2e-6);
+  }
+}
+
+TEST(OwnConvolution, WinogradEqualsThePlainKernelOnOddShapes) {
+  for (const Case& c : odd_cases({3}, {1}, 3)) {
+    const Result expected = reference(c);
+    expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
+    expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
+  }
+}
+
+// Several passes over the inputs, several strips, strips of one thread and shared ones.
+const std::vector<Case> kLargeCases = {
+    {{2, 320, 8, 9}, {48, 320, 3, 3}, {.padding = 1}},
+    {{1, 64, 57, 56}, {64, 64, 3, 3}, {.padding = 1}},
+    {{33, 64, 3, 3}, {144, 64, 3, 3}, {.padding = 1}},
+    {{3, 512, 13, 14}, {256, 512, 3, 3}, {.padding = 1}},
+};
+
+TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
+  for (const Case& c : kLargeCases) {
+    const Result expected = reference(c);
+    expect_near(c, run(c, ConvAlgorithm::direct), expected, 2e-6);
+    expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
+    expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
+  }
+}
+
+TEST(OwnConvolution, DirectEqualsThePlainKernelOnKernelsThatAreNotSquare) {
+  for (const int64_t stride : {1, 2}) {
+    const Case c{
+        {2, 2 * kLanes, 9, 12}, {kLanes, 2 * kLanes, 5, 2}, {.stride = stride, .padding = 1}};
+    expect_near(c, run(c, ConvAlgorithm::direct), reference(c), 2e-6);
+  }
+}
+
+TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const int threads = omp_get_max_threads();
+  std::vector<Case> cases = kLargeCases;
+  cases.push_back({{3, 64, 15, 14}, {96, 64, 3, 3}, {.stride = 2, .padding = 1}});
+  cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});  // few inputs: panels are split
+  for (const Case& c : cases) {
+    for (const ConvAlgorithm algorithm :
+         {ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
+      if (algorithm != ConvAlgorithm::direct && (c.options.stride > 1 || c.w[2] != 3)) continue;
+      omp_set_num_threads(1);
+      const Result one = run(c, algorithm);
+      for (const int count : {2, 3, 8}) {
+        omp_set_num_threads(count);
+        const Result many = run(c, algorithm);
+        EXPECT_EQ(distance(many.y, one.y), 0.0) << algorithm << ' ' << c.x << ' ' << count;
+        EXPECT_EQ(distance(many.dx, one.dx), 0.0) << algorithm << ' ' << c.x << ' ' << count;
+        EXPECT_EQ(distance(many.dw, one.dw), 0.0) << algorithm << ' ' << c.x << ' ' << count;
+      }
+    }
+  }
+  omp_set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace engine
