@@ -67,8 +67,17 @@ void sum_views(const std::vector<double>& rows, int64_t images, Tensor& sums) {
   }
 }
 
+// Moments as Chan, Golub and LeVeque (1979) merge them: adds `added` values with this mean and sum
+// of squared deviations to what stands in mean and m2 for `count` values.
+void merge(double count, double& mean, double& m2, double added, double added_mean,
+           double added_m2) {
+  const double total = count + added, delta = added_mean - mean;
+  mean += delta * added / total;
+  m2 += added_m2 + delta * delta * count * added / total;
+}
+
 // Merges the means and squared deviations of single images (rows [N, 2, C], each over `pixels`
-// values) into mean and biased variance a view: Chan, Golub, LeVeque, 1979.
+// values) into mean and biased variance a view.
 void merge_images(const std::vector<double>& rows, int64_t images, int64_t pixels,
                   Tensor& statistics) {
   const int64_t views = statistics.shape()[0], channels = statistics.shape()[2];
@@ -76,33 +85,41 @@ void merge_images(const std::vector<double>& rows, int64_t images, int64_t pixel
   double* out = statistics.data<double>();
   for (int64_t view = 0; view < views; ++view) {
     for (int64_t c = 0; c < channels; ++c) {
-      double count = 0.0, mean = 0.0, m2 = 0.0;
-      for (int64_t n = view * per_view; n < (view + 1) * per_view; ++n) {
-        const double* row = rows.data() + n * 2 * channels + c;
-        const double total = count + static_cast<double>(pixels), delta = row[0] - mean;
-        mean += delta * static_cast<double>(pixels) / total;
-        m2 += row[channels] + delta * delta * count * static_cast<double>(pixels) / total;
-        count = total;
+      double mean = 0.0, m2 = 0.0;
+      for (int64_t n = 0; n < per_view; ++n) {
+        const double* row = rows.data() + (view * per_view + n) * 2 * channels + c;
+        merge(static_cast<double>(n * pixels), mean, m2, static_cast<double>(pixels), row[0],
+              row[channels]);
       }
       out[view * 2 * channels + c] = mean;
-      out[(view * 2 + 1) * channels + c] = m2 / count;
+      out[(view * 2 + 1) * channels + c] = m2 / static_cast<double>(per_view * pixels);
     }
   }
 }
 
+// rows [N, 2, C]: mean and sum of squared deviations of every image.
 template <class T>
 void image_moments(const Tensor& x, const Planes& planes, std::vector<double>& rows) {
   const T* in = x.data<T>();
   for_strips(planes, [&](const Strip& strip, auto lanes) {
-    double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
-    double *mean = row, *m2 = row + planes.channels();
-    sum_elements<lanes>(strip, planes.pixels, mean,
-                        [=](int64_t i, int) -> double { return in[i]; });
-    for (int lane = 0; lane < lanes; ++lane) mean[lane] /= static_cast<double>(planes.pixels);
-    sum_elements<lanes>(strip, planes.pixels, m2, [=](int64_t i, int lane) {
-      const double deviation = in[i] - mean[lane];
-      return deviation * deviation;
+    constexpr int kWidth = lanes;
+    double mean[kWidth] = {}, m2[kWidth] = {};
+    for_runs(planes.pixels, [&](int64_t begin, int64_t end) {
+      const auto count = static_cast<T>(end - begin);
+      T sum[kWidth], squares[kWidth];
+      sum_run<lanes>(strip, begin, end, sum, [=](int64_t i, int) { return in[i]; });
+      for (T& value : sum) value /= count;
+      sum_run<lanes>(strip, begin, end, squares, [&](int64_t i, int lane) {
+        const T deviation = in[i] - sum[lane];
+        return deviation * deviation;
+      });
+      for (int lane = 0; lane < lanes; ++lane) {
+        merge(static_cast<double>(begin), mean[lane], m2[lane], count, sum[lane], squares[lane]);
+      }
     });
+    double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
+    std::copy_n(mean, kWidth, row);
+    std::copy_n(m2, kWidth, row + planes.channels());
   });
 }
 
@@ -148,17 +165,27 @@ void backward_rows(const BatchNormInputs& in, std::vector<double>& rows) {
   for_strips(planes, [&](const Strip& strip, auto lanes) {
     const LaneConstants<T> k =
         lane_constants<T>(strip, planes.n, in.statistics, in.weight, in.bias, in.options.eps);
-    double* sums = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
-    double* products = sums + planes.channels();
+    constexpr int kWidth = lanes;
+    double sums[kWidth] = {}, products[kWidth] = {};
     with_dz(in, k, [&](auto dz) {
-      sum_pairs<lanes>(strip, planes.pixels, sums, products, [&](int64_t i, int lane) {
-        const double gradient = dz(i, lane);
-        return std::pair(gradient, gradient * static_cast<double>(x[i] - k.mean[lane]));
+      for_runs(planes.pixels, [&](int64_t begin, int64_t end) {
+        T gradients[kWidth], with_x[kWidth];
+        sum_run_pairs<lanes>(strip, begin, end, gradients, with_x, [&](int64_t i, int lane) {
+          const T gradient = dz(i, lane);
+          return std::pair(gradient, gradient * (x[i] - k.mean[lane]));
+        });
+        for (int lane = 0; lane < lanes; ++lane) {
+          sums[lane] += gradients[lane];
+          products[lane] += with_x[lane];
+        }
       });
     });
+    double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
     const double* variance = row_of(in.statistics, strip, planes.n) + planes.channels();
     for (int lane = 0; lane < lanes; ++lane) {
-      products[lane] *= inverse_deviation(variance[lane], in.options.eps);
+      row[lane] = sums[lane];
+      row[planes.channels() + lane] =
+          products[lane] * inverse_deviation(variance[lane], in.options.eps);
     }
   });
 }
@@ -182,12 +209,19 @@ void backward_apply(const BatchNormInputs& in, const Tensor& sums, int64_t count
       slope[lane] = static_cast<T>(share * row[planes.channels() + lane] * inverse);
     }
     with_dz(in, k, [&](auto dz) {
+      const auto gradient = [&](T d, int64_t i, int lane) {
+        return k.scale[lane] * (d - offset[lane] - (x[i] - k.mean[lane]) * slope[lane]);
+      };
+      if (passed == nullptr) {
+        return for_elements<lanes>(strip, planes.pixels, [&](int64_t i, int lane) {
+          out[i] = gradient(dz(i, lane), i, lane);
+        });
+      }
       for_elements<lanes>(strip, planes.pixels, [&](int64_t i, int lane) {
-        out[i] = k.scale[lane] * (dz(i, lane) - offset[lane] - (x[i] - k.mean[lane]) * slope[lane]);
+        const T d = dz(i, lane);
+        out[i] = gradient(d, i, lane);
+        passed[i] = d;
       });
-      if (passed == nullptr) return;
-      for_elements<lanes>(strip, planes.pixels,
-                          [&](int64_t i, int lane) { passed[i] = dz(i, lane); });
     });
   });
 }

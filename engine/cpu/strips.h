@@ -82,40 +82,51 @@ void for_elements(const Strip& strip, int64_t pixels, F&& f) {
   }
 }
 
-// sums[lane] = sum of f(element, lane) over the pixels, in double.
-template <int kLanes, class F>
-void sum_elements(const Strip& strip, int64_t pixels, double* sums, F&& f) {
+// Pixels whose sums are formed in the tensor's own type before they go on in double: few enough to
+// round little and to stay in the first-level cache, enough to make the conversion cheap.
+inline constexpr int64_t kRunPixels = 64;
+
+// sums[lane] = sum of f(element, lane) over pixels begin .. end-1.
+template <int kLanes, class T, class F>
+void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
   if constexpr (kLanes == 1) {
-    double sum = 0.0;
+    T sum{0};
 #pragma omp simd reduction(+ : sum)
-    for (int64_t p = 0; p < pixels; ++p) sum += f(strip.offset + p * strip.stride, 0);
-    sums[0] = sum;
+    for (int64_t p = begin; p < end; ++p) sum += f(strip.offset + p * strip.stride, 0);
+    *sums = sum;
   } else {
-    double lane_sums[kLanes] = {};
-    for (int64_t p = 0; p < pixels; ++p) {
+    // Two sums a lane, so that one addition need not wait for the one before.
+    T lane_sums[kLanes] = {}, odd_sums[kLanes] = {};
+    const auto add = [&](int64_t p, T(&to)[kLanes]) {
       const int64_t base = strip.offset + p * strip.stride;
 #pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) lane_sums[lane] += f(base + lane, lane);
+      for (int lane = 0; lane < kLanes; ++lane) to[lane] += f(base + lane, lane);
+    };
+    for (int64_t p = begin; p + 1 < end; p += 2) {
+      add(p, lane_sums);
+      add(p + 1, odd_sums);
     }
-    for (int lane = 0; lane < kLanes; ++lane) sums[lane] = lane_sums[lane];
+    if ((end - begin) % 2 == 1) add(end - 1, lane_sums);
+    for (int lane = 0; lane < kLanes; ++lane) lane_sums[lane] += odd_sums[lane];
+    std::copy(lane_sums, lane_sums + kLanes, sums);
   }
 }
 
 // The same for two sums at once: f(element, lane) is a pair.
-template <int kLanes, class F>
-void sum_pairs(const Strip& strip, int64_t pixels, double* first, double* second, F&& f) {
-  double sums[kLanes] = {}, others[kLanes] = {};
+template <int kLanes, class T, class F>
+void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* second, F&& f) {
   if constexpr (kLanes == 1) {
-    double sum = 0.0, other = 0.0;
+    T sum{0}, other{0};
 #pragma omp simd reduction(+ : sum, other)
-    for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t p = begin; p < end; ++p) {
       const auto [a, b] = f(strip.offset + p * strip.stride, 0);
       sum += a;
       other += b;
     }
-    sums[0] = sum, others[0] = other;
+    *first = sum, *second = other;
   } else {
-    for (int64_t p = 0; p < pixels; ++p) {
+    T sums[kLanes] = {}, others[kLanes] = {};
+    for (int64_t p = begin; p < end; ++p) {
       const int64_t base = strip.offset + p * strip.stride;
 #pragma omp simd
       for (int lane = 0; lane < kLanes; ++lane) {
@@ -124,9 +135,17 @@ void sum_pairs(const Strip& strip, int64_t pixels, double* first, double* second
         others[lane] += b;
       }
     }
+    std::copy(sums, sums + kLanes, first);
+    std::copy(others, others + kLanes, second);
   }
-  std::copy(sums, sums + kLanes, first);
-  std::copy(others, others + kLanes, second);
+}
+
+// Calls f(begin, end) for runs of pixels that together are 0 .. pixels-1.
+template <class F>
+void for_runs(int64_t pixels, F&& f) {
+  for (int64_t begin = 0; begin < pixels; begin += kRunPixels) {
+    f(begin, std::min(begin + kRunPixels, pixels));
+  }
 }
 
 }  // namespace engine
