@@ -55,26 +55,31 @@ LaneConstants<T> lane_constants(const Strip& strip, int64_t images, const Tensor
 // Adds up per-image rows [N, 2, C] into per-view rows [views, 2, C], in image order.
 void sum_views(const std::vector<double>& rows, int64_t images, Tensor& sums) {
   const int64_t views = sums.shape()[0], width = 2 * sums.shape()[2], per_view = images / views;
-  double* out = sums.data<double>();
   for (int64_t view = 0; view < views; ++view) {
-    for (int64_t c = 0; c < width; ++c) {
-      double sum = 0.0;
-      for (int64_t n = view * per_view; n < (view + 1) * per_view; ++n) {
-        sum += rows[static_cast<size_t>(n * width + c)];
-      }
-      out[view * width + c] = sum;
+    double* out = sums.data<double>() + view * width;
+    std::fill_n(out, width, 0.0);
+    for (int64_t n = 0; n < per_view; ++n) {
+      const double* row = rows.data() + (view * per_view + n) * width;
+      for (int64_t c = 0; c < width; ++c) out[c] += row[c];
     }
   }
 }
 
-// Moments as Chan, Golub and LeVeque (1979) merge them: adds `added` values with this mean and sum
-// of squared deviations to what stands in mean and m2 for `count` values.
-void merge(double count, double& mean, double& m2, double added, double added_mean,
-           double added_m2) {
-  const double total = count + added, delta = added_mean - mean;
-  mean += delta * added / total;
-  m2 += added_m2 + delta * delta * count * added / total;
-}
+// How moments of a few values are added to those of `count` others: Chan, Golub, LeVeque, 1979.
+struct Merge {
+  double share, spread;  // of the difference of the means in the new mean and squared deviations
+
+  Merge(int64_t count, int64_t added)
+      : share(static_cast<double>(added) / static_cast<double>(count + added)),
+        spread(static_cast<double>(count) * share) {}
+
+  // mean and m2 (the sum of squared deviations from it) of all values so far.
+  void add(double added_mean, double added_m2, double& mean, double& m2) const {
+    const double difference = added_mean - mean;
+    mean += difference * share;
+    m2 += added_m2 + difference * difference * spread;
+  }
+};
 
 // Merges the means and squared deviations of single images (rows [N, 2, C], each over `pixels`
 // values) into mean and biased variance a view.
@@ -82,18 +87,15 @@ void merge_images(const std::vector<double>& rows, int64_t images, int64_t pixel
                   Tensor& statistics) {
   const int64_t views = statistics.shape()[0], channels = statistics.shape()[2];
   const int64_t per_view = images / views;
-  double* out = statistics.data<double>();
   for (int64_t view = 0; view < views; ++view) {
-    for (int64_t c = 0; c < channels; ++c) {
-      double mean = 0.0, m2 = 0.0;
-      for (int64_t n = 0; n < per_view; ++n) {
-        const double* row = rows.data() + (view * per_view + n) * 2 * channels + c;
-        merge(static_cast<double>(n * pixels), mean, m2, static_cast<double>(pixels), row[0],
-              row[channels]);
-      }
-      out[view * 2 * channels + c] = mean;
-      out[(view * 2 + 1) * channels + c] = m2 / static_cast<double>(per_view * pixels);
+    double *mean = statistics.data<double>() + view * 2 * channels, *m2 = mean + channels;
+    std::fill_n(mean, 2 * channels, 0.0);
+    for (int64_t n = 0; n < per_view; ++n) {
+      const double* row = rows.data() + (view * per_view + n) * 2 * channels;
+      const Merge merge(n * pixels, pixels);
+      for (int64_t c = 0; c < channels; ++c) merge.add(row[c], row[channels + c], mean[c], m2[c]);
     }
+    for (int64_t c = 0; c < channels; ++c) m2[c] /= static_cast<double>(per_view * pixels);
   }
 }
 
@@ -113,8 +115,9 @@ void image_moments(const Tensor& x, const Planes& planes, std::vector<double>& r
         const T deviation = in[i] - sum[lane];
         return deviation * deviation;
       });
+      const Merge merge(begin, end - begin);
       for (int lane = 0; lane < lanes; ++lane) {
-        merge(static_cast<double>(begin), mean[lane], m2[lane], count, sum[lane], squares[lane]);
+        merge.add(sum[lane], squares[lane], mean[lane], m2[lane]);
       }
     });
     double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;

@@ -45,21 +45,24 @@ Window window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
           std::min(o.size, plane.width - column)};
 }
 
+// A place in a window, as wide as T, so that one mask serves both.
+template <class T>
+using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+
 // The largest value of each lane and its place u * size + v in the window.
 template <int kLanes, class T>
 void pool_window(const T* in, const PoolPlane& plane, const Window& window, int64_t size, T* out,
                  uint8_t* winner) {
-  using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: one mask
   T best[kLanes];
-  Place place[kLanes];
+  Place<T> place[kLanes];
   for (int lane = 0; lane < kLanes; ++lane) {
     best[lane] = -std::numeric_limits<T>::infinity();
-    place[lane] = static_cast<Place>(window.u_begin * size + window.v_begin);
+    place[lane] = static_cast<Place<T>>(window.u_begin * size + window.v_begin);
   }
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
       const T* x = in + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
-      const auto here = static_cast<Place>(u * size + v);
+      const auto here = static_cast<Place<T>>(u * size + v);
 #pragma omp simd
       for (int lane = 0; lane < kLanes; ++lane) {
         // A NaN wins and stays, as in every framework: it must not vanish here.
@@ -75,15 +78,46 @@ void pool_window(const T* in, const PoolPlane& plane, const Window& window, int6
   }
 }
 
-template <class T>
-void pool_plane(const T* in, const PoolPlane& plane, PoolOptions o, T* out, uint8_t* winner) {
+// Calls f(window, element, lane, lanes) for every window of a plane and group of its lanes; element
+// counts from the pooled plane's first.
+template <class F>
+void for_windows(const PoolPlane& plane, PoolOptions o, F&& f) {
   for (int64_t i = 0; i < plane.out_height; ++i) {
     for (int64_t j = 0; j < plane.out_width; ++j) {
       const Window window = window_at(i, j, plane, o);
-      const int64_t to = (i * plane.out_width + j) * plane.lanes;
-      for_lanes(plane.lanes, [&](int64_t lane, auto lanes) {
-        pool_window<lanes>(in + lane, plane, window, o.size, out + to + lane, winner + to + lane);
-      });
+      const int64_t first = (i * plane.out_width + j) * plane.lanes;
+      for_lanes(plane.lanes,
+                [&](int64_t lane, auto lanes) { f(window, first + lane, lane, lanes); });
+    }
+  }
+}
+
+template <class T>
+void pool_plane(const T* in, const PoolPlane& plane, PoolOptions o, T* out, uint8_t* winner) {
+  for_windows(plane, o, [&](const Window& window, int64_t at, int64_t lane, auto lanes) {
+    pool_window<lanes>(in + lane, plane, window, o.size, out + at, winner + at);
+  });
+}
+
+// Adds a window's gradient to its winners. Every place of the window is visited, lanes without a
+// winner there add zero: a scatter lane by lane takes four times as long.
+template <int kLanes, class T>
+void unpool_window(const T* dy, const uint8_t* winner, const PoolPlane& plane, const Window& window,
+                   int64_t size, T* dx) {
+  T gradient[kLanes];
+  Place<T> place[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    gradient[lane] = dy[lane];
+    place[lane] = winner[lane];
+  }
+  for (int64_t u = window.u_begin; u < window.u_end; ++u) {
+    for (int64_t v = window.v_begin; v < window.v_end; ++v) {
+      T* to = dx + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
+      const auto here = static_cast<Place<T>>(u * size + v);
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) {
+        to[lane] += place[lane] == here ? gradient[lane] : T{0};
+      }
     }
   }
 }
@@ -92,16 +126,9 @@ template <class T>
 void unpool_plane(const T* dy, const uint8_t* winner, const PoolPlane& plane, PoolOptions o,
                   T* dx) {
   std::fill(dx, dx + plane.height * plane.width * plane.lanes, T{0});
-  for (int64_t i = 0; i < plane.out_height; ++i) {
-    for (int64_t j = 0; j < plane.out_width; ++j) {
-      for (int64_t lane = 0; lane < plane.lanes; ++lane) {
-        const int64_t from = (i * plane.out_width + j) * plane.lanes + lane;
-        const int64_t row = i * o.stride - o.padding + winner[from] / o.size;
-        const int64_t column = j * o.stride - o.padding + winner[from] % o.size;
-        dx[(row * plane.width + column) * plane.lanes + lane] += dy[from];
-      }
-    }
-  }
+  for_windows(plane, o, [&](const Window& window, int64_t at, int64_t lane, auto lanes) {
+    unpool_window<lanes>(dy + at, winner + at, plane, window, o.size, dx + lane);
+  });
 }
 
 // Calls f(plane number) in parallel for every image and channel block.
