@@ -26,8 +26,9 @@ struct BatchNorm {
   double eps = 1e-5;
   bool relu = false;
 };
-// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined.
-Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm);
+// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined. Takes x over:
+// where no tape records and nobody else holds it, y is written into its memory.
+Var batch_norm(Var x, const Var& residual, const BatchNorm& norm);
 
 Var relu(const Var& x);
 Var add(const Var& a, const Var& b);

@@ -33,12 +33,13 @@ Tensor batch_norm_moments(const Tensor& x, BatchNorm norm) {
 
 }  // namespace
 
-Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm) {
+Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   const Tensor moments = batch_norm_moments(x.value(), norm);
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
   const int64_t count =
       norm.training ? x.value().elements() / x.shape()[1] / norm.views : 0;  // 0: constant moments
-  Tensor y = empty_like(x.value());
+  const bool in_place = Tape::current() == nullptr && x.value().uniquely_owned();
+  Tensor y = in_place ? x.value() : empty_like(x.value());
   on_device(y.device(), [&](auto& ctx) {
     batch_norm_apply(ctx, x.value(), moments, norm.weight.value(), norm.bias.value(),
                      residual.value(), options, y);
@@ -51,9 +52,12 @@ Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm) {
       [options, count](const Tensor& dy, const Needs& needs, const Tensor& input,
                        const Tensor& output, const Tensor& statistics, const Tensor& weight,
                        const Tensor& bias) -> Gradients {
-        Tensor sums = empty_like(statistics), dx = empty_like(input);
+        Tensor sums = empty_like(statistics);
+        // Without relu the residual's gradient is dy itself. Otherwise dy is read here for the last
+        // time, and dx may be written over it.
+        const bool dy_goes_on = needs[3] && !options.relu;
+        Tensor dx = dy.uniquely_owned() && !dy_goes_on ? dy : empty_like(input);
         Tensor dweight = empty_like(weight), dbias = empty_like(weight);
-        // Without relu the residual's gradient is dy itself.
         Tensor dresidual = needs[3] && options.relu ? empty_like(input) : Tensor();
         on_device(dy.device(), [&](auto& ctx) {
           const engine::BatchNormInputs inputs{dy,     input, output, statistics,
@@ -62,7 +66,7 @@ Var batch_norm(const Var& x, const Var& residual, const BatchNorm& norm) {
           batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
           batch_norm_backward_apply(ctx, inputs, sums, count, dx, dresidual);
         });
-        return {dx, dweight, dbias, options.relu ? dresidual : dy};
+        return {dx, dweight, dbias, dy_goes_on ? dy : dresidual};
       });
 }
 

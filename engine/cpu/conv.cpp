@@ -1,9 +1,12 @@
 #include "engine/kernels/conv.h"
 
+#include <vector>
+
 #include "engine/cpu/conv_algorithm.h"
 #include "engine/cpu/conv_plain.h"
 #include "engine/cpu/direct.h"
 #include "engine/cpu/onednn.h"
+#include "engine/cpu/strips.h"
 #include "engine/cpu/winograd.h"
 #include "engine/profile.h"
 #include "engine/tensor_ops.h"
@@ -66,6 +69,28 @@ void plain_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptio
   for_float(x.dtype(), [&](auto zero) {
     plain_conv_backward_weights<decltype(zero)>(plain(x), plain(dy), options, dw, db);
   });
+}
+
+// db[o] = sum of dy over images and pixels, image by image.
+void bias_gradient(const Tensor& dy, Tensor& db) {
+  const Planes planes = planes_of(dy);
+  const float* in = dy.data<float>();
+  std::vector<double> rows(static_cast<size_t>(planes.n * planes.channels()));
+  for_strips(planes, [&](const Strip& strip, auto lanes) {
+    double* row = rows.data() + strip.image * planes.channels() + strip.channel;
+    for_runs(planes.pixels, [&](int64_t begin, int64_t end) {
+      constexpr int kWidth = lanes;
+      float sums[kWidth];
+      sum_run<lanes>(strip, begin, end, sums, [=](int64_t i, int) { return in[i]; });
+      for (int lane = 0; lane < lanes; ++lane) row[lane] += sums[lane];
+    });
+  });
+  for (int64_t c = 0; c < planes.channels(); ++c) {
+    double sum = 0.0;
+    for (int64_t n = 0; n < planes.n; ++n)
+      sum += rows[static_cast<size_t>(n * planes.channels() + c)];
+    db.data<float>()[c] = static_cast<float>(sum);
+  }
 }
 
 }  // namespace
@@ -147,12 +172,16 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
     case ConvAlgorithm::library:
       return onednn_conv_backward_weights(ctx, x, dy, options, dw, db);
     case ConvAlgorithm::direct:
-      return direct_conv_backward_weights(x, dy, options, dw);
+      direct_conv_backward_weights(x, dy, options, dw);
+      break;
     case ConvAlgorithm::winograd2:
-      return winograd_conv_backward_weights<2>(x, dy, options, dw);
+      winograd_conv_backward_weights<2>(x, dy, options, dw);
+      break;
     case ConvAlgorithm::winograd4:
-      return winograd_conv_backward_weights<4>(x, dy, options, dw);
+      winograd_conv_backward_weights<4>(x, dy, options, dw);
+      break;
   }
+  if (db.defined()) bias_gradient(dy, db);
 }
 
 }  // namespace engine

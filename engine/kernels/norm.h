@@ -33,7 +33,7 @@ struct BatchNormOptions {
 };
 
 // y = relu?(weight (x - mean) / sqrt(variance + eps) + bias [+ residual]); residual may be
-// undefined.
+// undefined, and y may be x.
 void batch_norm_apply(CpuContext&, const Tensor& x, const Tensor& statistics, const Tensor& weight,
                       const Tensor& bias, const Tensor& residual, BatchNormOptions options,
                       Tensor& y);
@@ -67,7 +67,7 @@ void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dw
 
 // dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count); count as in
 // RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
-// dresidual = dz, where defined.
+// dresidual = dz, where defined. dx may be dy.
 void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, const Tensor& sums,
                                int64_t count, Tensor& dx, Tensor& dresidual);
 void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs, const Tensor& sums,

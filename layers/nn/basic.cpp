@@ -27,9 +27,9 @@ BatchNorm2d::BatchNorm2d(int64_t channels, Init& init, double weight)
       running_var_(add_buffer("running_var", init.constant({channels}, 1.0))),
       batches_(add_buffer("num_batches_tracked", engine::zeros({}, DType::i64))) {}
 
-Var BatchNorm2d::forward(const Var& x, const Mode& mode, const Fused& fused) {
+Var BatchNorm2d::forward(Var x, const Mode& mode, const Fused& fused) {
   if (mode.training) *batches_.data<int64_t>() += mode.views;
-  return batch_norm(x, fused.residual,
+  return batch_norm(std::move(x), fused.residual,
                     {.weight = weight_,
                      .bias = bias_,
                      .running_mean = running_mean_,

@@ -1,6 +1,8 @@
 // The layers a network is made of. Activations are [N,C,H,W] in any layout.
 #pragma once
 
+#include <utility>
+
 #include "layers/module.h"
 #include "layers/nn/init.h"
 
@@ -36,9 +38,9 @@ class BatchNorm2d : public Module {
     Var residual{};  // added before the ReLU; optional
     bool relu = false;
   };
-  // In training the running estimates move.
-  Var forward(const Var& x, const Mode& mode, const Fused& fused);
-  Var forward(const Var& x, const Mode& mode) { return forward(x, mode, {}); }
+  // In training the running estimates move. Takes x over, see autograd::batch_norm.
+  Var forward(Var x, const Mode& mode, const Fused& fused);
+  Var forward(Var x, const Mode& mode) { return forward(std::move(x), mode, {}); }
 
  private:
   Var weight_, bias_;

@@ -43,19 +43,72 @@ TEST(GradCheck, FindsAWrongGradient) {
   EXPECT_NE(result.worst.find("analytic"), std::string::npos);
 }
 
+BatchNorm unit_norm(int64_t channels) {
+  BatchNorm norm{.views = 2, .relu = true};
+  norm.weight = Var::leaf(engine::full({channels}, 1.5, DType::f64));
+  norm.bias = Var::leaf(engine::full({channels}, 0.1, DType::f64));
+  norm.running_mean = engine::zeros({channels}, DType::f64);
+  norm.running_var = engine::full({channels}, 1.0, DType::f64);
+  return norm;
+}
+
+Tensor some_numbers(const engine::Shape& shape) {
+  std::vector<double> numbers;
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    numbers.push_back(0.01 * static_cast<double>((i * 37) % 199) - 0.995);
+  }
+  return engine::from_values<double>(shape, numbers);
+}
+
+// It writes into the memory of an input that it was given for good, and of no other.
+TEST(BatchNormOp, OverwritesOnlyWhatNobodyElseCanSee) {
+  const Tensor x = some_numbers({2, 3, 4, 5});
+  const BatchNorm norm = unit_norm(3);
+  const auto copied = [&] { return Var(engine::clone(x)); };
+  const Var kept = copied();
+  const Tensor expected = batch_norm(kept, {}, norm).value();
+  EXPECT_EQ(engine::to_values(kept.value()), engine::to_values(x));
+
+  Var given = copied();
+  const engine::Buffer* memory = given.value().buffer();
+  const Var y = batch_norm(std::move(given), {}, norm);
+  EXPECT_EQ(y.value().buffer(), memory);
+  EXPECT_EQ(engine::to_values(y.value()), engine::to_values(expected));
+
+  Var watched = copied();
+  const Tensor other_handle = watched.value();
+  batch_norm(std::move(watched), {}, norm);
+  EXPECT_EQ(engine::to_values(other_handle), engine::to_values(x));
+
+  const Tape tape;  // what a backward will need stays as it is
+  Var recorded = copied();
+  memory = recorded.value().buffer();
+  EXPECT_NE(batch_norm(std::move(recorded), {}, norm).value().buffer(), memory);
+}
+
+// The gradient of a product is nobody else's and is overwritten; one that the caller holds is not.
+TEST(BatchNormOp, LeavesAGradientThatOthersHold) {
+  const Tensor x = some_numbers({2, 3, 4, 5}), seed = some_numbers({2, 3, 4, 5});
+  const BatchNorm norm = unit_norm(3);
+  std::vector<std::vector<double>> gradients;
+  for (const bool through_scale : {false, true}) {
+    const Var in = Var::leaf(x);
+    Tape tape;
+    const Var y = batch_norm(in, {}, norm);
+    tape.backward(through_scale ? scale(y, 1.0) : y, seed);
+    gradients.push_back(engine::to_values(in.grad()));
+  }
+  EXPECT_EQ(engine::to_values(seed), engine::to_values(some_numbers({2, 3, 4, 5})));
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
 // The channel-wise ops once more on channels-last and blocked tensors.
 class OpLayout : public testing::TestWithParam<Layout> {};
 
 TEST_P(OpLayout, ChangesNoGradient) {
   const Layout layout = GetParam();
-  std::vector<double> numbers;
-  for (int i = 0; i < 2 * 16 * 5 * 3; ++i) numbers.push_back(0.01 * ((i * 37) % 199) - 0.995);
-  const Tensor x = engine::from_values<double>({2, 16, 5, 3}, numbers);
-  BatchNorm norm{.views = 2, .relu = true};
-  norm.weight = Var(engine::full({16}, 1.5, DType::f64));
-  norm.bias = Var(engine::full({16}, 0.1, DType::f64));
-  norm.running_mean = engine::zeros({16}, DType::f64);
-  norm.running_var = engine::full({16}, 1.0, DType::f64);
+  const Tensor x = some_numbers({2, 16, 5, 3});
+  const BatchNorm norm = unit_norm(16);
   const std::vector<std::pair<std::string, std::function<Var(const Var&)>>> ops = {
       {"batch_norm", [&](const Var& in) { return batch_norm(in, in, norm); }},
       {"relu", [](const Var& in) { return relu(in); }},

@@ -20,10 +20,23 @@ TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndTheLibraryFor1x1) {
   const ConvPolicy automatic = ConvPolicy::automatic;
   EXPECT_EQ(chosen(automatic, 56, 3), ConvAlgorithm::winograd4);
   EXPECT_EQ(chosen(automatic, 7, 3), ConvAlgorithm::winograd4);
-  EXPECT_EQ(chosen(automatic, 6, 3), ConvAlgorithm::winograd2);  // 9 x 16 against 4 x 36
+  EXPECT_EQ(chosen(automatic, 6, 3), ConvAlgorithm::winograd4);  // 4 x 36, as many as 9 x 16
+  EXPECT_EQ(chosen(automatic, 2, 3), ConvAlgorithm::winograd2);  // 16 against 36
   EXPECT_EQ(chosen(automatic, 56, 3, {.stride = 2, .padding = 1}), ConvAlgorithm::direct);
   EXPECT_EQ(chosen(automatic, 56, 5), ConvAlgorithm::direct);
   EXPECT_EQ(chosen(automatic, 56, 1), ConvAlgorithm::library);
+}
+
+TEST(ConvAlgorithm, AutomaticKnowsWhereTheLibrarysWeightGradientIsSlow) {
+  const auto weights = [](int64_t in, int64_t size, bool bias) {
+    return choose(ConvPolicy::automatic, ConvDirection::backward_weights, {2, in, size, size},
+                  {kC, in, 1, 1}, {}, bias, kLaneLayout);
+  };
+  const ConvAlgorithm hard = kLanes == 16 ? ConvAlgorithm::direct : ConvAlgorithm::library;
+  EXPECT_EQ(weights(kC, 7, false), ConvAlgorithm::library);
+  EXPECT_EQ(weights(1024, 7, false), hard);
+  EXPECT_EQ(weights(1024, 7, true), hard);
+  EXPECT_EQ(weights(kC, 3, false), hard);
 }
 
 TEST(ConvAlgorithm, APolicyRunsItsKindWhereItCan) {
