@@ -43,8 +43,8 @@ struct Kernels {
       for (int64_t c = 0; c < kLanes; ++c) {
         const Square<const float> kernel{kernels + c * kLanes, 3 * kLanes * kLanes,
                                          kLanes * kLanes};
-        transform<3, M + 2>(Winograd<M>::weight, kernel,
-                            Square<float>{out + c * kPanel + lane, (M + 2) * step, step});
+        transform<Winograd<M>::weight, 3, M + 2>(
+            kernel, Square<float>{out + c * kPanel + lane, (M + 2) * step, step});
       }
     }
   }
@@ -104,7 +104,7 @@ struct Run {
   void strip(int64_t number, float* memory, float* weights, const Team& team) const {
     const Strip tiles = strip_of(grid.tiles(), number, strips);
     const Transformed v{memory, in_stride}, m{memory + kElements * in_stride, out_stride};
-    transform_tiles<M, M + 2, M + 2>(Winograd<M>::input, in, grid, padding, tiles, v, team);
+    transform_tiles<Winograd<M>::input, M + 2, M + 2>(in, grid, padding, tiles, v, team);
     team.wait();
     const Product product(*this, tiles.tiles(), v, m);
     by_panel ? multiply_by_panel(product, weights, team) : multiply(product, weights, team);

@@ -64,8 +64,8 @@ inline int64_t element_stride(int64_t floats) { return (ceil_div(floats, 16) | 1
 
 // Transforms windows of R x R pixels to E x E elements. The window of tile (i, j) begins at pixel
 // (i * M - padding, j * M - padding) of its image; `first` is the first of the images.
-template <int64_t M, int64_t R, int64_t E, class Line>
-void transform_tiles(Line line, const Image& first, const TileGrid<M>& grid, int64_t padding,
+template <auto kLine, int64_t R, int64_t E, int64_t M>
+void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t padding,
                      const Strip& strip, const Transformed& out, const Team& team) {
   alignas(64) float copy[R * R * kLanes];
   const int64_t tiles = strip.tiles(), row_floats = first.width * kLanes;
@@ -79,10 +79,10 @@ void transform_tiles(Line line, const Image& first, const TileGrid<M>& grid, int
     const Square<float> to{out.data + item * kLanes, E * out.stride, out.stride};
     if (row >= 0 && column >= 0 && row + R <= first.height && column + R <= first.width) {
       const float* corner = in + row * row_floats + column * kLanes;
-      return transform<R, E>(line, Square<const float>{corner, row_floats, kLanes}, to);
+      return transform<kLine, R, E>(Square<const float>{corner, row_floats, kLanes}, to);
     }
     copy_window({in, 1, first.height, first.width}, {row, column, R, R, 1}, copy, 0);
-    transform<R, E>(line, Square<const float>{copy, R * kLanes, kLanes}, to);
+    transform<kLine, R, E>(Square<const float>{copy, R * kLanes, kLanes}, to);
   });
 }
 
@@ -101,9 +101,9 @@ void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const Strip& 
     const Square<const float> from{in.data + item * kLanes, E * in.stride, in.stride};
     float* to = out + ((image * blocks + block) * grid.height + row) * row_floats + column * kLanes;
     if (row + M <= grid.height && column + M <= grid.width) {
-      return transform<E, M>(Winograd<M>::output, from, Square<float>{to, row_floats, kLanes});
+      return transform<Winograd<M>::output, E, M>(from, Square<float>{to, row_floats, kLanes});
     }
-    transform<E, M>(Winograd<M>::output, from, Square<float>{copy, M * kLanes, kLanes});
+    transform<Winograd<M>::output, E, M>(from, Square<float>{copy, M * kLanes, kLanes});
     const int64_t width = std::min(M, grid.width - column);
     for (int64_t i = 0; i < std::min(M, grid.height - row); ++i) {
       std::copy_n(copy + i * M * kLanes, width * kLanes, to + i * row_floats);

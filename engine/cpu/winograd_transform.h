@@ -126,14 +126,14 @@ struct Square {
 };
 
 // Both dimensions, In x In to Out x Out: every column, then every row, by one of the above.
-template <int64_t In, int64_t Out, class Line>
-inline void transform(Line line, const Square<const float>& in, const Square<float>& out) {
+template <auto kLine, int64_t In, int64_t Out>
+inline void transform(const Square<const float>& in, const Square<float>& out) {
   alignas(64) float columns[Out * In * kLanes];
   for (int64_t j = 0; j < In; ++j) {
-    line(in.data + j * in.column, in.row, columns + j * kLanes, In * kLanes);
+    kLine(in.data + j * in.column, in.row, columns + j * kLanes, In * kLanes);
   }
   for (int64_t i = 0; i < Out; ++i) {
-    line(columns + i * In * kLanes, kLanes, out.data + i * out.row, out.column);
+    kLine(columns + i * In * kLanes, kLanes, out.data + i * out.row, out.column);
   }
 }
 
