@@ -11,5 +11,5 @@ cmake --build build/demo
 bash apps/photos.sh demo/photos
 
 build/demo/pixpro pretrain --data-dir demo/photos --output-dir demo/run \
-  --arch resnet18 --image-size 96 --batch-size 16 --epochs 13 --warmup-epoch 1 --base-lr 16 \
+  --arch resnet18 --image-size 96 --batch-size 16 --epochs 22 --warmup-epoch 1 --base-lr 48 \
   --num-workers 2

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "apps/commands.h"
+#include "apps/flag_checks.h"
 #include "apps/recipe.h"
 #include "pixpro/data/folder.h"
 #include "pixpro/data/loader.h"
@@ -138,7 +139,7 @@ void add_pretrain(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
   command->add_option("--crop", flags->crop, "Least part of an image's area a view shows")
-      ->check(CLI::Range(1e-6, 1.0))
+      ->check(number_in(1e-6, 1.0))
       ->capture_default_str();
   command->add_option("--num-workers", flags->num_workers, "Threads that read and augment images")
       ->check(CLI::Range(1, 1024))

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "apps/flag_checks.h"
 #include "engine/context.h"
 
 namespace apps {
@@ -17,17 +18,19 @@ void add_model_flags(CLI::App& command, Recipe& r) {
       ->check(CLI::IsMember({"PixPro", "PixContrast"}))
       ->capture_default_str();
   command.add_option("--pixpro-p", r.pixpro_p, "Power of the similarity in the propagation")
+      ->check(number_in(0.0, 1000.0))
       ->capture_default_str();
   command
       .add_option("--pixpro-momentum", r.pixpro_momentum, "First momentum of the momentum branch")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_in(0.0, 1.0))
       ->capture_default_str();
   command
       .add_option("--pixpro-pos-ratio", r.pixpro_pos_ratio,
                   "Largest distance of a positive pair, in bin diagonals")
-      ->check(CLI::PositiveNumber)
+      ->check(number_in(1e-12, kLargest))
       ->capture_default_str();
   command.add_option("--pixpro-clamp-value", r.pixpro_clamp_value, "Least similarity propagated")
+      ->check(number_in(-kLargest, 1.0))
       ->capture_default_str();
   command
       .add_option("--pixpro-transform-layer", r.pixpro_transform_layer,
@@ -37,7 +40,7 @@ void add_model_flags(CLI::App& command, Recipe& r) {
   command
       .add_option("--pixpro-ins-loss-weight", r.pixpro_ins_loss_weight,
                   "Weight of the instance loss; 0: no instance branch")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kLargest))
       ->capture_default_str();
 }
 
@@ -48,13 +51,13 @@ void add_optimizer_flags(CLI::App& command, Recipe& r) {
   command
       .add_option("--base-lr,--base-learning-rate", r.base_lr,
                   "Learning rate for 256 images a step")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kLargest))
       ->capture_default_str();
   command.add_option("--weight-decay", r.weight_decay, "Weight decay")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kLargest))
       ->capture_default_str();
   command.add_option("--momentum", r.momentum, "Momentum of the optimiser")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_in(0.0, 1.0))
       ->capture_default_str();
   command.add_option("--lr-scheduler", r.lr_scheduler, "Decay of the learning rate")
       ->check(CLI::IsMember({"cosine", "step"}))
@@ -63,22 +66,25 @@ void add_optimizer_flags(CLI::App& command, Recipe& r) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
       ->capture_default_str();
   command.add_option("--warmup-epoch", r.warmup_epoch, "Epochs of linear warm-up")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(number_in(0.0, 1e9))
       ->capture_default_str();
   command.add_option("--warmup-multiplier", r.warmup_multiplier, "Warm-up starts at 1 / this")
-      ->check(CLI::Range(1.0, 1e12))
+      ->check(number_in(1.0, kLargest))
       ->capture_default_str();
   command
       .add_option("--lr-decay-epochs", r.lr_decay_epochs, "step: epochs at which the rate falls")
       ->delimiter(',')
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 32))
       ->capture_default_str();
   command.add_option("--lr-decay-rate", r.lr_decay_rate, "step: factor by which the rate falls")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kLargest))
       ->capture_default_str();
 }
 
 void add_machine_flags(CLI::App& command, Recipe& r) {
-  command.add_option("--seed", r.seed, "Of weights, data order and views")->capture_default_str();
+  command.add_option("--seed", r.seed, "Of weights, data order and views")
+      ->check(whole_number())
+      ->capture_default_str();
   command.add_option("--threads", r.threads, "CPU threads that compute; 0: all cores")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

@@ -1,6 +1,6 @@
 // pixpro replay: trains on recorded batches from given weights and writes down all that happened,
 // so that the engine can be held number for number against another implementation.
-#include <cmath>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -14,6 +14,8 @@ namespace {
 
 using engine::Tensor;
 using engine::TensorFile;
+
+constexpr int64_t kMostSteps = int64_t{1} << 32;
 
 struct ReplayFlags {
   Recipe recipe;
@@ -34,14 +36,25 @@ Tensor recorded(const TensorFile& file, const std::string& name, const engine::S
                   name, "' must hold f32 or f64, found ", t.dtype());
   engine::require(t.shape() == expected, "batches: '", name, "' has the shape ", t.shape(),
                   ", expected ", expected);
+  engine::require(engine::all_finite(t), "batches: '", name,
+                  "' holds a value that is not a finite number");
   return t;
 }
 
-Batch read_batch(const TensorFile& file, int64_t step) {
+engine::Shape view_shape(const TensorFile& file, int64_t step) {
+  const std::string name = "view1." + std::to_string(step);
+  const engine::Shape& shape = find_tensor(file, name).shape();
+  engine::require(shape.rank() == 4 && shape[1] == 3 && shape.elements() > 0, "batches: '", name,
+                  "' must be [N,3,H,W], found ", shape);
+  return shape;
+}
+
+// `images`: N of the first batch, by which the learning rate is scaled.
+Batch read_batch(const TensorFile& file, int64_t step, int64_t images) {
   const std::string number = std::to_string(step);
-  const engine::Shape& shape = find_tensor(file, "view1." + number).shape();
-  engine::require(shape.rank() == 4 && shape[1] == 3 && shape.elements() > 0, "batches: 'view1.",
-                  number, "' must be [N,3,H,W], found ", shape);
+  const engine::Shape shape = view_shape(file, step);
+  engine::require(shape[0] == images, "batches: 'view1.", number, "' holds ", shape[0],
+                  " images, the first batch ", images, "; all must be of one size");
   const engine::Shape boxes{shape[0], 4};
   const auto pair = [&](const char* what, const engine::Shape& expected) {
     return engine::concatenate_rows({recorded(file, what + ("1." + number), expected),
@@ -50,12 +63,18 @@ Batch read_batch(const TensorFile& file, int64_t step) {
   return {pair("view", shape), pair("coord", boxes)};
 }
 
+// The steps 0, 1, ... that the file has.
 int64_t count_batches(const TensorFile& file) {
   int64_t count = 0;
   while (file.tensors.contains("view1." + std::to_string(count))) ++count;
   engine::require(count > 0,
                   "batches: no 'view1.0' in the file: expected view1.S, view2.S [N,3,H,W] "
                   "and coord1.S, coord2.S [N,4] for S = 0, 1, ...");
+  // A gap would end the run early without a word.
+  const auto found = std::ranges::count_if(
+      file.tensors, [](const auto& entry) { return entry.first.starts_with("view1."); });
+  engine::require(found == count, "batches: ", found, " tensors are called 'view1.S', but from ",
+                  "'view1.0' on there are only ", count, " without a gap");
   return count;
 }
 
@@ -96,13 +115,13 @@ void replay(const ReplayFlags& flags) {
   use_machine(flags.recipe);
   const TensorFile batches = engine::read_tensor_file(flags.batches);
   const int64_t count = count_batches(batches);
-  const int64_t batch_size = find_tensor(batches, "view1.0").shape()[0];
+  const int64_t batch_size = view_shape(batches, 0)[0];
   pixpro::Trainer trainer(options_of(flags, batch_size, count));
   report(load_weights(engine::read_tensor_file(flags.weights), trainer.model()));
 
   TensorFile out;
   for (int64_t step = 0; step < count; ++step) {
-    const Batch batch = read_batch(batches, step);
+    const Batch batch = read_batch(batches, step, batch_size);
     const pixpro::StepResult result = trainer.compute_gradients(batch.views, batch.boxes);
     record_step(out, result);
     if (step == 0) {
@@ -122,6 +141,8 @@ void replay(const ReplayFlags& flags) {
 
 void add_replay(CLI::App& app) {
   auto flags = std::make_shared<ReplayFlags>();
+  // Numbers count here, not speed: of the f32 convolutions the library's round least.
+  flags->recipe.conv_algorithm = "library";
   CLI::App* command =
       app.add_subcommand("replay", "Train on recorded batches and record the outcome");
   command->add_option("--weights", flags->weights, "Parameters and buffers, published names")
@@ -133,12 +154,12 @@ void add_replay(CLI::App& app) {
   command
       ->add_option("--total-steps", flags->total_steps,
                    "Steps of the whole run (default: the batches)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, kMostSteps));
   command->add_option("--warmup-steps", flags->warmup_steps, "Steps of linear warm-up")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostSteps))
       ->capture_default_str();
   command->add_option("--accumulate", flags->accumulate, "Micro-batches a batch is split into")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, kMostSteps))
       ->capture_default_str();
   command->add_option("--precision", flags->precision, "Type of all numbers")
       ->check(CLI::IsMember({"f32", "f64"}))

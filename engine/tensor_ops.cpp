@@ -1,6 +1,7 @@
 #include "engine/tensor_ops.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/context.h"
@@ -86,6 +87,10 @@ std::vector<double> to_values(const Tensor& t) {
 double item(const Tensor& t) {
   require(t.elements() == 1, "item: one element expected, found ", t.shape());
   return to_values(t)[0];
+}
+
+bool all_finite(const Tensor& t) {
+  return std::ranges::all_of(to_values(t), [](double value) { return std::isfinite(value); });
 }
 
 }  // namespace engine

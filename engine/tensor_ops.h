@@ -28,5 +28,6 @@ template <class T>
 Tensor from_values(Shape shape, const std::vector<T>& values);
 std::vector<double> to_values(const Tensor&);
 double item(const Tensor&);  // the value of a tensor of one element
+bool all_finite(const Tensor&);
 
 }  // namespace engine

@@ -80,6 +80,9 @@ StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) 
     result.loss += share * engine::item(out.loss.value());
     add_share(result.collapse, measure(out), share);
   }
+  engine::require(std::isfinite(result.loss), "training: the loss of step ", result.step, " is ",
+                  result.loss, " and the weights are left as they were; a lower --base-lr or a ",
+                  "longer --warmup-epoch usually helps");
   return result;
 }
 
@@ -90,9 +93,6 @@ void Trainer::apply_gradients() {
 
 StepResult Trainer::step(const Tensor& views, const Tensor& boxes) {
   const StepResult result = compute_gradients(views, boxes);
-  engine::require(std::isfinite(result.loss), "training: the loss of step ", result.step, " is ",
-                  result.loss, " and the weights are left as they were; a lower --base-lr or a ",
-                  "longer --warmup-epoch usually helps");
   apply_gradients();
   return result;
 }

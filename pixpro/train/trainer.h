@@ -42,7 +42,7 @@ class Trainer {
 
   // One optimiser step. views: [2N,3,H,W], view 1 of all images, then view 2; boxes: [2N,4] in any
   // float type. N must divide into `accumulate` equal parts. A loss that is not a finite number
-  // throws and leaves the weights as they were.
+  // throws and leaves the weights of the online branch as they were.
   StepResult step(const Tensor& views, const Tensor& boxes);
 
   // The two halves of step: fill the gradients (of a step already counted), then use them.

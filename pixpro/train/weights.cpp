@@ -11,13 +11,15 @@ using engine::Tensor;
 using engine::TensorFile;
 using layers::NamedTensor;
 
-void check_shape(const std::string& name, const Tensor& expected, const Tensor& found) {
+void check(const std::string& name, const Tensor& expected, const Tensor& found) {
   engine::require(expected.shape() == found.shape(), "weights: '", name, "' has the shape ",
                   found.shape(), ", expected ", expected.shape());
   engine::require(
       (expected.dtype() == engine::DType::i64) == (found.dtype() == engine::DType::i64) &&
           found.dtype() != engine::DType::u8,
       "weights: '", name, "' holds ", found.dtype(), ", expected ", expected.dtype());
+  engine::require(engine::all_finite(found), "weights: '", name,
+                  "' holds a value that is not a finite number");
 }
 
 void overwrite(const Tensor& found, Tensor target) {
@@ -41,7 +43,7 @@ LoadReport load_weights(const TensorFile& file, layers::Module& module) {
   std::set<std::string> known;
   for (const layers::NamedVar& p : module.parameters()) {
     known.insert(p.name);
-    check_shape(p.name, p.var.value(), find_tensor(file, p.name));
+    check(p.name, p.var.value(), find_tensor(file, p.name));
   }
   for (const NamedTensor& b : module.buffers()) {
     known.insert(b.name);
@@ -49,7 +51,7 @@ LoadReport load_weights(const TensorFile& file, layers::Module& module) {
     if (found == file.tensors.end()) {
       report.kept.push_back(b.name);
     } else {
-      check_shape(b.name, b.tensor, found->second);
+      check(b.name, b.tensor, found->second);
     }
   }
   for (const auto& [name, tensor] : file.tensors) {

@@ -13,9 +13,10 @@ namespace pixpro {
 engine::TensorFile weights_of(const layers::Module& module);
 
 // Overwrites every parameter and buffer of the module with the file's tensor of its name, converted
-// to the module's type. Throws on a missing parameter or a wrong shape, naming it, what is expected
-// and what is found; nothing is changed then. Buffers the file does not have keep their values.
-// Returns the names of file entries the module has no place for and of buffers that were kept.
+// to the module's type. Throws on a missing parameter, a wrong shape or a value that is no finite
+// number, naming it, what is expected and what is found; nothing is changed then. Buffers the file
+// does not have keep their values. Returns the names of file entries the module has no place for
+// and of buffers that were kept.
 struct LoadReport {
   std::vector<std::string> unused, kept;
 };

@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "engine/tensor_file.h"
 #include "engine/tensor_ops.h"
+#include "pixpro/train/trainer.h"
+#include "pixpro/train/weights.h"
 #include "tests/support/command.h"
 #include "tests/support/temp_dir.h"
 
@@ -84,6 +87,20 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   expect_refused({"pretrain"}, {"--data-dir"});
 }
 
+TEST(CommandLine, RefusesWhatIsNoNumberInRange) {
+  for (const char* flag :
+       {"--base-lr", "--weight-decay", "--momentum", "--warmup-epoch", "--warmup-multiplier",
+        "--lr-decay-rate", "--crop", "--pixpro-p", "--pixpro-momentum", "--pixpro-pos-ratio",
+        "--pixpro-clamp-value", "--pixpro-ins-loss-weight"}) {
+    for (const char* value : {"nan", "inf", "1e400", "1x", ""}) {
+      expect_refused({"pretrain", "--data-dir", "/", flag, value}, {flag});
+    }
+  }
+  expect_refused({"pretrain", "--data-dir", "/", "--pixpro-p", "-1"}, {"--pixpro-p", "-1"});
+  expect_refused({"pretrain", "--data-dir", "/", "--seed", "-1"}, {"--seed", "-1"});
+  expect_refused({"pretrain", "--data-dir", "/", "--lr-decay-epochs", "-5"}, {"-5"});
+}
+
 TEST(CommandLine, RefusesAFolderWithoutImages) {
   const TempDir dir;
   expect_refused({"pretrain", "--data-dir", dir.path() / "none"}, {"none"});
@@ -155,9 +172,48 @@ TEST_F(ReplayInput, NamesAMisshapenWeight) {
   expect_replay_refused({"encoder.conv1.weight", "[64,3,3,3]", "[64,3,7,7]"});
 }
 
-TEST_F(ReplayInput, NamesABatchThatIsNotWhole) {
+TEST_F(ReplayInput, NamesABatchThatIsNotThere) {
   batches_.tensors.erase("view1.0");
   expect_replay_refused({"view1.0"});
+}
+
+TEST_F(ReplayInput, RefusesAGapInTheSteps) {
+  for (const char* name : {"view1.", "view2.", "coord1.", "coord2."}) {
+    batches_.tensors[name + std::string("2")] = batches_.tensors[name + std::string("0")];
+  }
+  expect_replay_refused({"view1.S", "gap"});
+}
+
+// Batches are read when the weights have been.
+class ReplayBatch : public ReplayInput {
+ protected:
+  void SetUp() override {
+    ReplayInput::SetUp();
+    pixpro::Trainer trainer({.model = {.arch = "resnet18"}});
+    engine::write_tensor_file(dir_.path() / "w.safetensors", pixpro::weights_of(trainer.model()));
+  }
+};
+
+TEST_F(ReplayBatch, NamesAMissingPart) {
+  batches_.tensors.erase("coord2.0");
+  expect_replay_refused({"coord2.0", "missing"});
+}
+
+TEST_F(ReplayBatch, NamesAMisshapenPart) {
+  batches_.tensors["coord1.0"] = engine::zeros({3, 4});
+  expect_replay_refused({"coord1.0", "[3,4]", "[2,4]"});
+}
+
+TEST_F(ReplayBatch, RefusesAValueThatIsNoNumber) {
+  batches_.tensors["view2.0"] = engine::full({2, 3, 64, 64}, std::nan(""));
+  expect_replay_refused({"view2.0", "finite"});
+}
+
+TEST_F(ReplayBatch, RefusesBatchesOfDifferentSizes) {
+  const engine::Tensor view = engine::zeros({3, 3, 64, 64}), box = engine::zeros({3, 4});
+  batches_.tensors.insert(
+      {{"view1.1", view}, {"view2.1", view}, {"coord1.1", box}, {"coord2.1", box}});
+  expect_replay_refused({"view1.1", "3", "2"});
 }
 
 }  // namespace

@@ -91,6 +91,14 @@ TEST_P(LossGolden, CountsPairsForTheCollapseMeasures) {
 
 INSTANTIATE_TEST_SUITE_P(All, LossGolden, testing::Range(0, 3));
 
+TEST(PositiveMask, APairAtTheThresholdIsNone) {
+  // Bins of 3 x 4 with a diagonal of 5, and centres 5 apart: exactly one diagonal.
+  const Tensor q = engine::from_values<double>({1, 4}, {0, 0, 3, 4});
+  const Tensor k = engine::from_values<double>({1, 4}, {3, 4, 6, 8});
+  EXPECT_EQ(engine::item(positive_mask(q, k, {1, 1}, 1.0)), 0.0);
+  EXPECT_EQ(engine::item(positive_mask(q, k, {1, 1}, 1.0 + 1e-9)), 1.0);
+}
+
 class PropagationGolden : public testing::TestWithParam<int> {};
 
 TEST_P(PropagationGolden, OutputAndGradientsAreTheReferences) {

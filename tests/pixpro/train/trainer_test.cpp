@@ -168,7 +168,7 @@ TEST(Weights, ReturnToAnotherModel) {
   EXPECT_EQ(all_weights(source), all_weights(target));
 }
 
-TEST(Weights, NameWhatIsMissingOrMisshapen) {
+TEST(Weights, NameWhatIsMissingMisshapenOrNoNumber) {
   Trainer trainer(small_options());
   engine::TensorFile file = weights_of(trainer.model());
   const auto message = [&] {
@@ -185,6 +185,10 @@ TEST(Weights, NameWhatIsMissingOrMisshapen) {
       << message();
   file.tensors.erase("encoder.conv1.weight");
   EXPECT_NE(message().find("encoder.conv1.weight"), std::string::npos) << message();
+  file.tensors["encoder.conv1.weight"] = engine::full({64, 3, 7, 7}, std::nan(""));
+  EXPECT_NE(message().find("'encoder.conv1.weight' holds a value that is not a finite number"),
+            std::string::npos)
+      << message();
 }
 
 TEST(Weights, BuffersMayBeMissingAndOthersMayBeMore) {
