@@ -129,7 +129,7 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
     case ConvAlgorithm::library:
       return onednn_conv_forward(ctx, x, w, bias, options, y);
     case ConvAlgorithm::direct:
-      return direct_conv_forward(ctx, x, w, options, y);
+      return direct_conv_forward(ctx, x, w, bias, options, y);
     case ConvAlgorithm::winograd2:
       return winograd_conv_forward<2>(ctx, x, w, options, y);
     case ConvAlgorithm::winograd4:

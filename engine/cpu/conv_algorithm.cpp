@@ -7,9 +7,15 @@
 namespace engine {
 namespace {
 
-// oneDNN 2.6.3's weight gradient of a 1x1 kernel loses half of its speed and more with AVX-512 (not
-// with AVX2) where there are many inputs or hardly any pixels.
-constexpr int64_t kManyInputs = 1024, kFewPixels = 9;
+// Where oneDNN 2.6.3 loses a third of its speed and more on 1x1 kernels: forward over hardly any
+// pixels, and with AVX-512 (not with AVX2) in the gradient of the weights over hardly any pixels or
+// from many inputs.
+bool hard_for_library(ConvDirection direction, int64_t inputs, int64_t pixels) {
+  constexpr int64_t kManyInputs = 1024, kFewPixels = 9;
+  if (direction == ConvDirection::forward) return pixels <= kFewPixels;
+  return direction == ConvDirection::backward_weights && kLanes == 16 &&
+         (pixels <= kFewPixels || inputs >= kManyInputs);
+}
 
 // Multiplications a channel pair and image, where an m x m tile of outputs costs (m+2)^2.
 int64_t multiplications(int64_t height, int64_t width, int64_t m) {
@@ -43,20 +49,20 @@ const char* kernel_name(ConvDirection direction, ConvAlgorithm algorithm) {
 
 ConvAlgorithm choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
                      const Conv2dOptions& options, bool bias, Layout layout) {
-  const bool backward_weights = direction == ConvDirection::backward_weights;
-  const bool own = options.groups == 1 && options.dilation == 1 && (!bias || backward_weights) &&
-                   x.elements() > 0 && layout == kLaneLayout && x[1] % kLanes == 0 &&
-                   w[0] % kLanes == 0;
-  if (!own || policy == ConvPolicy::library) return ConvAlgorithm::library;
+  const bool fits = options.groups == 1 && options.dilation == 1 && x.elements() > 0 &&
+                    layout == kLaneLayout && x[1] % kLanes == 0 && w[0] % kLanes == 0;
+  if (!fits || policy == ConvPolicy::library) return ConvAlgorithm::library;
   if (policy == ConvPolicy::direct) return ConvAlgorithm::direct;
   const Shape y = conv2d_output_shape(x, w, options);
-  if (w[2] == 3 && w[3] == 3 && options.stride == 1) {
+  const bool tiles = w[2] == 3 && w[3] == 3 && options.stride == 1 &&
+                     (!bias || direction == ConvDirection::backward_weights);
+  if (tiles) {
     const Shape& made = direction == ConvDirection::backward_data ? x : y;
     return winograd(made[2], made[3]);
   }
-  const bool hard_for_library =
-      kLanes == 16 && backward_weights && (x[1] >= kManyInputs || y[2] * y[3] <= kFewPixels);
-  return w[2] * w[3] > 1 || hard_for_library ? ConvAlgorithm::direct : ConvAlgorithm::library;
+  const bool large = w[2] * w[3] > 1;
+  return large || hard_for_library(direction, x[1], y[2] * y[3]) ? ConvAlgorithm::direct
+                                                                 : ConvAlgorithm::library;
 }
 
 }  // namespace engine

@@ -17,15 +17,16 @@ enum class ConvDirection : uint8_t { forward, backward_data, backward_weights };
 const char* kernel_name(ConvDirection, ConvAlgorithm);
 
 // The algorithm for x [N,C,H,W] and w [O,C/groups,KH,KW], both activations f32 in `layout`.
-//   library     groups, dilation, a bias (but for the gradient of the weights), an empty batch, or
-//               channels of x or y that do not fill blocks of kLanes in the layout of the own
-//               kernels
+//   library     groups, dilation, an empty batch, or channels of x or y that do not fill blocks of
+//               kLanes in the layout of the own kernels
 // and else by the policy:
-//   winograd    3x3 with stride 1: of winograd2 and winograd4 the one with fewer multiplications;
-//               other shapes as automatic
-//   automatic   3x3 with stride 1 as winograd; other kernels larger than 1x1 direct; 1x1 library,
-//               but direct for the gradient of the weights with AVX-512 and 1024 or more inputs or
-//               9 or fewer pixels
+//   direct      everything
+//   winograd    3x3 with stride 1 (forward without a bias): of winograd2 and winograd4 the one with
+//               fewer multiplications; other shapes as automatic
+//   automatic   3x3 as winograd; other kernels larger than 1x1 direct; 1x1 library, but direct
+//   where
+//               that is known to be slow: forward over 9 or fewer pixels, and with AVX-512 the
+//               gradient of the weights over 9 or fewer pixels or from 1024 or more inputs
 // Measured on two cores against oneDNN 2.6.3 (tests/bench/conv_bench.cpp), ResNet-18 and -50 at
 // 224 and 96 px: 3x3 with stride 1 runs 1.6-3 times as fast, strided 3x3 1.0-1.5 times; 1x1
 // is the library's by 0-15 %.

@@ -7,6 +7,7 @@
 #include "engine/cpu/panels.h"
 #include "engine/cpu/weight_cache.h"
 #include "engine/cpu/window.h"
+#include "engine/parallel.h"
 
 namespace engine {
 namespace {
@@ -42,6 +43,7 @@ struct Sweep {
   Image in, out;  // of one image; the data is that of the first
   int64_t in_step, out_step;
   std::vector<TapClass> classes;
+  bool adds = false;  // to what out holds
 };
 
 Image image_of(const Tensor& t) {
@@ -50,7 +52,7 @@ Image image_of(const Tensor& t) {
 }
 
 Sweep forward_sweep(const Tensor& x, const Shape& w, const Conv2dOptions& o, const Tensor& y) {
-  Sweep sweep{x.shape()[0], image_of(x), image_of(y), o.stride, 1, {}};
+  Sweep sweep{x.shape()[0], image_of(x), image_of(y), o.stride, 1, {}, false};
   TapClass all{sweep.out.height, sweep.out.width, 0, 0, {}};
   for (int64_t u = 0; u < w[2]; ++u) {
     for (int64_t v = 0; v < w[3]; ++v) {
@@ -63,7 +65,7 @@ Sweep forward_sweep(const Tensor& x, const Shape& w, const Conv2dOptions& o, con
 
 Sweep backward_sweep(const Tensor& dy, const Shape& w, const Conv2dOptions& o, const Tensor& dx) {
   const int64_t s = o.stride;
-  Sweep sweep{dy.shape()[0], image_of(dy), image_of(dx), 1, s, {}};
+  Sweep sweep{dy.shape()[0], image_of(dy), image_of(dx), 1, s, {}, false};
   for (int64_t row = 0; row < std::min(s, sweep.out.height); ++row) {
     for (int64_t column = 0; column < std::min(s, sweep.out.width); ++column) {
       TapClass part{ceil_div(sweep.out.height - row, s),
@@ -204,7 +206,8 @@ class Runner {
     return {copy_, window.width * kLanes, image, image * block.images};
   }
 
-  // Adds what input blocks first .. +count give to the pixels of one class; the first pass writes.
+  // Adds what input blocks first .. +count give to the pixels of one class; the first pass writes
+  // unless the sweep adds.
   void sum(const Block& block, const TapClass& part, const Source& source, const float* weights,
            int64_t first, int64_t count) {
     list_pixels(block, part, source);
@@ -221,7 +224,7 @@ class Runner {
            .weights = weights + at,
            .out = out_ + block.first_image * out_image() + panel * kTileVectors * out_plane(),
            .out_plane = out_plane(),
-           .accumulate = first > 0},
+           .accumulate = first > 0 || sweep_.adds},
           std::min<int64_t>(vectors - panel * kTileVectors, kTileVectors), in_offset_.data(),
           out_offset_.data(), static_cast<int64_t>(in_offset_.size()));
     }
@@ -270,6 +273,20 @@ void run(const Sweep& sweep, const float* panels, float* out) {
   }
 }
 
+// Every pixel of y becomes the bias.
+void fill_channels(const Tensor& bias, Tensor& y) {
+  const float* values = bias.data<float>();
+  float* out = y.data<float>();
+  const int64_t blocks = y.shape()[1] / kLanes, pixels = y.shape()[2] * y.shape()[3];
+  parallel_for(y.shape()[0] * blocks, grain_of(pixels * kLanes), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* from = values + i % blocks * kLanes;
+      for (int64_t p = 0; p < pixels; ++p)
+        std::copy_n(from, kLanes, out + (i * pixels + p) * kLanes);
+    }
+  });
+}
+
 // Panels of all classes behind each other.
 Tensor panels_for(CpuContext& ctx, const Tensor& w, const Sweep& sweep, const WeightView& view,
                   const WeightForm& form) {
@@ -285,9 +302,13 @@ Tensor panels_for(CpuContext& ctx, const Tensor& w, const Sweep& sweep, const We
 
 }  // namespace
 
-void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w,
+void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y) {
-  const Sweep sweep = forward_sweep(x, w.shape(), options, y);
+  Sweep sweep = forward_sweep(x, w.shape(), options, y);
+  if (bias.defined()) {
+    fill_channels(bias, y);
+    sweep.adds = true;
+  }
   const Tensor panels = panels_for(ctx, w, sweep, forward_view(w), {kDirectForm, 0, 0});
   run(sweep, panels.data<float>(), y.data<float>());
 }

@@ -1,14 +1,14 @@
 // Direct convolution in register tiles: for one output pixel after the other the products over all
 // taps and input channels are summed in registers, as a matrix product would, without writing the
-// matrix of patches. f32, activations in kLaneLayout, no groups, dilation or bias; any kernel,
-// stride and padding. Results do not depend on the number of threads.
+// matrix of patches. f32, activations in kLaneLayout, no groups or dilation; any kernel, stride and
+// padding. Results do not depend on the number of threads.
 #pragma once
 
 #include "engine/kernels/conv.h"
 
 namespace engine {
 
-void direct_conv_forward(CpuContext&, const Tensor& x, const Tensor& w,
+void direct_conv_forward(CpuContext&, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y);
 void direct_conv_backward_data(CpuContext&, const Tensor& dy, const Tensor& w,
                                const Conv2dOptions& options, Tensor& dx);

@@ -81,7 +81,7 @@ struct Problem {
       case ConvAlgorithm::library:
         return onednn_conv_forward(ctx, x, w, none, options, y);
       case ConvAlgorithm::direct:
-        return direct_conv_forward(ctx, x, w, options, y);
+        return direct_conv_forward(ctx, x, w, none, options, y);
       case ConvAlgorithm::winograd2:
         return winograd_conv_forward<2>(ctx, x, w, options, y);
       case ConvAlgorithm::winograd4:

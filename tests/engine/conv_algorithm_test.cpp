@@ -39,6 +39,16 @@ TEST(ConvAlgorithm, AutomaticKnowsWhereTheLibrarysWeightGradientIsSlow) {
   EXPECT_EQ(weights(kC, 3, false), hard);
 }
 
+TEST(ConvAlgorithm, OnlyDirectKernelsTakeABiasForward) {
+  const auto with_bias = [](ConvPolicy policy, int64_t size, int64_t kernel) {
+    return chosen(policy, size, kernel, {.padding = kernel / 2}, /*bias=*/true);
+  };
+  EXPECT_EQ(with_bias(ConvPolicy::automatic, 14, 3), ConvAlgorithm::direct);
+  EXPECT_EQ(with_bias(ConvPolicy::automatic, 14, 1), ConvAlgorithm::library);
+  EXPECT_EQ(with_bias(ConvPolicy::automatic, 3, 1), ConvAlgorithm::direct);
+  EXPECT_EQ(with_bias(ConvPolicy::direct, 14, 1), ConvAlgorithm::direct);
+}
+
 TEST(ConvAlgorithm, APolicyRunsItsKindWhereItCan) {
   EXPECT_EQ(chosen(ConvPolicy::direct, 56, 3), ConvAlgorithm::direct);
   EXPECT_EQ(chosen(ConvPolicy::direct, 56, 1), ConvAlgorithm::direct);
@@ -55,7 +65,6 @@ TEST(ConvAlgorithm, WhatTheOwnKernelsDoNotTakeGoesToTheLibrary) {
     const Conv2dOptions plain{.padding = 1};
     EXPECT_FALSE(by_library());
     EXPECT_TRUE(by_library(Conv2dOptions{.padding = 1, .dilation = 2}));
-    EXPECT_TRUE(by_library(plain, /*bias=*/true));
     EXPECT_TRUE(by_library(plain, false, Layout::plain));
     EXPECT_TRUE(by_library(plain, false, kLaneLayout, kC + 3, kC));
     EXPECT_TRUE(by_library(plain, false, kLaneLayout, kC, kC + 3));

@@ -51,7 +51,7 @@ Result run(const Case& c, ConvAlgorithm algorithm) {
   Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout), to_layout(full(c.x, 7.0), kLaneLayout),
            full(c.w, 7.0)};
   if (algorithm == ConvAlgorithm::direct) {
-    direct_conv_forward(ctx, x, w, c.options, r.y);
+    direct_conv_forward(ctx, x, w, {}, c.options, r.y);
     direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
     direct_conv_backward_weights(x, dy, c.options, r.dw);
   } else if (algorithm == ConvAlgorithm::winograd2) {
