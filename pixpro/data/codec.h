@@ -2,14 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "pixpro/data/image.h"
 
 namespace pixpro {
-
-using Bytes = std::span<const uint8_t>;
 
 // Whether the first bytes are those of the format.
 bool is_bmp(Bytes bytes);

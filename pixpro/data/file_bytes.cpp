@@ -30,7 +30,7 @@ void read_file(const std::filesystem::path& path, std::vector<uint8_t>& bytes) {
   engine::require(fstat(file.number, &status) == 0, "cannot look at the file: ", last_error());
   engine::require(S_ISREG(status.st_mode), "not a regular file");
   engine::require(status.st_size <= kMaxEncodedBytes, "the file has ", status.st_size,
-                  " bytes, more than the ", kMaxEncodedBytes, " a picture may have");
+                  " bytes, more than the ", kMaxEncodedBytes, " that are accepted");
   bytes.resize(static_cast<size_t>(status.st_size));
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t count = read(file.number, bytes.data() + done, bytes.size() - done);

@@ -27,7 +27,7 @@ void require_decodable_size(int64_t width, int64_t height) {
                   kMaxSide, ", the whole at most ", kMaxPixels);
 }
 
-Image decode_image(std::span<const uint8_t> bytes) {
+Image decode_image(Bytes bytes) {
   engine::require(!bytes.empty(), "the file is empty");
   for (const Format& format : kFormats) {
     if (format.is_it(bytes)) return format.decode(bytes);

@@ -11,6 +11,8 @@
 
 namespace pixpro {
 
+using Bytes = std::span<const uint8_t>;
+
 struct Image {
   Image() = default;
   Image(int width_pixels, int height_pixels)
@@ -31,7 +33,7 @@ struct Image {
 // which. Of several pictures or frames it is the first. Throws Error where the bytes are none of
 // these, are damaged or cut short, or claim a side over 65500 or more than 2^28 pixels (refused
 // before memory is taken).
-Image decode_image(std::span<const uint8_t> bytes);
+Image decode_image(Bytes bytes);
 
 // The same from a file. Errors name the path.
 Image read_image(const std::filesystem::path& path);

@@ -11,7 +11,7 @@
 namespace pixpro {
 namespace {
 
-constexpr size_t kMostTried = 200;
+constexpr int64_t kMostTried = 200;
 
 ViewPair make_pair_of_views(const Image& image, int64_t sample, const LoaderOptions& options,
                             int64_t grid, double pos_ratio) {
@@ -43,20 +43,20 @@ size_t cells_with_partner(const ViewPair& pair) {
 
 }  // namespace
 
-void write_pair_picture(const std::filesystem::path& path,
-                        const std::vector<std::filesystem::path>& files,
+void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio) {
   std::optional<ViewPair> chosen;
-  std::string trouble = "there is no file";
-  for (size_t i = 0; i < std::min(files.size(), kMostTried); ++i) {
+  std::string trouble = "there is none";
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < std::min(source.size(), kMostTried); ++i) {
     try {
-      ViewPair pair = make_pair_of_views(read_image(files[i]), static_cast<int64_t>(i), options,
-                                         grid, pos_ratio);
+      ViewPair pair =
+          make_pair_of_views(decode_image(source.read(i, buffer)), i, options, grid, pos_ratio);
       const bool shares_enough = 4 * cells_with_partner(pair) >= static_cast<size_t>(grid * grid);
       if (!chosen || shares_enough) chosen = std::move(pair);
       if (shares_enough) break;
     } catch (const engine::Error& error) {
-      trouble = error.what();
+      trouble = source.name(i) + ": " + error.what();
     }
   }
   engine::require(chosen.has_value(), "pair picture: no image could be read: ", trouble);

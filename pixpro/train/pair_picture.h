@@ -2,17 +2,15 @@
 #pragma once
 
 #include <filesystem>
-#include <vector>
 
 #include "pixpro/data/loader.h"
 
 namespace pixpro {
 
-// Writes as PNG the two views that epoch 0 of this run makes of one of the files: the first whose
+// Writes as PNG the two views that epoch 0 of this run makes of one of the images: the first whose
 // views share at least a quarter of their cells, or else the first readable one. `grid`: height and
-// width of the feature map. Throws where no file can be read or the picture cannot be written.
-void write_pair_picture(const std::filesystem::path& path,
-                        const std::vector<std::filesystem::path>& files,
+// width of the feature map. Throws where no image can be read or the picture cannot be written.
+void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio);
 
 }  // namespace pixpro
