@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "pixpro/data/codec.h"
+#include "pixpro/data/tiff_layout.h"
 
 namespace pixpro {
 namespace {
@@ -79,18 +80,6 @@ T tag(TIFF* tiff, uint32_t name, T otherwise) {
   return TIFFGetFieldDefaulted(tiff, name, &value) == 1 ? value : otherwise;
 }
 
-struct Layout {
-  explicit Layout(TIFF* tiff);
-
-  uint32_t width, height;
-  uint16_t bits, samples, photometric, orientation;
-  bool planes_apart;          // one strip or tile a sample, not one of whole pixels
-  bool has_multiplied_alpha;  // the sample after the colours, and they are multiplied by it
-  uint32_t bands = 0;         // samples of a pixel that are kept: colours, then such an alpha
-  uint32_t block_width, block_height;  // of a tile, or of a strip as a tile of the full width
-  bool tiled;
-};
-
 void require_known_compression(TIFF* tiff) {
   constexpr std::array<uint16_t, 12> kKnown{
       COMPRESSION_NONE,          COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4,
@@ -102,48 +91,77 @@ void require_known_compression(TIFF* tiff) {
                   "TIFF: compression ", compression, " is not supported");
 }
 
-Layout::Layout(TIFF* tiff)
-    : width(tag<uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0)),
-      height(tag<uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0)),
-      bits(tag<uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1)),
-      samples(tag<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1)),
-      photometric(tag<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE)),
-      orientation(tag<uint16_t>(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT)),
-      planes_apart(tag<uint16_t>(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) ==
-                   PLANARCONFIG_SEPARATE),
-      tiled(TIFFIsTiled(tiff) != 0) {
-  require_decodable_size(width, height);
-  require_known_compression(tiff);
+TiffColors colors_of(TIFF* tiff, const TiffLayout& layout) {
+  const auto kind = tag<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
+  const bool is_jpeg = tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, 0) == COMPRESSION_JPEG;
+  switch (kind) {
+    case PHOTOMETRIC_MINISWHITE:
+      return TiffColors::white_is_zero;
+    case PHOTOMETRIC_MINISBLACK:
+      return TiffColors::black_is_zero;
+    case PHOTOMETRIC_RGB:
+      return TiffColors::rgb;
+    case PHOTOMETRIC_PALETTE:
+      return TiffColors::palette;
+    case PHOTOMETRIC_SEPARATED:
+      return TiffColors::cmyk;
+    default:
+      engine::require(kind == PHOTOMETRIC_YCBCR && is_jpeg && !layout.planes_apart,
+                      "TIFF: colours of kind ", kind,
+                      " are not supported; gray, palette, RGB, CMYK and JPEG's YCbCr are");
+      TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);  // the codec converts
+      return TiffColors::rgb;
+  }
+}
+
+void read_samples_layout(TIFF* tiff, TiffLayout& layout) {
   const auto format = tag<uint16_t>(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
   engine::require(format == SAMPLEFORMAT_UINT, "TIFF: samples of format ", format,
                   " (2: signed, 3: floating point); only unsigned integers have an agreed range");
-  const bool is_gray =
-      photometric == PHOTOMETRIC_MINISWHITE || photometric == PHOTOMETRIC_MINISBLACK;
-  const bool is_palette = photometric == PHOTOMETRIC_PALETTE;
-  const bool is_jpeg_color = photometric == PHOTOMETRIC_YCBCR && samples == 3 && !planes_apart &&
-                             tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, 0) == COMPRESSION_JPEG;
-  const bool is_rgb = photometric == PHOTOMETRIC_RGB || is_jpeg_color;
-  const bool is_cmyk = photometric == PHOTOMETRIC_SEPARATED;
-  engine::require(is_gray || is_palette || is_rgb || is_cmyk, "TIFF: colours of kind ", photometric,
-                  " are not supported; gray, palette, RGB, CMYK and JPEG's YCbCr are");
-  const bool few_bits = bits == 1 || bits == 2 || bits == 4;
-  engine::require(bits == 8 || (bits == 16 && !is_palette) || (few_bits && (is_gray || is_palette)),
-                  "TIFF: ", bits, " bits a sample are not supported for colours of kind ",
-                  photometric);
+  layout.bits = tag<uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
+  layout.samples = tag<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+  const bool is_cmyk = layout.colors == TiffColors::cmyk, is_rgb = layout.colors == TiffColors::rgb;
+  const bool is_palette = layout.colors == TiffColors::palette;
   const uint32_t colors = is_cmyk ? 4 : is_rgb ? 3 : 1;
-  engine::require(samples >= colors && samples <= 16, "TIFF: ", samples,
-                  " samples a pixel for colours of kind ", photometric);
+  const bool few_bits = layout.bits == 1 || layout.bits == 2 || layout.bits == 4;
+  engine::require(
+      layout.bits == 8 || (layout.bits == 16 && !is_palette) || (few_bits && colors == 1),
+      "TIFF: ", layout.bits, " bits a sample are not supported for these colours");
+  engine::require(layout.samples >= colors && layout.samples <= 16, "TIFF: ", layout.samples,
+                  " samples a pixel, ", colors, " to 16 expected");
   uint16_t extras = 0;
   uint16_t* kinds = nullptr;
   TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extras, &kinds);
-  has_multiplied_alpha = samples > colors && extras > 0 && kinds[0] == EXTRASAMPLE_ASSOCALPHA &&
-                         !is_palette && !is_cmyk;
-  bands = colors + (has_multiplied_alpha ? 1 : 0);
-  if (is_jpeg_color) TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
-  block_width = tiled ? tag<uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : width;
-  block_height = tiled ? tag<uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
-                       : std::min(tag<uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, height), height);
-  engine::require(block_width >= 1 && block_height >= 1, "TIFF: strips or tiles without pixels");
+  layout.has_multiplied_alpha = !is_cmyk && !is_palette && layout.samples > colors && extras > 0 &&
+                                kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+  layout.bands = colors + (layout.has_multiplied_alpha ? 1 : 0);
+  if (!is_palette) return;
+  uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
+  engine::require(TIFFGetField(tiff, TIFFTAG_COLORMAP, &red, &green, &blue) == 1,
+                  "TIFF: the palette is missing");
+  layout.palette = {red, green, blue};
+}
+
+TiffLayout read_layout(TIFF* tiff) {
+  TiffLayout layout;
+  layout.width = tag<uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0);
+  layout.height = tag<uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
+  require_decodable_size(layout.width, layout.height);
+  require_known_compression(tiff);
+  layout.planes_apart =
+      tag<uint16_t>(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
+  layout.colors = colors_of(tiff, layout);
+  read_samples_layout(tiff, layout);
+  layout.orientation = tag<uint16_t>(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+  layout.tiled = TIFFIsTiled(tiff) != 0;
+  layout.block_width = layout.tiled ? tag<uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : layout.width;
+  layout.block_height =
+      layout.tiled
+          ? tag<uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
+          : std::min(tag<uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, layout.height), layout.height);
+  engine::require(layout.block_width >= 1 && layout.block_height >= 1,
+                  "TIFF: strips or tiles without pixels");
+  return layout;
 }
 
 // Sample i of a row, as 8 bits; of fewer as they are.
@@ -158,108 +176,71 @@ uint8_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
   return row[bit / 8] >> (8 - bits - bit % 8) & ((1 << bits) - 1);
 }
 
-// Unpacks every strip or tile into kept: [height, width, bands].
-void read_samples(TIFF* tiff, const Memory& memory, const Layout& layout, uint8_t* kept) {
-  const tmsize_t row_bytes = layout.tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff);
-  const tmsize_t block_bytes = row_bytes * layout.block_height;
-  const uint32_t per_pixel = layout.planes_apart ? 1 : layout.samples;
-  const size_t row_needs = (size_t{layout.block_width} * per_pixel * layout.bits + 7) / 8;
-  // A tile may overhang the picture, but not by far.
-  const size_t most = (size_t{1} << 24) + 4 * row_needs * layout.height;
-  engine::require(row_bytes >= static_cast<tmsize_t>(row_needs) &&
-                      block_bytes / row_bytes == static_cast<tmsize_t>(layout.block_height) &&
-                      static_cast<size_t>(block_bytes) <= most,
-                  "TIFF: tiles of ", layout.block_width, " x ", layout.block_height,
-                  " pixels in a picture of ", layout.width, " x ", layout.height);
-  std::vector<uint8_t> block(static_cast<size_t>(block_bytes));
-  const uint32_t planes = layout.planes_apart ? layout.bands : 1;
-  for (uint32_t plane = 0; plane < planes; ++plane) {
-    for (uint32_t top = 0; top < layout.height; top += layout.block_height) {
-      const uint32_t rows = std::min(layout.block_height, layout.height - top);
-      for (uint32_t left = 0; left < layout.width; left += layout.block_width) {
-        const uint32_t columns = std::min(layout.block_width, layout.width - left);
-        const auto sample = static_cast<uint16_t>(plane);
-        const tmsize_t wanted = layout.tiled ? block_bytes : row_bytes * rows;
-        const tmsize_t found =
-            layout.tiled ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, left, top, 0, sample),
-                                               block.data(), wanted)
-                         : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, top, sample),
-                                                block.data(), wanted);
-        engine::require(
-            found == wanted, "TIFF: ",
-            memory.message[0] != 0 ? memory.message.data() : "a strip or tile is cut short");
-        for (uint32_t y = 0; y < rows; ++y) {
-          const uint8_t* row = block.data() + row_bytes * y;
-          uint8_t* out = kept + (size_t{top + y} * layout.width + left) * layout.bands + plane;
-          for (size_t x = 0; x < columns; ++x, out += layout.bands) {
-            if (layout.planes_apart) {
-              *out = sample_at(row, x, layout.bits);
-              continue;
-            }
-            for (size_t b = 0; b < layout.bands; ++b) {
-              out[b] = sample_at(row, x * per_pixel + b, layout.bits);
-            }
-          }
+// One strip or tile after another, unpacked and put in its place.
+class Blocks {
+ public:
+  Blocks(TIFF* tiff, const Memory& memory, const TiffLayout& layout)
+      : tiff_(tiff), memory_(memory), layout_(layout) {
+    row_bytes_ = layout.tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff);
+    const auto bytes_for = [&](size_t pixels) {
+      return (pixels * samples_together() * layout.bits + 7) / 8;
+    };
+    // A tile may overhang the picture, but not by far.
+    const size_t most = (size_t{1} << 24) + 4 * bytes_for(layout.width) * layout.height;
+    engine::require(row_bytes_ >= static_cast<tmsize_t>(bytes_for(layout.block_width)) &&
+                        layout.block_height <= most / static_cast<size_t>(row_bytes_),
+                    "TIFF: tiles of ", layout.block_width, " x ", layout.block_height,
+                    " pixels in a picture of ", layout.width, " x ", layout.height);
+    block_.resize(static_cast<size_t>(row_bytes_) * layout.block_height);
+  }
+
+  void unpack(uint32_t left, uint32_t top, uint16_t plane, uint8_t* kept) {
+    const uint32_t rows = std::min(layout_.block_height, layout_.height - top);
+    const tmsize_t wanted = row_bytes_ * (layout_.tiled ? layout_.block_height : rows);
+    const tmsize_t found =
+        layout_.tiled ? TIFFReadEncodedTile(tiff_, TIFFComputeTile(tiff_, left, top, 0, plane),
+                                            block_.data(), wanted)
+                      : TIFFReadEncodedStrip(tiff_, TIFFComputeStrip(tiff_, top, plane),
+                                             block_.data(), wanted);
+    engine::require(
+        found == wanted, "TIFF: ",
+        memory_.message[0] != 0 ? memory_.message.data() : "a strip or tile is cut short");
+    const size_t columns = std::min(layout_.block_width, layout_.width - left);
+    const uint32_t bands = layout_.planes_apart ? 1 : layout_.bands;
+    for (uint32_t y = 0; y < rows; ++y) {
+      const uint8_t* row = block_.data() + row_bytes_ * y;
+      uint8_t* out = kept + (size_t{top + y} * layout_.width + left) * layout_.bands + plane;
+      for (size_t x = 0; x < columns; ++x, out += layout_.bands) {
+        for (size_t b = 0; b < bands; ++b) {
+          out[b] = sample_at(row, x * samples_together() + b, layout_.bits);
         }
       }
     }
   }
-}
 
-void divide_by_alpha(uint8_t* colors, size_t count, uint32_t alpha) {
-  for (size_t c = 0; c < count; ++c) {
-    const uint32_t divided = alpha == 0 ? 0 : 255 * uint32_t{colors[c]} / alpha;
-    colors[c] = static_cast<uint8_t>(std::min(divided, 255u));
-  }
-}
+ private:
+  size_t samples_together() const { return layout_.planes_apart ? 1 : layout_.samples; }
 
-// Ink of 255 is full: red = (255 - cyan) * (255 - black) / 255, rounded.
-uint8_t without_ink(uint8_t ink, uint8_t black) {
-  const uint32_t paper = 255u - black, product = ink * paper + 128;
-  return static_cast<uint8_t>(paper - (((product >> 8) + product) >> 8));
-}
+  TIFF* tiff_;
+  const Memory& memory_;
+  const TiffLayout& layout_;
+  tmsize_t row_bytes_ = 0;
+  std::vector<uint8_t> block_;
+};
 
-using Palette = std::array<uint16_t*, 3>;
-
-void to_rgb(const Layout& layout, const Palette& palette, uint8_t* kept, uint8_t* rgb) {
-  const uint32_t largest = (1u << std::min<uint32_t>(layout.bits, 8)) - 1;
-  const size_t colors = layout.bands - (layout.has_multiplied_alpha ? 1 : 0);
-  const size_t pixels = size_t{layout.width} * layout.height;
-  for (size_t p = 0; p < pixels; ++p, kept += layout.bands, rgb += 3) {
-    if (layout.has_multiplied_alpha) divide_by_alpha(kept, colors, kept[colors]);
-    for (size_t c = 0; c < 3; ++c) {
-      if (layout.photometric == PHOTOMETRIC_SEPARATED) {
-        rgb[c] = without_ink(kept[c], kept[3]);
-      } else if (layout.photometric == PHOTOMETRIC_PALETTE) {
-        rgb[c] = static_cast<uint8_t>(palette[c][kept[0]] >> 8);
-      } else if (colors == 1) {
-        const uint32_t gray = kept[0] * 255 / largest;
-        rgb[c] =
-            static_cast<uint8_t>(layout.photometric == PHOTOMETRIC_MINISWHITE ? 255 - gray : gray);
-      } else {
-        rgb[c] = kept[c];
+// [height, width, bands]
+std::vector<uint8_t> read_samples(TIFF* tiff, const Memory& memory, const TiffLayout& layout) {
+  Blocks blocks(tiff, memory, layout);
+  std::vector<uint8_t> kept(size_t{layout.width} * layout.height * layout.bands);
+  const uint32_t planes = layout.planes_apart ? layout.bands : 1;
+  for (uint32_t plane = 0; plane < planes; ++plane) {
+    for (uint32_t top = 0; top < layout.height; top += layout.block_height) {
+      for (uint32_t left = 0; left < layout.width; left += layout.block_width) {
+        blocks.unpack(left, top, static_cast<uint16_t>(plane), kept.data());
       }
     }
   }
-}
-
-// Turns and mirrors the picture as the orientation tag says (which is TIFF's own, not EXIF's).
-Image upright(Image image, uint16_t orientation) {
-  if (orientation < 2 || orientation > 8) return image;
-  const bool swapped = orientation >= 5;
-  const bool from_right = orientation == 2 || orientation == 3 || orientation >= 7;
-  const bool from_below =
-      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  Image turned(swapped ? image.height : image.width, swapped ? image.width : image.height);
-  for (int y = 0; y < turned.height; ++y) {
-    for (int x = 0; x < turned.width; ++x) {
-      const int u = swapped ? y : x, v = swapped ? x : y;
-      const uint8_t* from = image.row(from_below ? image.height - 1 - v : v) +
-                            3 * (from_right ? image.width - 1 - u : u);
-      std::copy_n(from, 3, turned.row(y) + 3 * x);
-    }
-  }
-  return turned;
+  return kept;
 }
 
 }  // namespace
@@ -276,18 +257,8 @@ bool is_tiff(Bytes bytes) {
 Image decode_tiff(Bytes bytes) {
   Memory memory{.bytes = bytes};
   const Handle tiff = open_tiff(memory);
-  const Layout layout(tiff.get());
-  Palette palette{};
-  if (layout.photometric == PHOTOMETRIC_PALETTE) {
-    engine::require(
-        TIFFGetField(tiff.get(), TIFFTAG_COLORMAP, &palette[0], &palette[1], &palette[2]) == 1,
-        "TIFF: the palette is missing");
-  }
-  Image image(static_cast<int>(layout.width), static_cast<int>(layout.height));
-  std::vector<uint8_t> kept(static_cast<size_t>(image.pixels()) * layout.bands);
-  read_samples(tiff.get(), memory, layout, kept.data());
-  to_rgb(layout, palette, kept.data(), image.rgb.data());
-  return upright(std::move(image), layout.orientation);
+  const TiffLayout layout = read_layout(tiff.get());
+  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), memory, layout)), layout.orientation);
 }
 
 }  // namespace pixpro

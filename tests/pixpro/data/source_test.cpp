@@ -202,6 +202,7 @@ TEST_F(SourceTest, PackedFilesThatLieAreRefused) {
   const size_t numbers = whole.size() - 16 - 5 * 8;
   for (size_t place = 0; place < 5; ++place) {
     for (const uint64_t value : {uint64_t{0}, uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 2}) {
+      if (place == 2 && value == 0) continue;  // an empty first name is no lie
       std::vector<uint8_t> bytes = whole;
       std::memcpy(bytes.data() + numbers + 8 * place, &value, 8);
       EXPECT_THROW(PackIndex{bytes}, engine::Error) << place << " " << value;
