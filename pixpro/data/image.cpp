@@ -8,7 +8,7 @@
 namespace pixpro {
 namespace {
 
-constexpr int64_t kMaxSide = 65500;  // what a JPEG can say
+constexpr int64_t kMaxSide = 65500;              // what a JPEG can say
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // large pictures only slow a fuzzer down
 constexpr int64_t kMaxPixels = int64_t{1} << 20;
 #else

@@ -13,10 +13,13 @@
 #include "pixpro/data/packed.h"
 #include "pixpro/data/zip_map.h"
 #include "scratch_folder.h"
-#include "zip_file.h"
+#include "tests/support/zip_file.h"
 
 namespace pixpro {
 namespace {
+
+using test_support::write_zip;
+using test_support::ZipEntry;
 
 std::string error_of(const std::function<void()>& action) {
   try {

@@ -9,7 +9,7 @@
 
 #include "engine/error.h"
 
-namespace pixpro {
+namespace test_support {
 
 struct ZipEntry {
   std::string name, content;
@@ -29,4 +29,4 @@ inline void write_zip(const std::filesystem::path& path, const std::vector<ZipEn
   engine::require(zip_close(archive) == 0, "cannot write ", path.string());
 }
 
-}  // namespace pixpro
+}  // namespace test_support
