@@ -13,7 +13,7 @@ void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
 namespace {
 
-constexpr int kRounds = 400;  // damaged copies a target
+constexpr int kRounds = 1000;  // damaged copies a target
 
 class Replay : public testing::TestWithParam<Target> {};
 
@@ -63,7 +63,7 @@ TEST_P(Replay, NeverDoesWorseThanThrowing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fuzz, Replay, testing::ValuesIn(targets()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace fuzz

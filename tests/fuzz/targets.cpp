@@ -106,20 +106,21 @@ const Target& target(const std::string& name) {
 }
 
 std::vector<std::vector<uint8_t>> seeds_of(const Target& target) {
-  std::vector<std::vector<uint8_t>> seeds;
+  std::vector<std::string> files;
   for (const char* folder : {"decode", "decode_odd", "fuzz"}) {
     for (const auto& entry : fs::directory_iterator(fs::path(PIXPRO_GOLDEN_DIR) / folder)) {
       const std::string name = entry.path().filename();
-      if (name.starts_with("expected_")) continue;  // as any other PNG
-      if (std::ranges::none_of(target.seeds,
-                               [&](const auto& end) { return name.ends_with(end); })) {
-        continue;
-      }
-      std::ifstream in(entry.path(), std::ios::binary);
-      seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+      const bool fits =
+          std::ranges::any_of(target.seeds, [&](const auto& end) { return name.ends_with(end); });
+      if (fits && !name.starts_with("expected_")) files.push_back(entry.path());
     }
   }
-  std::ranges::sort(seeds);
+  std::ranges::sort(files);
+  std::vector<std::vector<uint8_t>> seeds;
+  for (const std::string& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
   return seeds;
 }
 
