@@ -14,9 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// libzip's handle serves one thread at a time and holds the archive's whole list of names (about
-// 300 MB for ImageNet). A picture is read in a twentieth of the time it is augmented in, so a few
-// handles serve many workers.
+// libzip's handle serves one thread at a time and holds the archive's whole list of names
+// (390 MB and two seconds to open for 1.28 million). A picture is read in a twentieth of the time
+// it is augmented in, so a few handles serve many workers.
 constexpr int kMostHandles = 4;
 
 // Deflate packs at most 1032 bytes into one: a larger claim is a lie.

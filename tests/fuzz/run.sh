@@ -19,7 +19,7 @@ for target in "$@"; do
   mkdir -p "$corpus"
   "$fuzzer" --write-seeds "$corpus"
   echo "== $target, $seconds s"
-  "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -max_len=65536 -print_final_stats=1 \
+  "$fuzzer" -max_total_time="$seconds" -timeout=150 -rss_limit_mb=3000 -max_len=65536 -print_final_stats=1 \
     -close_fd_mask=1 -artifact_prefix="build/fuzz/broken/$target-" "$corpus" 2>build/fuzz/log ||
     { tail -40 build/fuzz/log >&2; exit 1; }
   grep -E 'DONE|number_of_executed_units|peak_rss_mb' build/fuzz/log
