@@ -2,12 +2,14 @@
 # Runs libFuzzer's targets, all or the named ones, each for so many seconds:
 #   bash tests/fuzz/run.sh SECONDS [TARGET...]
 # What they find out is kept in build/fuzz/corpus, what breaks them in build/fuzz/broken. Needs
-# clang++ (exit status 77 without) and takes a build of its own.
+# clang++ with its sanitizers (exit status 77 without) and takes a build of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:?how many seconds a target}
 shift
-command -v clang++ >/dev/null || { echo "fuzz: there is no clang++ (Debian: clang)" >&2; exit 77; }
+echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+  clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null ||
+  { echo "fuzz: no clang++ that makes fuzzers (Debian: clang libclang-rt-14-dev)" >&2; exit 77; }
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
