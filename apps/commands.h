@@ -7,6 +7,7 @@
 namespace apps {
 
 void add_pretrain(CLI::App& app);
+void add_pack(CLI::App& app);
 void add_replay(CLI::App& app);
 void add_trace(CLI::App& app);
 void add_gradcheck(CLI::App& app);

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
                "pixpro");
   app.require_subcommand(1);
   apps::add_pretrain(app);
+  apps::add_pack(app);
   apps::add_replay(app);
   apps::add_trace(app);
   apps::add_gradcheck(app);

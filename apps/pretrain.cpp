@@ -2,12 +2,13 @@
 #include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 
 #include "apps/commands.h"
 #include "apps/flag_checks.h"
 #include "apps/recipe.h"
-#include "pixpro/data/folder.h"
 #include "pixpro/data/loader.h"
 #include "pixpro/train/metrics.h"
 #include "pixpro/train/pair_picture.h"
@@ -22,6 +23,9 @@ using Clock = std::chrono::steady_clock;
 struct PretrainFlags {
   Recipe recipe;
   fs::path data_dir;
+  bool zip = false;
+  pixpro::CacheMode cache_mode = pixpro::CacheMode::no;
+  std::optional<int64_t> max_broken;
   fs::path output_dir = "output";
   int image_size = 224;
   int64_t batch_size = 128;
@@ -46,7 +50,8 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags) {
           .recipe = pixpro::byol_recipe(flags.crop),
           .image_size = flags.image_size,
           .seed = flags.recipe.seed,
-          .workers = flags.num_workers};
+          .workers = flags.num_workers,
+          .max_broken = flags.max_broken};
 }
 
 RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
@@ -65,6 +70,18 @@ int64_t report_broken(pixpro::Loader& loader) {
   return static_cast<int64_t>(broken.size());
 }
 
+// The next batch. Whatever ends the run, the broken images met before are reported.
+pixpro::Batch next_batch(pixpro::Loader& loader, int64_t& broken) {
+  try {
+    pixpro::Batch batch = loader.next();
+    broken += report_broken(loader);
+    return batch;
+  } catch (...) {
+    report_broken(loader);
+    throw;
+  }
+}
+
 // The training itself: every step is recorded, about one a second is printed.
 std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader& loader,
                                       pixpro::Trainer& trainer, int64_t total_steps) {
@@ -75,8 +92,7 @@ std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader
   Clock::time_point step_start = start, printed{};
   while (trainer.steps_done() < total_steps) {
     const double waited = loader.wait_seconds();
-    const pixpro::Batch batch = loader.next();
-    broken += report_broken(loader);
+    const pixpro::Batch batch = next_batch(loader, broken);
     steps.push_back(trainer.step(batch.views, batch.coords));
 
     const Clock::time_point now = Clock::now();
@@ -101,17 +117,18 @@ std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader
 
 void pretrain(const PretrainFlags& flags) {
   use_machine(flags.recipe);
-  const std::vector<fs::path> files = pixpro::list_images(flags.data_dir);
-  pixpro::Loader loader(files, loader_options(flags));
+  const std::unique_ptr<pixpro::Source> source =
+      with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
+  pixpro::Loader loader(*source, loader_options(flags));
   const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
   pixpro::Trainer trainer(options);
   const fs::path out = make_output_folder(flags.output_dir);
-  std::cout << files.size() << " images, " << loader.steps_per_epoch() << " steps of "
+  std::cout << source->size() << " images, " << loader.steps_per_epoch() << " steps of "
             << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs" << std::endl;
 
   const int64_t grid = (flags.image_size + 31) / 32;  // five halvings, each rounding up
-  write_pair_picture(out / "views.png", files, loader_options(flags), grid,
+  write_pair_picture(out / "views.png", *source, loader_options(flags), grid,
                      options.model.pos_ratio);
   const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
@@ -128,8 +145,24 @@ void pretrain(const PretrainFlags& flags) {
 void add_pretrain(CLI::App& app) {
   auto flags = std::make_shared<PretrainFlags>();
   CLI::App* command = app.add_subcommand("pretrain", "Pre-train a backbone on a folder of images");
-  command->add_option("--data-dir", flags->data_dir, "Folder of JPEG and PNG images, any depth")
+  command
+      ->add_option("--data-dir", flags->data_dir,
+                   "Folder of images at any depth, or a file made by pixpro pack")
       ->required();
+  command->add_flag("--zip", flags->zip,
+                    "The folder holds train.zip and train_map.txt (path, tab, label a line)");
+  const std::map<std::string, pixpro::CacheMode> modes = {{"no", pixpro::CacheMode::no},
+                                                          {"part", pixpro::CacheMode::part},
+                                                          {"full", pixpro::CacheMode::full}};
+  command
+      ->add_option(
+          "--cache-mode", flags->cache_mode,
+          "Image files kept in memory once read: no, full: all, part: this process's share")
+      ->transform(CLI::CheckedTransformer(modes))
+      ->default_str("no");
+  command
+      ->add_option("--max-broken", flags->max_broken, "Stop when more images than this are broken")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--output-dir", flags->output_dir, "Weights, metrics and picture go here")
       ->capture_default_str();
   command->add_option("--image-size", flags->image_size, "Side of a view in pixels")

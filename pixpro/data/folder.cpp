@@ -1,10 +1,14 @@
 #include "pixpro/data/folder.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "engine/error.h"
+#include "pixpro/data/file_bytes.h"
+#include "pixpro/data/source.h"
 
 namespace pixpro {
 namespace {
@@ -16,7 +20,9 @@ bool has_image_name(const fs::path& path) {
   for (char& letter : extension) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  constexpr std::array<std::string_view, 11> kKnown{
+      ".jpg", ".jpeg", ".png", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"};
+  return std::ranges::find(kKnown, extension) != kKnown.end();
 }
 
 // Adds the relative paths of the images below folder / relative. `ancestors` holds the real paths
@@ -40,7 +46,26 @@ void collect(const fs::path& folder, const fs::path& relative, std::vector<fs::p
   ancestors.pop_back();
 }
 
+class FolderSource : public Source {
+ public:
+  explicit FolderSource(std::vector<fs::path> files) : files_(std::move(files)) {}
+
+  int64_t size() const override { return static_cast<int64_t>(files_.size()); }
+  std::string name(int64_t i) const override { return files_[static_cast<size_t>(i)].string(); }
+  Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
+    read_file(files_[static_cast<size_t>(i)], buffer);
+    return buffer;
+  }
+
+ private:
+  const std::vector<fs::path> files_;
+};
+
 }  // namespace
+
+std::unique_ptr<Source> open_folder(const fs::path& folder) {
+  return std::make_unique<FolderSource>(list_images(folder));
+}
 
 std::vector<fs::path> list_images(const fs::path& folder) {
   std::error_code ignored;
@@ -53,7 +78,8 @@ std::vector<fs::path> list_images(const fs::path& folder) {
   } catch (const fs::filesystem_error& error) {
     engine::fail("cannot search the image folder \"", folder.string(), "\": ", error.what());
   }
-  engine::require(!found.empty(), "no .jpg, .jpeg or .png file in the image folder \"",
+  engine::require(!found.empty(),
+                  "no JPEG, PNG, BMP, PBM, PGM, PPM, TIFF or WebP file in the image folder \"",
                   folder.string(), "\" or the folders below it");
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;

@@ -6,8 +6,9 @@
 
 namespace pixpro {
 
-// The paths of all .jpg, .jpeg and .png files (in any case) at any depth below `folder`, ordered
-// bytewise by their path relative to it, so that the order is the same on every machine. Symbolic
+// The paths of all files at any depth below `folder` whose name ends as an image's does (.jpg .jpeg
+// .png .bmp .pbm .pgm .ppm .pnm .tif .tiff .webp, in any case), ordered bytewise by their path
+// relative to it, so that the order is the same on every machine. Symbolic
 // links are followed, except to a folder they lie in; one that leads nowhere is listed, and
 // reported when it is read. Throws Error where there is no such folder or no such file in it.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder);

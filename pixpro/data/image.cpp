@@ -1,34 +1,26 @@
 #include "pixpro/data/image.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <string>
-
 #include "engine/atomic_file.h"
 #include "engine/error.h"
 #include "pixpro/data/codec.h"
+#include "pixpro/data/file_bytes.h"
 
 namespace pixpro {
 namespace {
 
-constexpr int64_t kMaxSide = 65500;  // what a JPEG can say
+constexpr int64_t kMaxSide = 65500;              // what a JPEG can say
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // large pictures only slow a fuzzer down
+constexpr int64_t kMaxPixels = int64_t{1} << 20;
+#else
 constexpr int64_t kMaxPixels = int64_t{1} << 28;
-constexpr int64_t kMaxBytes = int64_t{1} << 30;
+#endif
 
-std::vector<uint8_t> read_bytes(const std::filesystem::path& path) {
-  // Folders can be opened too, and opening a named pipe would wait for ever.
-  engine::require(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path),
-                  "not a regular file");
-  std::ifstream file(path, std::ios::binary);
-  engine::require(file.is_open(), "cannot open the file: ", std::strerror(errno));
-  const auto size = static_cast<int64_t>(std::filesystem::file_size(path));
-  engine::require(size <= kMaxBytes, "the file has ", size, " bytes, more than ", kMaxBytes);
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
-  file.read(reinterpret_cast<char*>(bytes.data()), size);
-  engine::require(file.gcount() == size, "read only ", file.gcount(), " of ", size, " bytes");
-  return bytes;
-}
+struct Format {
+  bool (*is_it)(Bytes);
+  Image (*decode)(Bytes);
+};
+constexpr Format kFormats[] = {{is_jpeg, decode_jpeg}, {is_png, decode_png}, {is_webp, decode_webp},
+                               {is_tiff, decode_tiff}, {is_bmp, decode_bmp}, {is_pnm, decode_pnm}};
 
 }  // namespace
 
@@ -39,20 +31,21 @@ void require_decodable_size(int64_t width, int64_t height) {
                   kMaxSide, ", the whole at most ", kMaxPixels);
 }
 
-Image decode_image(std::span<const uint8_t> bytes) {
+Image decode_image(Bytes bytes) {
   engine::require(!bytes.empty(), "the file is empty");
-  if (is_jpeg(bytes)) return decode_jpeg(bytes);
-  if (is_png(bytes)) return decode_png(bytes);
-  engine::fail("the content is neither JPEG nor PNG");
+  for (const Format& format : kFormats) {
+    if (format.is_it(bytes)) return format.decode(bytes);
+  }
+  engine::fail("the content is none of JPEG, PNG, WebP, TIFF, BMP, PBM, PGM and PPM");
 }
 
 Image read_image(const std::filesystem::path& path) {
   try {
-    return decode_image(read_bytes(path));
+    std::vector<uint8_t> bytes;
+    read_file(path, bytes);
+    return decode_image(bytes);
   } catch (const engine::Error& error) {
     engine::fail(path.string(), ": ", error.what());
-  } catch (const std::filesystem::filesystem_error& error) {
-    engine::fail(path.string(), ": ", error.code().message());
   }
 }
 

@@ -1,5 +1,7 @@
 // Pictures in memory and in files. Everything becomes 8-bit RGB with the pixels that Pillow's
-// convert("RGB") gives: equal for PNG, within 1 level for JPEG. EXIF orientation is ignored.
+// convert("RGB") gives: equal, JPEG and lossy WebP within 1 level. Alpha is left out, not blended;
+// EXIF orientation is ignored, TIFF's own is followed. Where Pillow cuts 16-bit gray off at 255, it
+// is scaled to 8 bits.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +10,8 @@
 #include <vector>
 
 namespace pixpro {
+
+using Bytes = std::span<const uint8_t>;
 
 struct Image {
   Image() = default;
@@ -25,10 +29,11 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3], interleaved
 };
 
-// The picture in the bytes of a JPEG or PNG file; the content says which. Throws Error where the
-// bytes are neither, are damaged or cut short, or claim a side over 65500 or more than 2^28 pixels
-// (refused before memory is taken).
-Image decode_image(std::span<const uint8_t> bytes);
+// The picture in the bytes of a JPEG, PNG, WebP, TIFF, BMP, PBM, PGM or PPM file; the content says
+// which. Of several pictures or frames it is the first. Throws Error where the bytes are none of
+// these, are damaged or cut short, or claim a side over 65500 or more than 2^28 pixels (refused
+// before memory is taken).
+Image decode_image(Bytes bytes);
 
 // The same from a file. Errors name the path.
 Image read_image(const std::filesystem::path& path);

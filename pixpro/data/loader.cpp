@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "engine/error.h"
@@ -10,8 +11,11 @@
 namespace pixpro {
 namespace {
 
-// Batches in preparation at a time: one to finish, one to begin while its last pictures are read.
-constexpr size_t kOpenBatches = 2;
+// Batches in preparation at a time: one to finish, one to begin while its last pictures are read,
+// and so many more that small batches have work for every worker.
+size_t most_open_batches(const LoaderOptions& options) {
+  return 2 + static_cast<size_t>(options.workers / options.plan.batch_size);
+}
 
 const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
   const BatchPlan& plan = options.plan;
@@ -27,14 +31,29 @@ const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
   return options;
 }
 
+// From the bytes of a picture to its two views (planes of 3 x size x size normalised values) and
+// their coordinates (4 numbers), written where they belong. Throws Error where the bytes are no
+// picture of at least 2 x 2 pixels.
+void make_views(Bytes encoded, const LoaderOptions& options, int64_t epoch, int64_t sample,
+                const std::array<float*, 2>& planes, const std::array<float*, 2>& coords) {
+  const Image image = decode_image(encoded);
+  for (size_t v = 0; v < 2; ++v) {
+    engine::Random random = view_stream(options.seed, epoch, sample, static_cast<int>(v));
+    const ViewParameters view = draw_view(random, options.recipe[v], image.width, image.height);
+    normalize(apply_view(image, view, options.image_size), planes[v]);
+    const std::array<float, 4> corners = view_coordinates(view, image.width, image.height);
+    std::copy(corners.begin(), corners.end(), coords[v]);
+  }
+}
+
 }  // namespace
 
-Loader::Loader(std::vector<std::filesystem::path> files, const LoaderOptions& options)
-    : files_(std::move(files)),
-      options_(checked(options, static_cast<int64_t>(files_.size()))),
-      steps_per_epoch_(options.plan.steps_per_epoch(static_cast<int64_t>(files_.size()))),
+Loader::Loader(const Source& source, const LoaderOptions& options)
+    : source_(source),
+      options_(checked(options, source.size())),
+      steps_per_epoch_(options.plan.steps_per_epoch(source.size())),
       next_batch_(options.first_epoch * steps_per_epoch_ + options.first_step),
-      known_broken_(files_.size()) {
+      known_broken_(static_cast<size_t>(source.size())) {
   for (int i = 0; i < options.workers; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
@@ -65,8 +84,9 @@ std::vector<BrokenImage> Loader::take_broken() {
 
 void Loader::work(const std::stop_token& stop) {
   try {
+    std::vector<uint8_t> buffer;
     while (const std::optional<Job> job = take_job(stop)) {
-      fill(*job);
+      fill(*job, buffer);
       const std::lock_guard lock(mutex_);
       if (++job->batch->finished == options_.plan.batch_size) batch_ready_.notify_one();
     }
@@ -84,8 +104,9 @@ std::optional<Loader::Job> Loader::take_job(const std::stop_token& stop) {
       return open.taken < options_.plan.batch_size;
     });
   };
-  const bool wanted = work_wanted_.wait(
-      lock, stop, [&] { return unfilled() != open_.end() || open_.size() < kOpenBatches; });
+  const bool wanted = work_wanted_.wait(lock, stop, [&] {
+    return unfilled() != open_.end() || open_.size() < most_open_batches(options_);
+  });
   if (!wanted || stop.stop_requested() || error_) return std::nullopt;
   if (unfilled() == open_.end()) open_batch();
   OpenBatch& open = *unfilled();
@@ -95,7 +116,7 @@ std::optional<Loader::Job> Loader::take_job(const std::stop_token& stop) {
 void Loader::open_batch() {
   const int64_t epoch = next_batch_ / steps_per_epoch_, step = next_batch_ % steps_per_epoch_;
   if (epoch != order_epoch_) {
-    order_ = epoch_order(static_cast<int64_t>(files_.size()), options_.seed, epoch);
+    order_ = epoch_order(source_.size(), options_.seed, epoch);
     order_epoch_ = epoch;
   }
   const int64_t count = options_.plan.batch_size, size = options_.image_size;
@@ -110,49 +131,49 @@ void Loader::open_batch() {
   ++next_batch_;
 }
 
-void Loader::fill(const Job& job) {
-  const auto files = static_cast<int64_t>(files_.size());
+void Loader::fill(const Job& job, std::vector<uint8_t>& buffer) {
   const int64_t wanted = job.batch->samples[static_cast<size_t>(job.position)];
-  std::optional<Image> image;
-  std::string reason;
-  int64_t sample = wanted;
-  for (int64_t skipped = 0; skipped < files && !image; ++skipped) {
-    sample = (wanted + skipped) % files;
-    image = try_read(sample, reason);
-  }
-  engine::require(image.has_value(), "none of the ", files,
-                  " images can be read; one of them: ", reason);
-  const int size = options_.image_size;
-  for (int v = 0; v < 2; ++v) {
-    engine::Random random = view_stream(options_.seed, job.batch->batch.epoch, sample, v);
-    const ViewParameters view =
-        draw_view(random, options_.recipe[static_cast<size_t>(v)], image->width, image->height);
-    const int64_t row = v * options_.plan.batch_size + job.position;
-    normalize(apply_view(*image, view, size), job.batch->views + row * 3 * size * size);
-    const std::array<float, 4> corners = view_coordinates(view, image->width, image->height);
-    std::copy(corners.begin(), corners.end(), job.batch->coords + row * 4);
-  }
-}
-
-// Nothing where the picture is broken; the reason is kept from the first time.
-std::optional<Image> Loader::try_read(int64_t sample, std::string& reason) {
-  const auto index = static_cast<size_t>(sample);
-  {
-    const std::lock_guard lock(mutex_);
-    if (known_broken_[index]) return std::nullopt;
-  }
-  try {
-    Image image = read_image(files_[index]);
-    engine::require(image.width >= 2 && image.height >= 2, files_[index].string(), ": ",
-                    image.width, " x ", image.height, " pixels, at least 2 x 2 are needed");
-    return image;
-  } catch (const engine::Error& error) {
-    reason = error.what();
+  for (int64_t skipped = 0; skipped < source_.size(); ++skipped) {
+    if (try_fill(job, (wanted + skipped) % source_.size(), buffer)) return;
   }
   const std::lock_guard lock(mutex_);
-  if (!known_broken_[index]) new_broken_.push_back({files_[index], reason});
-  known_broken_[index] = true;
-  return std::nullopt;
+  engine::fail("none of the ", source_.size(), " images can be read; one of them: ", last_reason_);
+}
+
+// False where the picture is broken.
+bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (known_broken_[static_cast<size_t>(sample)]) return false;
+  }
+  const int64_t floats = 3 * static_cast<int64_t>(options_.image_size) * options_.image_size;
+  const std::array<int64_t, 2> rows{job.position, options_.plan.batch_size + job.position};
+  const OpenBatch& open = *job.batch;
+  try {
+    make_views(source_.read(sample, buffer), options_, open.batch.epoch, sample,
+               {open.views + rows[0] * floats, open.views + rows[1] * floats},
+               {open.coords + rows[0] * 4, open.coords + rows[1] * 4});
+    return true;
+  } catch (const engine::Error& error) {
+    note_broken(sample, error.what());
+  } catch (const std::bad_alloc&) {
+    note_broken(sample, "there is not enough memory for it");
+  }
+  return false;
+}
+
+void Loader::note_broken(int64_t sample, const std::string& reason) {
+  const std::string name = source_.name(sample);
+  const std::lock_guard lock(mutex_);
+  if (known_broken_[static_cast<size_t>(sample)]) return;  // another worker was faster
+  known_broken_[static_cast<size_t>(sample)] = true;
+  ++broken_;
+  last_reason_ = name + ": " + reason;
+  new_broken_.push_back({name, last_reason_});
+  engine::require(!options_.max_broken || broken_ <= *options_.max_broken, broken_, " of the ",
+                  source_.size(), " images are broken, more than the ",
+                  options_.max_broken.value_or(0),
+                  " that --max-broken allows; the last: ", last_reason_);
 }
 
 }  // namespace pixpro

@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -18,6 +17,7 @@
 #include "engine/tensor.h"
 #include "pixpro/data/augment.h"
 #include "pixpro/data/sampler.h"
+#include "pixpro/data/source.h"
 
 namespace pixpro {
 
@@ -32,8 +32,8 @@ struct Batch {
 };
 
 struct BrokenImage {
-  std::filesystem::path path;
-  std::string reason;  // names the path
+  std::string name;    // as its source gives it
+  std::string reason;  // begins with the name
 };
 
 struct LoaderOptions {
@@ -43,12 +43,14 @@ struct LoaderOptions {
   uint64_t seed = 0;
   int workers = 4;
   int64_t first_epoch = 0, first_step = 0;  // where a resumed run goes on
+  std::optional<int64_t> max_broken;        // more broken images than this are an error
 };
 
 class Loader {
  public:
-  // Throws Error where a whole step needs more pictures than there are.
-  Loader(std::vector<std::filesystem::path> files, const LoaderOptions& options);
+  // Throws Error where a whole step needs more pictures than there are. The source must outlive the
+  // loader.
+  Loader(const Source& source, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -56,14 +58,15 @@ class Loader {
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
 
   // The next batch; epoch follows epoch without end or gap. A picture that cannot be read is
-  // replaced by the next readable one of the file list (cyclic), with that one's random stream.
-  // Throws Error where no picture can be read, and whatever else went wrong in a worker.
+  // replaced by the next readable one of the source (cyclic), with that one's random stream. Throws
+  // Error where no picture can be read or too many cannot, and whatever else went wrong in a
+  // worker.
   Batch next();
 
-  // Pictures found to be broken since the last call, each once.
+  // Pictures found to be broken since the last call, each once. May be asked after an error too.
   std::vector<BrokenImage> take_broken();
 
-  // How long next() has waited for workers, in all.
+  // How long next() has waited for workers, in all. Only for the thread that calls next().
   double wait_seconds() const { return wait_seconds_; }
 
  private:
@@ -82,10 +85,11 @@ class Loader {
   void work(const std::stop_token& stop);
   std::optional<Job> take_job(const std::stop_token& stop);
   void open_batch();
-  void fill(const Job& job);
-  std::optional<Image> try_read(int64_t sample, std::string& reason);
+  void fill(const Job& job, std::vector<uint8_t>& buffer);
+  bool try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer);
+  void note_broken(int64_t sample, const std::string& reason);
 
-  const std::vector<std::filesystem::path> files_;
+  const Source& source_;
   const LoaderOptions options_;
   const int64_t steps_per_epoch_;
   double wait_seconds_ = 0;  // the consumer's alone
@@ -97,6 +101,8 @@ class Loader {
   std::vector<int64_t> order_;  // of the epoch order_epoch_
   int64_t order_epoch_ = -1;
   std::vector<bool> known_broken_;
+  int64_t broken_ = 0;
+  std::string last_reason_;
   std::vector<BrokenImage> new_broken_;
   std::exception_ptr error_;
 

@@ -73,7 +73,8 @@ std::string progress_line(const StepRecord& record, int64_t epochs, int64_t tota
   out << std::fixed << "epoch " << record.epoch + 1 << '/' << epochs << "  step " << r.step + 1
       << '/' << total_steps << "  loss " << std::setprecision(4) << r.loss << "  lr "
       << r.learning_rate << "  momentum " << r.momentum << "  " << std::setprecision(1)
-      << record.images_per_second << " images/s  left " << clock_text(seconds_left);
+      << record.images_per_second << " images/s  waiting " << std::setprecision(0)
+      << 100.0 * record.wait_fraction << "%  left " << clock_text(seconds_left);
   return out.str();
 }
 

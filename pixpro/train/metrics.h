@@ -37,7 +37,8 @@ class MetricsFile {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-// "epoch 2/10  step 31/180  loss -2.1034  lr 0.1250  momentum 0.9907  41.3 images/s  left 0:03:10"
+// "epoch 2/10  step 31/180  loss -2.1034  lr 0.1250  momentum 0.9907  41.3 images/s  waiting 2%
+// left 0:03:10"; waiting: for images, of the step's time
 std::string progress_line(const StepRecord& record, int64_t epochs, int64_t total_steps,
                           double seconds_left);
 

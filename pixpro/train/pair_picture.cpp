@@ -13,7 +13,7 @@
 namespace pixpro {
 namespace {
 
-constexpr size_t kMostTried = 32;
+constexpr int64_t kMostTried = 32;
 
 // Deviation of the bytes of an image.
 double contrast(const Image& image) {
@@ -60,20 +60,20 @@ double worth(const ViewPair& pair) {
 
 }  // namespace
 
-void write_pair_picture(const std::filesystem::path& path,
-                        const std::vector<std::filesystem::path>& files,
+void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio) {
   std::optional<ViewPair> chosen;
-  std::string trouble = "there is no file";
-  const size_t tries = std::min(files.size(), kMostTried);
-  for (size_t i = 0; i < tries; ++i) {
-    const size_t sample = i * files.size() / tries;  // spread over the whole list
+  std::string trouble = "there is none";
+  std::vector<uint8_t> buffer;
+  const int64_t tries = std::min(source.size(), kMostTried);
+  for (int64_t i = 0; i < tries; ++i) {
+    const int64_t sample = i * source.size() / tries;  // spread over the whole list
     try {
-      ViewPair pair = make_pair_of_views(read_image(files[sample]), static_cast<int64_t>(sample),
-                                         options, grid, pos_ratio);
+      ViewPair pair = make_pair_of_views(decode_image(source.read(sample, buffer)), sample, options,
+                                         grid, pos_ratio);
       if (!chosen || worth(pair) > worth(*chosen)) chosen = std::move(pair);
     } catch (const engine::Error& error) {
-      trouble = error.what();
+      trouble = source.name(sample) + ": " + error.what();
     }
   }
   engine::require(chosen.has_value(), "pair picture: none of the ", tries,

@@ -41,7 +41,7 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
   const CommandResult help = pixpro({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"pretrain", "replay", "trace", "gradcheck"}) {
+  for (const char* command : {"pretrain", "pack", "replay", "trace", "gradcheck"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   }
   const CommandResult pretrain = pixpro({"pretrain", "--help"});
@@ -69,6 +69,9 @@ TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
                            "--pixpro-ins-loss-weight",
                            "--output-dir",
                            "--num-workers",
+                           "--zip",
+                           "--cache-mode",
+                           "--max-broken",
                            "--seed",
                            "--threads",
                            "--device"}) {

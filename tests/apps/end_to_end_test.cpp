@@ -10,12 +10,14 @@
 #include "engine/tensor_file.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/data/image.h"
+#include "pixpro/data/source.h"
 #include "pixpro/train/trainer.h"
 #include "pixpro/train/weights.h"
 #include "tests/support/command.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/zip_file.h"
 
 namespace apps {
 namespace {
@@ -68,7 +70,7 @@ class Pretrain : public testing::Test {
         "pretrain --arch resnet18 --image-size 64 --batch-size 4 --warmup-epoch 0 --threads 2");
     for (const std::string& argument :
          {std::string("--epochs"), std::to_string(epochs), std::string("--data-dir"),
-          (dir_.path() / "photos").string(), std::string("--output-dir"), out.string()}) {
+          data_.string(), std::string("--output-dir"), out.string()}) {
       arguments.push_back(argument);
     }
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -81,6 +83,7 @@ class Pretrain : public testing::Test {
   }
 
   TempDir dir_;
+  fs::path data_ = dir_.path() / "photos";
 };
 
 TEST_F(Pretrain, LeavesWeightsMetricsAndAPicture) {
@@ -88,12 +91,14 @@ TEST_F(Pretrain, LeavesWeightsMetricsAndAPicture) {
   const CommandResult result = train(out);
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.out.find("epoch 2/2  step 4/4  loss"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find(" images/s  waiting "), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("feature deviation"), std::string::npos) << result.out;
 
   const std::vector<nlohmann::json> metrics = read_metrics(out / "metrics.jsonl");
   ASSERT_EQ(metrics.size(), 4U);
-  for (const char* key : {"epoch", "step", "loss", "lr", "momentum", "feature_std",
-                          "positives_per_image", "positive_similarity", "other_similarity"}) {
+  for (const char* key :
+       {"epoch", "step", "loss", "lr", "momentum", "feature_std", "positives_per_image",
+        "positive_similarity", "other_similarity", "wait_fraction", "broken_images"}) {
     EXPECT_TRUE(metrics[3][key].is_number()) << key;
   }
   EXPECT_EQ(metrics[3]["step"], 3);
@@ -125,6 +130,71 @@ TEST_F(Pretrain, SkipsABrokenPictureAndSaysSo) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.err.find("broken.jpg"), std::string::npos) << result.err;
   EXPECT_EQ(read_metrics(dir_.path() / "run" / "metrics.jsonl").back()["broken_images"], 1);
+}
+
+TEST_F(Pretrain, StopsWhenTooManyPicturesAreBroken) {
+  for (const char* name : {"broken1.jpg", "broken2.jpg"}) {
+    std::ofstream(data_ / name) << "not a picture";
+  }
+  const CommandResult result = train(dir_.path() / "run", {"--max-broken", "1"}, 3);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("2 of the 11 images are broken, more than the 1 that --max-broken"),
+            std::string::npos)
+      << result.err;
+  for (const char* name : {"skipped: ", "broken1.jpg", "broken2.jpg"}) {
+    EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
+  }
+}
+
+std::string text_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(Pretrain, SameLossFromAFolderAZipArchiveAndAPackedFile) {
+  const fs::path archive = dir_.path() / "archive", pack = dir_.path() / "photos.pack";
+  fs::create_directory(archive);
+  std::vector<test_support::ZipEntry> entries;
+  std::ofstream map(archive / "train_map.txt");
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = "picture" + std::to_string(i) + ".png";
+    entries.push_back({"n01/" + name, text_of(data_ / name)});
+    map << "n01/" << name << "\t0\n";
+  }
+  map.close();
+  test_support::write_zip(archive / "train.zip", entries);
+  const CommandResult packed = pixpro({"pack", data_.string(), pack.string()});
+  ASSERT_EQ(packed.status, 0) << packed.err;
+  EXPECT_NE(packed.out.find("9 of 9 images"), std::string::npos) << packed.out;
+
+  const auto loss = [&](const char* run) {
+    return read_metrics(dir_.path() / run / "metrics.jsonl").back()["loss"].get<double>();
+  };
+  ASSERT_EQ(train(dir_.path() / "folder", {}, 1).status, 0);
+  data_ = pack;
+  ASSERT_EQ(train(dir_.path() / "pack", {}, 1).status, 0);
+  data_ = archive;
+  ASSERT_EQ(train(dir_.path() / "zip", {"--zip", "--cache-mode", "full"}, 1).status, 0);
+  EXPECT_EQ(loss("folder"), loss("pack"));
+  EXPECT_EQ(loss("folder"), loss("zip"));
+}
+
+TEST_F(Pretrain, PackShrinksAndSkipsWhatIsBroken) {
+  std::ofstream(data_ / "a.jpg") << "not a picture";
+  const fs::path pack = dir_.path() / "small.pack";
+  const CommandResult result =
+      pixpro({"pack", data_.string(), pack.string(), "--shorter-side", "50"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("9 of 10 images"), std::string::npos) << result.out;
+  EXPECT_NE(result.err.find("a.jpg: the content is none of"), std::string::npos) << result.err;
+  const auto source = pixpro::open_packed(pack);
+  EXPECT_EQ(source->name(0), pack.string() + "@/picture0.png");
+  std::vector<uint8_t> buffer;
+  const pixpro::Image image = pixpro::decode_image(source->read(8, buffer));
+  EXPECT_EQ(image.width, 60);
+  EXPECT_EQ(image.height, 50);
+  EXPECT_EQ(pixpro({"pack", "/nowhere", pack.string()}).status, 1);
+  EXPECT_EQ(pixpro::open_packed(pack)->size(), 9) << "a failure leaves the file as it was";
 }
 
 TEST_F(Pretrain, KeepsTheMetricsOfAnEarlierRun) {

@@ -20,12 +20,14 @@ std::vector<std::string> relative_names(const std::filesystem::path& folder) {
 
 TEST(Folder, ListsImagesBytewiseByRelativePath) {
   const ScratchFolder scratch;
-  for (const char* name : {"b.jpg", "B.JPG", "a/z.Png", "a/b/c.jpeg", "a.png", "a-b/x.jpg", "é.jpg",
-                           "notes.txt", "jpg", "a/archive.png.zip"}) {
+  for (const char* name :
+       {"b.jpg", "B.JPG", "a/z.Png", "a/b/c.jpeg", "a.png", "a-b/x.jpg", "é.jpg", "notes.txt",
+        "jpg", "a/archive.png.zip", "1.webp", "2.TIFF", "3.pgm", "4.gif"}) {
     scratch.write(name, "x");
   }
-  const std::vector<std::string> expected{"./B.JPG", "a-b/x.jpg", "./a.png", "a/b/c.jpeg",
-                                          "a/z.Png", "./b.jpg",   "./é.jpg"};
+  const std::vector<std::string> expected{"./1.webp",  "./2.TIFF", "./3.pgm",    "./B.JPG",
+                                          "a-b/x.jpg", "./a.png",  "a/b/c.jpeg", "a/z.Png",
+                                          "./b.jpg",   "./é.jpg"};
   EXPECT_EQ(relative_names(scratch.path()), expected);
 }
 
@@ -59,7 +61,7 @@ TEST(Folder, SaysWhatIsMissing) {
   };
   EXPECT_NE(message(scratch.path() / "none").find("does not exist"), std::string::npos);
   EXPECT_NE(message(scratch.path() / "notes.txt").find("not a folder"), std::string::npos);
-  EXPECT_NE(message(scratch.path()).find("no .jpg, .jpeg or .png file"), std::string::npos);
+  EXPECT_NE(message(scratch.path()).find("no JPEG, PNG"), std::string::npos);
 }
 
 }  // namespace

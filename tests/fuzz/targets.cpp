@@ -1,0 +1,127 @@
+#include "tests/fuzz/targets.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/error.h"
+#include "pixpro/data/codec.h"
+#include "pixpro/data/packed.h"
+#include "pixpro/data/source.h"
+#include "pixpro/data/zip_map.h"
+#include "tests/support/temp_dir.h"
+
+namespace fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A picture that came out has the pixels it says.
+void expect_whole(const pixpro::Image& image) {
+  const bool whole = image.width >= 1 && image.height >= 1 &&
+                     image.rgb.size() == static_cast<size_t>(3 * image.pixels());
+  if (!whole) __builtin_trap();
+}
+
+using Decode = pixpro::Image (*)(pixpro::Bytes);
+using IsIt = bool (*)(pixpro::Bytes);
+
+template <IsIt is_it, Decode decode>
+void decode_format(Bytes bytes) {
+  if (is_it(bytes)) expect_whole(decode(bytes));
+}
+
+void decode_any(Bytes bytes) { expect_whole(pixpro::decode_image(bytes)); }
+
+void read_map(Bytes bytes) {
+  const auto paths = pixpro::parse_map({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  for (const std::string& path : paths) {
+    if (path.empty() || path.find('\n') != std::string::npos) __builtin_trap();
+  }
+}
+
+void read_pack(Bytes bytes) {
+  const pixpro::PackIndex index(bytes);
+  uint64_t sum = 0;
+  for (int64_t i = 0; i < index.size(); ++i) {
+    for (const uint8_t byte : index.image(i)) sum += byte;
+    sum += index.name(i).size();
+  }
+  [[maybe_unused]] volatile uint64_t read = sum;
+}
+
+// The archive of the names that make_zip_seed puts into one.
+void read_zip(Bytes bytes) {
+  static const test_support::TempDir folder;
+  static const bool listed = [] {
+    std::ofstream(folder.path() / "train_map.txt") << "a.png\t0\nb.png\t1\n";
+    return true;
+  }();
+  if (!listed) return;
+  std::ofstream(folder.path() / "train.zip", std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  const auto source = pixpro::open_zip(folder.path());
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < source->size(); ++i) {
+    try {
+      source->read(i, buffer);
+    } catch (const engine::Error&) {
+    }
+  }
+}
+
+template <void (*run)(Bytes)>
+void keep_errors(Bytes bytes) {
+  try {
+    run(bytes);
+  } catch (const engine::Error&) {
+  }
+}
+
+}  // namespace
+
+const std::vector<Target>& targets() {
+  using namespace pixpro;
+  static const std::vector<Target> all = {
+      {"bmp", keep_errors<decode_format<is_bmp, decode_bmp>>, {".bmp"}},
+      {"jpeg", keep_errors<decode_format<is_jpeg, decode_jpeg>>, {".jpg"}},
+      {"png", keep_errors<decode_format<is_png, decode_png>>, {".png"}},
+      {"pnm", keep_errors<decode_format<is_pnm, decode_pnm>>, {".pbm", ".pgm", ".ppm"}},
+      {"tiff", keep_errors<decode_format<is_tiff, decode_tiff>>, {".tif"}},
+      {"webp", keep_errors<decode_format<is_webp, decode_webp>>, {".webp"}},
+      {"image", keep_errors<decode_any>, {".bmp", ".jpg", ".pgm", ".tif", ".webp"}},
+      {"map", keep_errors<read_map>, {"seed.map"}},
+      {"pack", keep_errors<read_pack>, {"seed.pack"}},
+      {"zip", keep_errors<read_zip>, {"seed.zip"}}};
+  return all;
+}
+
+const Target& target(const std::string& name) {
+  const auto found =
+      std::ranges::find_if(targets(), [&](const Target& t) { return t.name == name; });
+  engine::require(found != targets().end(), "no fuzz target '", name, "'");
+  return *found;
+}
+
+std::vector<std::vector<uint8_t>> seeds_of(const Target& target) {
+  std::vector<std::string> files;
+  for (const char* folder : {"decode", "decode_odd", "fuzz"}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(PIXPRO_GOLDEN_DIR) / folder)) {
+      const std::string name = entry.path().filename();
+      const bool fits =
+          std::ranges::any_of(target.seeds, [&](const auto& end) { return name.ends_with(end); });
+      if (fits && !name.starts_with("expected_")) files.push_back(entry.path());
+    }
+  }
+  std::ranges::sort(files);
+  std::vector<std::vector<uint8_t>> seeds;
+  for (const std::string& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  return seeds;
+}
+
+}  // namespace fuzz
