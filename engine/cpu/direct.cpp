@@ -15,7 +15,7 @@ namespace {
 // What measured best with AVX2 on two cores. Reduction depth of one pass: its weights (depth *
 // kPanel floats) stay in the first-level cache; 1x1 kernels like it deeper, which saves passes
 // over the output. Pixels of a block: its input stays in the second-level cache.
-constexpr int64_t kDepth = 144, kDepthOfOneTap = 256, kPixels = 448;
+constexpr int64_t kDepth = 18 * kLanes, kDepthOfOneTap = 256, kPixels = 448;
 
 // One tap of the kernel: which input pixel it reads, and its number in the weight.
 struct Tap {
