@@ -30,9 +30,8 @@ class CudaContext {
   Device device() const { return {Device::Type::cuda, index_}; }
   // Where kernels and libraries run.
   cudaStream_t stream() const { return stream_; }
-  // Ready for use on stream(), in the math mode asked for.
+  // Made at its first use, on stream().
   cublasHandle_t cublas();
-  // Made at its first use.
   Cudnn& cudnn();
   // How many blocks a device runs side by side at the least: multiprocessors.
   int multiprocessors() const { return multiprocessors_; }
@@ -51,6 +50,7 @@ class CudaContext {
   int multiprocessors_ = 0;
   cudaStream_t stream_ = nullptr;  // the device's
   cublasHandle_t cublas_ = nullptr;
+  Tensor cublas_workspace_;
   std::shared_ptr<Cudnn> cudnn_;  // shared_ptr: the class is complete only where it is made
 };
 
