@@ -13,11 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "tests/cuda_emulation/cudnn_control.h"
-#include "tests/cuda_emulation/cudnn_conv.h"
-#include "tests/cuda_emulation/cudnn_devices.h"
-#include "tests/cuda_emulation/emulator.h"
-#include "tests/cuda_emulation/stream.h"
+#include "cudnn_control.h"
+#include "cudnn_conv.h"
+#include "cudnn_devices.h"
+#include "emulator.h"
+#include "memory.h"
+#include "stream.h"
 
 struct cudnnContext {
   cudaStream_t stream = nullptr;
@@ -91,7 +92,7 @@ bool bind(const ConvPlanText& plan, const Arguments& given, std::array<void*, 3>
     for (size_t i = 0; i < given.ids.size(); ++i) {
       if (given.ids[i] == tensor.id) data[role] = given.addresses.at(i);
     }
-    if (!is_device_memory(data[role], tensor.bytes())) {
+    if (!is_device_block(data[role], static_cast<size_t>(tensor.bytes()))) {
       report("cudnnBackendExecute: tensor ", tensor.id, " of ", tensor.bytes(), " bytes at ",
              data[role], " does not lie in device memory");
       return false;
@@ -222,14 +223,15 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   std::array<void*, 3> data{};
   if (!bind(convolution, given, data)) return CUDNN_STATUS_BAD_PARAM;
   const int64_t room = workspace_of(plan);
-  if (room > 0 && !is_device_memory(given.workspace, room)) {
+  if (room > 0 && !is_device_block(given.workspace, static_cast<size_t>(room))) {
     report("cudnnBackendExecute: a workspace of ", room, " bytes at ", given.workspace,
            " does not lie in device memory");
     return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
   }
-  enqueue(handle->stream, [convolution, data, workspace = given.workspace, room] {
+  enqueue(stream_of(handle->stream), [convolution, data, workspace = given.workspace, room] {
     if (room > 0) std::memset(workspace, 0xff, static_cast<size_t>(room));  // as kernels would
     convolve(convolution, data);
+    check_red_zones("cuDNN");
   });
   return CUDNN_STATUS_SUCCESS;
 }

@@ -1,4 +1,4 @@
-#include "tests/cuda_emulation/cudnn_conv.h"
+#include "cudnn_conv.h"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>

@@ -38,8 +38,7 @@ std::vector<NetworkConv> network_convs(const std::string& arch, int64_t image_si
                            .options = options_of(x, w, node.output->shape),
                            .needs_dx = node.inputs[0]->needs_grad};
     const auto same = std::ranges::find_if(found, [&](const NetworkConv& other) {
-      return other.x == conv.x && other.w == conv.w &&
-             other.options.stride == conv.options.stride;
+      return other.x == conv.x && other.w == conv.w && other.options.stride == conv.options.stride;
     });
     if (same != found.end()) {
       ++same->count;
