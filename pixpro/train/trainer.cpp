@@ -50,6 +50,14 @@ void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share
   sum.other_similarity += share * part.other_similarity;
 }
 
+// The views in the type, on the device and in the layout that the network computes in.
+Tensor network_input(const Tensor& views, const TrainerOptions& options) {
+  const Tensor there = to_device(to_dtype(views, options.precision), options.device);
+  const engine::Layout layout =
+      engine::activation_layout(options.device, options.precision, views.shape()[1]);
+  return to_layout(there, layout);
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainerOptions& options)
@@ -68,8 +76,8 @@ StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) 
       layers::branch_momentum(options_.branch_momentum, steps_done_, options_.schedule.total_steps);
   model_.update_momentum_branch(result.momentum);
 
-  const Tensor inputs = to_dtype(views, options_.precision);
-  const Tensor exact_boxes = to_dtype(boxes, engine::DType::f64);
+  const Tensor inputs = network_input(views, options_);
+  const Tensor exact_boxes = to_device(to_dtype(boxes, engine::DType::f64), options_.device);
   const double share = 1.0 / static_cast<double>(parts);
   const int64_t count = images / parts;
   for (int64_t part = 0; part < parts; ++part) {
