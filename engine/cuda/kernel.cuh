@@ -31,7 +31,7 @@ inline __device__ double block_sum(double value) {
   __shared__ double partial[kBlockThreads];
   __syncthreads();  // an earlier sum may still be read
   partial[threadIdx.x] = value;
-  for (int half = kBlockThreads / 2; half > 0; half /= 2) {
+  for (unsigned half = kBlockThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
   }
