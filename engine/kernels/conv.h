@@ -18,6 +18,8 @@ struct Conv2dOptions {
   int64_t groups = 1;
 };
 
+enum class ConvDirection : uint8_t { forward, backward_data, backward_weights };
+
 // The shape of y; throws where x, w and the options do not fit together.
 Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);
 
