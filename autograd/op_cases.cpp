@@ -37,10 +37,11 @@ void add_conv_cases(std::vector<OpCase>& cases) {
       {"conv2d 1x1 stride 2", {2, 4, 5, 5}, {3, 4, 1, 1}, {.stride = 2}},
   };
   for (const Case& c : list) {
-    cases.push_back(
-        {c.name,
-         {values(c.x, 1), values(c.w, 2), values({c.w[0]}, 3)},
-         [options = c.options](const Inputs& in) { return conv2d(in[0], in[1], in[2], options); }});
+    cases.push_back({c.name,
+                     {values(c.x, 1), values(c.w, 2), values({c.w[0]}, 3)},
+                     [options = c.options](const Inputs& in) {
+                       return conv2d(in[0], in[1], cast(in[2], in[0].value().dtype()), options);
+                     }});
   }
 }
 
@@ -50,12 +51,12 @@ void add_batch_norm_case(std::vector<OpCase>& cases, const char* name, BatchNorm
   std::vector<Tensor> inputs = {values({4, channels, 2, 3}, 4), values({channels}, 5, 1.5),
                                 values({channels}, 6)};
   if (with_residual) inputs.push_back(values({4, channels, 2, 3}, 7));
-  settings.running_mean = engine::zeros({channels}, DType::f64);
-  settings.running_var = engine::full({channels}, 1.0, DType::f64);
-  cases.push_back({name, inputs, [settings](const Inputs& in) {
+  cases.push_back({name, inputs, [settings, channels](const Inputs& in) {
                      BatchNorm norm = settings;
                      norm.weight = in[1];
                      norm.bias = in[2];
+                     norm.running_mean = beside(in, engine::zeros({channels}, DType::f64));
+                     norm.running_var = beside(in, engine::full({channels}, 1.0, DType::f64));
                      return batch_norm(in[0], in.size() > 3 ? in[3] : Var(), norm);
                    }});
 }

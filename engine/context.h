@@ -51,6 +51,10 @@ CudaContext& cuda_context(int index);
 // The layout in which `device` wants an activation of this many channels.
 Layout activation_layout(Device device, DType dtype, int64_t channels);
 
+// The layout in which `device` wants a parameter: a convolution's weight [O,I,KH,KW] lies as OHWI
+// on CUDA (nhwc), everything else is plain.
+Layout parameter_layout(Device device, const Shape& shape);
+
 // Calls f with the context of the device: on_device(x.device(), [&](auto& ctx) { relu_forward(ctx,
 // x, y); });
 template <class F>

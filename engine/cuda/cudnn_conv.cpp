@@ -29,7 +29,9 @@ void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
 }
 
 cudnnDataType_t cudnn_type(DType dtype) {
-  require(dtype == DType::f32, "cuda: convolutions of f32 expected, found ", dtype,
+  if (dtype == DType::bf16) return CUDNN_DATA_BFLOAT16;
+  if (dtype == DType::f16) return CUDNN_DATA_HALF;
+  require(dtype == DType::f32, "cuda: convolutions of f32, bf16 or f16 expected, found ", dtype,
           "; float64 is for the CPU");
   return CUDNN_DATA_FLOAT;
 }

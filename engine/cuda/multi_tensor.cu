@@ -1,15 +1,14 @@
 // Updates of all parameters in a handful of launches: one launch handles up to kMostTensors
 // tensors, whose addresses travel as a kernel argument. Tensors are dealt to blocks in chunks, so
 // that one large tensor keeps the device busy and many small ones cost little.
-#include "engine/kernels/multi_tensor.h"
-
 #include "engine/cuda/kernel.cuh"
+#include "engine/kernels/multi_tensor.h"
 
 namespace engine {
 namespace {
 
-constexpr int kMostTensors = 80;      // 4 KB of arguments are what every device takes
-constexpr int64_t kChunk = 1 << 14;   // elements a block
+constexpr int kMostTensors = 80;     // 4 KB of arguments are what every device takes
+constexpr int64_t kChunk = 1 << 14;  // elements a block
 
 // Up to kMostTensors items and which blocks work on each.
 template <class Item>
@@ -141,8 +140,6 @@ std::vector<SgdItem> sgd_items(std::vector<ParameterUpdate>& updates, const SgdO
   for (ParameterUpdate& u : updates) {
     require_same("sgd", u.parameter, u.gradient);
     require_same("sgd", u.parameter, u.momentum);
-    require(u.parameter.layout() == Layout::plain, "sgd: plain parameters expected, found ",
-            u.parameter);
     if (u.parameter.elements() == 0) continue;
     items.push_back({.parameter = u.parameter.data<float>(),
                      .momentum = u.momentum.data<float>(),

@@ -2,9 +2,9 @@
 //
 //   y[n,o,i,j] = bias[o] + sum_{c,u,v} w[o,c,u,v] x[n, c, i*stride - padding + u*dilation, ...]
 //
-// x: [N,C,H,W] any layout; w: [O, C/groups, KH, KW] plain; bias: [O] or undefined; y: [N,O,H',W']
-// in the layout the caller allocated, best activation_layout(device, dtype, O). Outputs are
-// overwritten. All throw Error naming both shapes where they do not fit.
+// x: [N,C,H,W] any layout; w: [O, C/groups, KH, KW] in parameter_layout(device, shape); bias: [O]
+// or undefined; y: [N,O,H',W'] in the layout the caller allocated, best activation_layout(device,
+// dtype, O). Outputs are overwritten. All throw Error naming both shapes where they do not fit.
 #pragma once
 
 #include "engine/context.h"

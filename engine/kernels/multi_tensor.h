@@ -1,5 +1,6 @@
-// Updates of all parameters at once: the optimisers and the momentum branch. All tensors plain, of
-// one type (f32 or f64). Norms are summed in f64 in an order that no thread count changes.
+// Updates of all parameters at once: the optimisers and the momentum branch. All tensors of one
+// type (f32 or f64); plain on the CPU, in any layout on CUDA. Norms are summed in f64 in an order
+// that no thread count changes.
 #pragma once
 
 #include <vector>

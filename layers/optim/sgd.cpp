@@ -8,8 +8,7 @@ Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
     : settings_(settings) {
   for (const NamedVar& p : parameters) {
     if (!p.var.needs_grad()) continue;
-    const Tensor& value = p.var.value();
-    entries_.push_back({p.var, engine::zeros(value.shape(), value.dtype(), value.device())});
+    entries_.push_back({p.var, engine::zeros_like(p.var.value())});
   }
 }
 

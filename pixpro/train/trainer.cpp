@@ -50,11 +50,19 @@ void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share
   sum.other_similarity += share * part.other_similarity;
 }
 
+// The views in the type, on the device and in the layout that the network computes in.
+Tensor network_input(const Tensor& views, const TrainerOptions& options) {
+  const engine::Layout layout =
+      engine::activation_layout(options.device, options.precision, views.shape()[1]);
+  return converted(to_device(views, options.device), options.precision, layout);
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
-      init_{engine::Random(options.seed, /*a=*/0xFFFFFFFF), options.precision, options.device},
+      init_{engine::Random(options.seed, /*a=*/0xFFFFFFFF), engine::at_least_f32(options.precision),
+            options.device},
       model_(options.model, init_),
       optimizer_(model_.parameters(), options.optimizer) {}
 
@@ -68,15 +76,15 @@ StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) 
       layers::branch_momentum(options_.branch_momentum, steps_done_, options_.schedule.total_steps);
   model_.update_momentum_branch(result.momentum);
 
-  const Tensor inputs = to_dtype(views, options_.precision);
-  const Tensor exact_boxes = to_dtype(boxes, engine::DType::f64);
+  const Tensor inputs = network_input(views, options_);
+  const Tensor exact_boxes = to_device(to_dtype(boxes, engine::DType::f64), options_.device);
   const double share = 1.0 / static_cast<double>(parts);
   const int64_t count = images / parts;
   for (int64_t part = 0; part < parts; ++part) {
     autograd::Tape tape;
     const Model::Output out = model_.forward(part_of_views(inputs, part * count, count),
                                              part_of_views(exact_boxes, part * count, count));
-    tape.backward(out.loss, engine::full({}, share, options_.precision, options_.device));
+    tape.backward(out.loss, engine::full({}, share, out.loss.value().dtype(), options_.device));
     result.loss += share * engine::item(out.loss.value());
     add_share(result.collapse, measure(out), share);
   }
