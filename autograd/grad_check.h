@@ -19,7 +19,7 @@ struct OpCase {
   std::function<Var(const std::vector<Var>&)> function;
 };
 
-// A constant of such a function in the type of its inputs and where they are.
+// A constant of such a function in the type of its inputs (f32 at least) and where they are.
 Tensor beside(const std::vector<Var>& inputs, const Tensor& constant);
 
 struct GradCheckResult {

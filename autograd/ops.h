@@ -44,7 +44,10 @@ Var matmul(const Var& a, const Var& b, engine::MatmulOptions options = {});
 // x / max(|x|, 1e-12) over the channels; [N,C,H,W], [N,C,P] or [N,C].
 Var l2_normalize(const Var& x);
 
-// [N,C,H,W] in any layout -> [N,C,H*W] plain.
+// [N,C,H,W] in any layout -> [N,C,H*W] plain, in f32 where x is of lower precision.
 Var flatten_pixels(const Var& x);
+
+// The same elements in another type; x itself where nothing changes.
+Var cast(const Var& x, DType dtype);
 
 }  // namespace autograd

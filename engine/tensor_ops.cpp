@@ -36,18 +36,19 @@ Tensor to_device(const Tensor& source, Device device) {
   return result;
 }
 
-Tensor to_dtype(const Tensor& source, DType dtype) {
-  if (source.dtype() == dtype) return source;
-  Tensor result(source.shape(), dtype, source.device(), source.layout());
+Tensor converted(const Tensor& source, DType dtype, Layout layout) {
+  if (source.dtype() == dtype && source.layout() == layout) return source;
+  Tensor result(source.shape(), dtype, source.device(), layout);
   copy_into(source, result);
   return result;
 }
 
+Tensor to_dtype(const Tensor& source, DType dtype) {
+  return converted(source, dtype, source.layout());
+}
+
 Tensor to_layout(const Tensor& source, Layout layout) {
-  if (source.layout() == layout) return source;
-  Tensor result(source.shape(), source.dtype(), source.device(), layout);
-  copy_into(source, result);
-  return result;
+  return converted(source, source.dtype(), layout);
 }
 
 void copy_into(const Tensor& source, Tensor& target) {
@@ -88,13 +89,14 @@ template Tensor from_values(Shape, const std::vector<double>&);
 template Tensor from_values(Shape, const std::vector<int64_t>&);
 
 std::vector<double> to_values(const Tensor& t) {
-  const Tensor plain = to_layout(to_device(t, kCpu), Layout::plain);
+  const Tensor readable = to_dtype(t, at_least_f32(t.dtype()));
+  const Tensor plain = to_layout(to_device(readable, kCpu), Layout::plain);
   const auto copied = [&](const auto* data) {
     return std::vector<double>(data, data + plain.elements());
   };
   if (t.dtype() == DType::i64) return copied(plain.data<int64_t>());
   if (t.dtype() == DType::u8) return copied(plain.data<uint8_t>());
-  return for_float(t.dtype(), [&](auto zero) { return copied(plain.data<decltype(zero)>()); });
+  return for_float(plain.dtype(), [&](auto zero) { return copied(plain.data<decltype(zero)>()); });
 }
 
 double item(const Tensor& t) {

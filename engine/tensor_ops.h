@@ -13,8 +13,9 @@ Tensor zeros_like(const Tensor&);  // of the same shape, type, device and layout
 
 // A new tensor with the same elements.
 Tensor clone(const Tensor&);
-// The same elements in another type or layout, or on another device; the tensor itself where
-// nothing changes.
+// The same elements in another type and layout, type or layout, or on another device; the tensor
+// itself where nothing changes.
+Tensor converted(const Tensor&, DType, Layout);
 Tensor to_dtype(const Tensor&, DType);
 Tensor to_layout(const Tensor&, Layout);
 Tensor to_device(const Tensor&, Device);

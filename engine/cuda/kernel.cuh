@@ -8,6 +8,15 @@
 
 namespace engine {
 
+template <>
+constexpr DType dtype_of<__nv_bfloat16>() {
+  return DType::bf16;
+}
+template <>
+constexpr DType dtype_of<__half>() {
+  return DType::f16;
+}
+
 inline constexpr int kBlockThreads = 256;
 
 // A grid that walks over `elements` elements with for_each_index, one or more a thread.
@@ -43,7 +52,9 @@ inline __device__ double block_sum(double value) {
 // compute in f32 whatever it is. Only the CPU computes in f64.
 template <class F>
 decltype(auto) for_activation(DType dtype, F&& f) {
-  require(dtype == DType::f32, "cuda: expected a tensor of f32, found ", dtype,
+  if (dtype == DType::bf16) return f(__nv_bfloat16{});
+  if (dtype == DType::f16) return f(__half{});
+  require(dtype == DType::f32, "cuda: expected a tensor of f32, bf16 or f16, found ", dtype,
           "; float64 is for the CPU");
   return f(float{});
 }

@@ -47,11 +47,10 @@ __device__ double sum_over_parts(double value) {
   return sum;
 }
 
-template <class T>
-__global__ void forward_kernel(Pixels pixels, const T* x, T* y, float* norms) {
+__global__ void forward_kernel(Pixels pixels, const float* x, float* y, float* norms) {
   double squares = 0.0;
   pixels.for_each_channel([&](int64_t i) {
-    const double value = static_cast<float>(x[i]);
+    const double value = x[i];
     squares += value * value;
   });
   const double norm = sqrt(sum_over_parts(squares));
@@ -60,24 +59,18 @@ __global__ void forward_kernel(Pixels pixels, const T* x, T* y, float* norms) {
     norms[pixels.pixel()] = static_cast<float>(clamped ? -kLeastNorm : norm);
   }
   const auto inverse = static_cast<float>(1.0 / (clamped ? kLeastNorm : norm));
-  pixels.for_each_channel(
-      [&](int64_t i) { y[i] = static_cast<T>(static_cast<float>(x[i]) * inverse); });
+  pixels.for_each_channel([&](int64_t i) { y[i] = x[i] * inverse; });
 }
 
-template <class T>
-__global__ void backward_kernel(Pixels pixels, const T* dy, const T* y, const float* norms, T* dx) {
+__global__ void backward_kernel(Pixels pixels, const float* dy, const float* y, const float* norms,
+                                float* dx) {
   double dot = 0.0;
-  pixels.for_each_channel([&](int64_t i) {
-    dot += static_cast<double>(static_cast<float>(dy[i])) * static_cast<float>(y[i]);
-  });
+  pixels.for_each_channel([&](int64_t i) { dot += static_cast<double>(dy[i]) * y[i]; });
   dot = sum_over_parts(dot);
   if (!pixels.inside()) return;
   const float norm = norms[pixels.pixel()];
   const float inverse = 1.0f / fabsf(norm), along = norm < 0.0f ? 0.0f : static_cast<float>(dot);
-  pixels.for_each_channel([&](int64_t i) {
-    const float across = static_cast<float>(dy[i]) - static_cast<float>(y[i]) * along;
-    dx[i] = static_cast<T>(across * inverse);
-  });
+  pixels.for_each_channel([&](int64_t i) { dx[i] = (dy[i] - y[i] * along) * inverse; });
 }
 
 }  // namespace
@@ -87,11 +80,8 @@ void l2_normalize_forward(CudaContext& ctx, const Tensor& x, Tensor& y, Tensor& 
   const Pixels pixels(x);
   require(norms.shape() == Shape{pixels.planes.n, pixels.planes.pixels},
           "l2_normalize: norms [N,P] expected for x ", x, ", found ", norms);
-  for_activation(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    launch(ctx, forward_kernel<T>, pixels.grid(), pixels, x.data<T>(), y.data<T>(),
-           norms.data<float>());
-  });
+  launch(ctx, forward_kernel, pixels.grid(), pixels, x.data<float>(), y.data<float>(),
+         norms.data<float>());
 }
 
 void l2_normalize_backward(CudaContext& ctx, const Tensor& dy, const Tensor& y, const Tensor& norms,
@@ -99,11 +89,8 @@ void l2_normalize_backward(CudaContext& ctx, const Tensor& dy, const Tensor& y, 
   require_same("l2_normalize backward", y, dy);
   require_same("l2_normalize backward", y, dx);
   const Pixels pixels(y);
-  for_activation(y.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    launch(ctx, backward_kernel<T>, pixels.grid(), pixels, dy.data<T>(), y.data<T>(),
-           norms.data<float>(), dx.data<T>());
-  });
+  launch(ctx, backward_kernel, pixels.grid(), pixels, dy.data<float>(), y.data<float>(),
+         norms.data<float>(), dx.data<float>());
 }
 
 }  // namespace engine

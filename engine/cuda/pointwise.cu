@@ -1,6 +1,5 @@
-#include "engine/kernels/pointwise.h"
-
 #include "engine/cuda/kernel.cuh"
+#include "engine/kernels/pointwise.h"
 
 namespace engine {
 namespace {
@@ -8,9 +7,8 @@ namespace {
 // y[i] = f(inputs[i]...), computed in f32.
 template <class F, class T, class... Inputs>
 __global__ void map_kernel(int64_t count, F f, T* y, const Inputs*... inputs) {
-  for_each_index(count, [&](int64_t i) {
-    y[i] = static_cast<T>(f(static_cast<float>(inputs[i])...));
-  });
+  for_each_index(count,
+                 [&](int64_t i) { y[i] = static_cast<T>(f(static_cast<float>(inputs[i])...)); });
 }
 
 template <class F, class... Inputs>
@@ -70,9 +68,18 @@ __global__ void fill_kernel(int64_t count, T value, T* x) {
   for_each_index(count, [&](int64_t i) { x[i] = value; });
 }
 
+template <class To, class From>
+__device__ To converted(From x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else {
+    return static_cast<To>(static_cast<float>(x));
+  }
+}
+
 template <class From, class To>
 __global__ void convert_kernel(int64_t count, const From* x, To* y) {
-  for_each_index(count, [&](int64_t i) { y[i] = static_cast<To>(x[i]); });
+  for_each_index(count, [&](int64_t i) { y[i] = converted<To>(x[i]); });
 }
 
 // Copies [n, blocks, pixels, lanes] to the same channels in another split of blocks and lanes.
@@ -84,7 +91,7 @@ __global__ void rearrange_kernel(Planes from, const From* x, Planes to, To* y) {
     const int64_t plane = i / (to.lanes * to.pixels), image = plane / to.blocks;
     const int64_t channel = plane % to.blocks * to.lanes + lane;
     const int64_t source = (image * from.blocks + channel / from.lanes) * from.pixels + pixel;
-    y[i] = static_cast<To>(x[source * from.lanes + channel % from.lanes]);
+    y[i] = converted<To>(x[source * from.lanes + channel % from.lanes]);
   });
 }
 

@@ -52,17 +52,17 @@ void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share
 
 // The views in the type, on the device and in the layout that the network computes in.
 Tensor network_input(const Tensor& views, const TrainerOptions& options) {
-  const Tensor there = to_device(to_dtype(views, options.precision), options.device);
   const engine::Layout layout =
       engine::activation_layout(options.device, options.precision, views.shape()[1]);
-  return to_layout(there, layout);
+  return converted(to_device(views, options.device), options.precision, layout);
 }
 
 }  // namespace
 
 Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
-      init_{engine::Random(options.seed, /*a=*/0xFFFFFFFF), options.precision, options.device},
+      init_{engine::Random(options.seed, /*a=*/0xFFFFFFFF), engine::at_least_f32(options.precision),
+            options.device},
       model_(options.model, init_),
       optimizer_(model_.parameters(), options.optimizer) {}
 
@@ -84,7 +84,7 @@ StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) 
     autograd::Tape tape;
     const Model::Output out = model_.forward(part_of_views(inputs, part * count, count),
                                              part_of_views(exact_boxes, part * count, count));
-    tape.backward(out.loss, engine::full({}, share, options_.precision, options_.device));
+    tape.backward(out.loss, engine::full({}, share, out.loss.value().dtype(), options_.device));
     result.loss += share * engine::item(out.loss.value());
     add_share(result.collapse, measure(out), share);
   }

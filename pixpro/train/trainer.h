@@ -14,6 +14,8 @@ struct TrainerOptions {
   double branch_momentum = 0.99;
   int64_t accumulate = 1;  // micro-batches a step
   uint64_t seed = 0;
+  // In which activations are stored and convolutions computed. bf16, f16: mixed precision on CUDA;
+  // parameters, statistics, normalisation, loss and optimiser are f32 then.
   engine::DType precision = engine::DType::f32;
   engine::Device device = engine::kCpu;
 };

@@ -79,6 +79,25 @@ TEST_P(CudaOp, EqualsTheCpu) {
   EXPECT_LE(distance, 2e-6) << worst;
 }
 
+// Ops that meet activations in mixed precision; the others refuse them.
+bool takes_low_precision(const OpCase& op) {
+  for (const char* exact : {"l2_normalize", "matmul", "linear"}) {
+    if (op.name.starts_with(exact)) return false;
+  }
+  return true;
+}
+
+TEST_P(CudaOp, EqualsTheCpuInMixedPrecision) {
+  SKIP_WITHOUT_CUDA();
+  if (!takes_low_precision(GetParam())) return;
+  // Results are rounded once or twice: to 8 bits (2^-9 at most, 60 % of it on the whole), 11 bits.
+  for (const auto& [dtype, tolerance] : {std::pair(DType::bf16, 3e-3), {DType::f16, 4e-4}}) {
+    const auto [distance, worst] =
+        test_support::compare_with_cpu(GetParam(), dtype, test_support::kCuda);
+    EXPECT_LE(distance, tolerance) << dtype << ' ' << worst;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, CudaOp, testing::ValuesIn(all_cases()), test_support::op_case_name);
 
 }  // namespace

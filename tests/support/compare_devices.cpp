@@ -13,36 +13,53 @@ using engine::DType;
 using engine::Layout;
 using engine::Tensor;
 
-// The output, then each input's gradient.
-std::vector<Tensor> run(const autograd::OpCase& op, DType dtype, engine::Device device) {
-  const auto placed = [&](const Tensor& t) {
-    const bool is_image = device != engine::kCpu && t.shape().rank() == 4;
-    return to_layout(to_device(to_dtype(t, dtype), device),
-                     is_image ? Layout::nhwc : Layout::plain);
-  };
-  std::vector<Var> inputs;
-  for (const Tensor& input : op.inputs) inputs.push_back(Var::leaf(placed(input)));
-  autograd::Tape tape;
-  const Var y = op.function(inputs);
-  const Tensor dy =
-      to_device(hashed_tensor("dy", y.shape(), 1.0, 0.0, 0, y.value().dtype()), device);
-  tape.backward(y, to_layout(dy, y.value().layout()));
-  std::vector<Tensor> results = {y.value()};
-  for (const Var& input : inputs) results.push_back(input.grad());
-  return results;
+// As the device wants it: images and filters channels-last, parameters of one dimension in f32 at
+// least.
+Tensor placed(const Tensor& t, DType dtype, engine::Device device) {
+  const int rank = t.shape().rank();
+  return converted(to_device(t, device), rank == 1 ? engine::at_least_f32(dtype) : dtype,
+                   rank == 4 ? Layout::nhwc : Layout::plain);
 }
+
+// The very numbers of a tensor in f64 on the CPU.
+Tensor exactly(const Tensor& t) { return engine::from_values(t.shape(), engine::to_values(t)); }
+
+struct Run {
+  Var y;
+  std::vector<Var> inputs;
+  autograd::Tape tape{};
+
+  Run(const autograd::OpCase& op, const std::vector<Tensor>& values) {
+    for (const Tensor& value : values) inputs.push_back(Var::leaf(value));
+    y = op.function(inputs);
+  }
+};
 
 }  // namespace
 
 DeviceComparison compare_with_cpu(const autograd::OpCase& op, DType dtype, engine::Device device) {
-  const std::vector<Tensor> expected = run(op, DType::f64, engine::kCpu);
-  const std::vector<Tensor> found = run(op, dtype, device);
+  std::vector<Tensor> device_inputs, cpu_inputs;
+  for (const Tensor& input : op.inputs) {
+    device_inputs.push_back(placed(input, dtype, device));
+    cpu_inputs.push_back(exactly(device_inputs.back()));
+  }
+  Run found(op, device_inputs);
+  const Tensor& y = found.y.value();
+  const Tensor random = hashed_tensor("dy", y.shape());
+  const Tensor dy = converted(to_device(random, device), y.dtype(), y.layout());
+  found.tape.backward(found.y, dy);
+  Run expected(op, cpu_inputs);
+  expected.tape.backward(expected.y, exactly(dy));
+
   DeviceComparison result;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const double apart = distance(found[i], expected[i]);
-    if (apart <= result.distance) continue;
-    result.distance = apart;
-    result.worst = i == 0 ? "output" : "gradient of input " + std::to_string(i - 1);
+  const auto compare = [&](const std::string& what, const Tensor& a, const Tensor& b) {
+    const double apart = distance(a, b);
+    if (apart > result.distance) result = {apart, what};
+  };
+  compare("output", y, expected.y.value());
+  for (size_t i = 0; i < found.inputs.size(); ++i) {
+    compare("gradient of input " + std::to_string(i), found.inputs[i].grad(),
+            expected.inputs[i].grad());
   }
   return result;
 }

@@ -7,9 +7,9 @@
 
 namespace test_support {
 
-// The largest distance (norm of the difference over norm) between the CPU's results in f64 and the
-// device's in `dtype`: of the output and of every input's gradient, for one random gradient of the
-// output. Inputs and 4-D activations lie as the device wants them. `worst` says which it is.
+// The largest distance (norm of the difference over norm) between the device's results in `dtype`
+// and the CPU's in f64 from the same numbers: of the output and of every input's gradient, for one
+// random gradient of the output. `worst` says which it is.
 struct DeviceComparison {
   double distance = 0.0;
   std::string worst;
