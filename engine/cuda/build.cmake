@@ -21,7 +21,7 @@ target_include_directories(cuda_headers SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_D
 target_compile_definitions(project_options INTERFACE PIXPRO_CUDA)
 
 set(cuda_options --expt-relaxed-constexpr --Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Wshadow
-  -Xptxas=-warn-spills)
+  -Xptxas=-warn-spills,-v)
 target_compile_options(project_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_options}>)
 
 file(GLOB_RECURSE cuda_kernel_sources CONFIGURE_DEPENDS engine/*.cu pixpro/*.cu)
@@ -29,6 +29,8 @@ file(GLOB_RECURSE cuda_kernel_sources CONFIGURE_DEPENDS engine/*.cu pixpro/*.cu)
 set_source_files_properties(pixpro/method/cuda/kernels.cu PROPERTIES COMPILE_OPTIONS -fmad=false)
 add_library(cuda_kernels OBJECT ${cuda_kernel_sources})
 target_link_libraries(cuda_kernels PRIVATE project_options cuda_headers)
+set_target_properties(cuda_kernels PROPERTIES
+  CUDA_COMPILER_LAUNCHER "bash;${CMAKE_SOURCE_DIR}/engine/cuda/ptxas_report.sh")
 
 add_library(cuda_device INTERFACE)
 target_link_libraries(cuda_device INTERFACE $<TARGET_OBJECTS:cuda_kernels> CUDA::cudart CUDA::cublas

@@ -22,18 +22,22 @@ void check_arguments(const char* op, const Tensor& x, const Tensor& w, const Ten
 }
 
 void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
-  require(!bias.defined() || (bias.shape() == Shape{w.shape()[0]} && bias.dtype() == w.dtype() &&
+  require(!bias.defined() || (bias.shape() == Shape{w.shape()[0]} && bias.dtype() == DType::f32 &&
                               bias.device() == w.device()),
-          op, ": bias ", w.dtype(), " [", w.shape()[0], "] on ", w.device(), " expected, found ",
-          bias);
+          op, ": bias f32 [", w.shape()[0], "] on ", w.device(), " expected, found ", bias);
 }
 
 cudnnDataType_t cudnn_type(DType dtype) {
-  if (dtype == DType::bf16) return CUDNN_DATA_BFLOAT16;
-  if (dtype == DType::f16) return CUDNN_DATA_HALF;
-  require(dtype == DType::f32, "cuda: convolutions of f32, bf16 or f16 expected, found ", dtype,
-          "; float64 is for the CPU");
-  return CUDNN_DATA_FLOAT;
+  switch (dtype) {
+    case DType::f32:
+      return CUDNN_DATA_FLOAT;
+    case DType::bf16:
+      return CUDNN_DATA_BFLOAT16;
+    case DType::f16:
+      return CUDNN_DATA_HALF;
+    default:
+      fail("cuda: a convolution in f32, bf16 or f16 expected, found ", dtype);
+  }
 }
 
 // The largest power of two, 16 at most, that divides the address: what vector loads may rely on.

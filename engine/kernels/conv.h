@@ -4,7 +4,8 @@
 //
 // x: [N,C,H,W] any layout; w: [O, C/groups, KH, KW] in parameter_layout(device, shape); bias: [O]
 // or undefined; y: [N,O,H',W'] in the layout the caller allocated, best activation_layout(device,
-// dtype, O). Outputs are overwritten. All throw Error naming both shapes where they do not fit.
+// dtype, O). x, w and y are of one type, the bias of at_least_f32 of it. Outputs are overwritten.
+// All throw Error naming both shapes where they do not fit.
 #pragma once
 
 #include "engine/context.h"

@@ -19,9 +19,7 @@ Conv2d::Conv2d(const Conv2dSettings& s, Init& init) : options_(s.options) {
 }
 
 Var Conv2d::forward(const Var& x) const {
-  const DType dtype = x.value().dtype();
-  const Var bias = bias_.defined() ? cast(bias_, dtype) : bias_;
-  return conv2d(x, cast(weight_, dtype), bias, options_);
+  return conv2d(x, cast(weight_, x.value().dtype()), bias_, options_);
 }
 
 BatchNorm2d::BatchNorm2d(int64_t channels, Init& init, double weight)

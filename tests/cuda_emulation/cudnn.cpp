@@ -42,8 +42,9 @@ struct Arguments {
   std::vector<void*> addresses;
   void* workspace = nullptr;
 };
-std::map<cudnnBackendDescriptor_t, Arguments> arguments;
-std::set<cudnnBackendDescriptor_t> plans;
+// Never destroyed: destructors of statics may free their descriptors.
+auto& arguments = *new std::map<cudnnBackendDescriptor_t, Arguments>;
+auto& plans = *new std::set<cudnnBackendDescriptor_t>;
 
 cudnnBackendDescriptor_t properties_of(const char* json) {
   cudnnBackendDescriptor_t properties = nullptr;

@@ -25,10 +25,10 @@ struct Results {
   Tensor y, dx, dw, db;
 };
 
-// In float64 on the CPU, of values that f32 holds exactly.
+// In float64 on the CPU.
 Inputs inputs_of(const ConvCase& c) {
   const auto values = [](const char* name, const Shape& shape) {
-    return to_dtype(to_dtype(hashed_tensor(name, shape), DType::f32), DType::f64);
+    return hashed_tensor(name, shape);
   };
   return {.x = values("x", c.x),
           .w = values("w", c.w),
@@ -41,7 +41,7 @@ Results run(const Inputs& in, const Conv2dOptions& options) {
   Results out{.y = empty_like(in.dy),
               .dx = empty_like(in.x),
               .dw = empty_like(in.w),
-              .db = Tensor({in.w.shape()[0]}, in.w.dtype(), in.w.device())};
+              .db = empty_like(in.bias)};
   on_device(in.x.device(), [&](auto& ctx) {
     conv2d_forward(ctx, in.x, in.w, in.bias, options, out.y);
     conv2d_backward_data(ctx, in.dy, in.w, options, out.dx);
@@ -56,7 +56,7 @@ Inputs on_cuda(const Inputs& in, DType dtype, Layout activations, Layout weights
   };
   return {.x = there(in.x, activations),
           .w = there(in.w, weights),
-          .bias = there(in.bias, Layout::plain),
+          .bias = to_device(to_dtype(in.bias, DType::f32), kCuda),
           .dy = there(in.dy, activations)};
 }
 
@@ -68,13 +68,29 @@ void expect_near(const Results& found, const Results& expected, double tolerance
   EXPECT_LE(distance(found.db, expected.db), tolerance) << "db of x " << c.x << ", w " << c.w;
 }
 
+// The very numbers of inputs on any device.
+Inputs exactly(const Inputs& in) {
+  const auto values = [](const Tensor& t) { return from_values(t.shape(), to_values(t)); };
+  return {values(in.x), values(in.w), values(in.bias), values(in.dy)};
+}
+
 TEST(CudaConv2d, EqualsTheCpu) {
   SKIP_WITHOUT_CUDA();
   for (const ConvCase& c : conv_cases()) {
-    const Inputs in = inputs_of(c);
-    const Results expected = run(in, c.options);
     for (const Layout layout : {Layout::nhwc, Layout::plain}) {
-      expect_near(run(on_cuda(in, DType::f32, layout, layout), c.options), expected, 1e-6, c);
+      const Inputs in = on_cuda(inputs_of(c), DType::f32, layout, layout);
+      expect_near(run(in, c.options), run(exactly(in), c.options), 1e-6, c);
+    }
+  }
+}
+
+// Results are rounded to 8 and 11 bits, and y once more behind the bias.
+TEST(CudaConv2d, EqualsTheCpuInMixedPrecision) {
+  SKIP_WITHOUT_CUDA();
+  for (const ConvCase& c : conv_cases()) {
+    for (const auto& [dtype, tolerance] : {std::pair(DType::bf16, 3e-3), {DType::f16, 4e-4}}) {
+      const Inputs in = on_cuda(inputs_of(c), dtype, Layout::nhwc, Layout::nhwc);
+      expect_near(run(in, c.options), run(exactly(in), c.options), tolerance, c);
     }
   }
 }

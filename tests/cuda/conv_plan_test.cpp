@@ -1,12 +1,11 @@
 // Asks the real cuDNN for plans, for devices that are not here.
-#include "engine/cuda/cudnn_plan.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <map>
 
+#include "engine/cuda/cudnn_plan.h"
 #include "tests/cuda_emulation/cudnn_control.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/network_convs.h"
