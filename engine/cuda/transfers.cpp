@@ -6,6 +6,7 @@
 
 #include "engine/cuda/context.h"
 #include "engine/cuda/event.h"
+#include "engine/cuda/stream.h"
 
 namespace engine {
 namespace {
@@ -47,21 +48,6 @@ class PinnedMemory {
 
   void* data_ = nullptr;
   int64_t bytes_ = 0;
-};
-
-class CopyStream {
- public:
-  CopyStream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  ~CopyStream() {
-    cudaStreamSynchronize(stream_);  // before the memory it writes goes to somebody else
-    cudaStreamDestroy(stream_);
-  }
-  CopyStream(const CopyStream&) = delete;
-  CopyStream& operator=(const CopyStream&) = delete;
-  cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
 };
 
 bool fits(const Tensor& there, const Tensor& t) {
@@ -119,7 +105,7 @@ class CudaUpload {
   CudaContext& ctx_;
   std::array<Slot, 2> slots_;
   size_t turn_ = 0;
-  CopyStream copies_;  // dies first: it waits for the copies into the slots
+  Stream copies_;  // dies first: it waits for the copies into the slots
 };
 
 class CudaReadback {
