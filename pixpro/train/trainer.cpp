@@ -57,13 +57,6 @@ void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share
   sum.other_similarity += share * part.other_similarity;
 }
 
-// The views in the type and layout that the network computes in.
-Tensor network_input(const Tensor& views, engine::DType precision) {
-  const engine::Layout layout =
-      engine::activation_layout(views.device(), precision, views.shape()[1]);
-  return converted(views, precision, layout);
-}
-
 constexpr engine::LossScaling kLossScaling;
 
 // [2], see engine::update_loss_scale; undefined where the type holds every gradient as it is.
@@ -79,6 +72,12 @@ Tensor initial_loss_scale(const TrainerOptions& options) {
 enum Number : size_t { kLoss, kPairs, kStatistics, kNumbers };
 
 }  // namespace
+
+Tensor network_input(const Tensor& views, const TrainerOptions& options) {
+  const engine::Layout layout =
+      engine::activation_layout(options.device, options.precision, views.shape()[1]);
+  return converted(to_device(views, options.device), options.precision, layout);
+}
 
 Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
@@ -104,7 +103,7 @@ void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
   model_.update_momentum_branch(step.result.momentum);
 
   const std::vector<Tensor> batch = upload_.send({views, to_dtype(boxes, engine::DType::f64)});
-  const Tensor inputs = network_input(batch[0], options_.precision);
+  const Tensor inputs = network_input(batch[0], options_);
   const int64_t count = images / parts;
   std::vector<Tensor> numbers, finite = {};
   for (int64_t part = 0; part < parts; ++part) {

@@ -24,6 +24,9 @@ struct TrainerOptions {
   engine::Device device = engine::kCpu;
 };
 
+// Views as a network made with these options takes them: on its device, in its type and layout.
+Tensor network_input(const Tensor& views, const TrainerOptions& options);
+
 // Signs of a collapse, which the loss alone does not show: a network that maps everything to one
 // vector also reaches the lowest loss.
 struct CollapseMeasures {
