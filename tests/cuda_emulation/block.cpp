@@ -33,8 +33,11 @@ bool Block::run(const std::function<void()>& kernel, dim3 threads, Order order,
     report_stuck();
     return false;
   }
+  if (kThreadSanitizer) fibers_.clear();
   return correct_;
 }
+
+void Block::join() { acquire_order(&end_order_); }
 
 void Block::start(dim3 threads) {
   blockDim = threads;
@@ -90,7 +93,9 @@ void Block::run_kernel() {
 void Block::thread_returned() {
   const size_t index = static_cast<size_t>(running_ - threads_.data());
   running_->state = State::returned;
-  idle_.push_back(running_->fiber);
+  // To ThreadSanitizer every CUDA thread is another one, on a stack of its own.
+  if (!kThreadSanitizer) idle_.push_back(running_->fiber);
+  release_order(&end_order_);
   --alive_;
   Warp& warp = warps_[index / 32];
   warp.alive &= ~(1u << index % 32);
@@ -108,7 +113,9 @@ void Block::wait_at_barrier(int line) {
   running_->line = line;
   ++at_barrier_;
   open_barrier();
+  release_order(&barrier_order_);
   Fiber::suspend();
+  acquire_order(&barrier_order_);
 }
 
 // Threads that have returned are not waited for.
@@ -141,6 +148,13 @@ uint64_t Block::meet(unsigned mask, uint64_t value, int source_lane, bool is_vot
   end_meeting(index / 32, *meeting);
   Fiber::suspend();
   return self.result;
+}
+
+void Block::meet_in_order(unsigned mask, int line) {
+  Warp& warp = warps_[static_cast<size_t>(running_ - threads_.data()) / 32];
+  release_order(&warp.order);
+  meet(mask, 0, 0, true, line);
+  acquire_order(&warp.order);
 }
 
 // The meeting of this mask, or a fresh one.
@@ -209,6 +223,8 @@ void barrier(int line) { block().wait_at_barrier(line); }
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, int line) {
   return block().meet(mask, value, source_lane, false, line);
 }
+
+void warp_barrier(unsigned mask, int line) { block().meet_in_order(mask, line); }
 
 unsigned ballot(unsigned mask, bool predicate, int line) {
   return static_cast<unsigned>(block().meet(mask, predicate, 0, true, line));

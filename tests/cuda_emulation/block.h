@@ -26,6 +26,7 @@ struct Meeting {
 struct Warp {
   unsigned alive = 0;  // one bit a lane that has not returned
   Meeting meetings[4];
+  char order = 0;  // tag of __syncwarp
 };
 
 struct CudaThread {
@@ -42,9 +43,13 @@ class Block {
   // False where the threads got stuck or disagreed; the finding has been reported.
   bool run(const std::function<void()>& kernel, dim3 threads, Order order, std::mt19937_64& random);
 
+  // The caller comes after everything that the blocks have done since it last called this.
+  void join();
+
   // Called by the running CUDA thread; see device_language.h.
   void wait_at_barrier(int line);
   uint64_t meet(unsigned mask, uint64_t value, int source_lane, bool is_vote, int line);
+  void meet_in_order(unsigned mask, int line);  // __syncwarp: what is written before is seen after
 
  private:
   static void run_kernel();  // what every fiber does, one CUDA thread after the other
@@ -65,6 +70,8 @@ class Block {
   size_t alive_ = 0;
   size_t at_barrier_ = 0;
   int barrier_line_ = 0;
+  char barrier_order_ = 0;  // tags, for ThreadSanitizer: of __syncthreads,
+  char end_order_ = 0;      // and of the end of the kernel
   bool correct_ = true;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;  // those without a CUDA thread

@@ -3,6 +3,7 @@
 // CUDA_EMULATION_STREAMS=lazy|eager.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ bool failure_happened();  // since fail_call
 
 // How often the function (any, where empty) was called since the program began.
 int64_t call_count(const std::string& function = "");
+
+// How much memory each device has; more than a machine has, unless told otherwise.
+inline constexpr size_t kDeviceBytes = size_t{64} << 30;
+void limit_device_memory(size_t bytes);
 
 // Everything the program has created and not yet freed, sorted, one line each.
 std::vector<std::string> live_objects();

@@ -47,9 +47,9 @@ Options options_from_environment() {
 
 }  // namespace
 
-std::recursive_mutex& emulator_lock() {
-  static std::recursive_mutex& mutex = *new std::recursive_mutex;
-  return mutex;
+Lock& emulator_lock() {
+  static Lock& lock = *new Lock;
+  return lock;
 }
 
 Options& options() {

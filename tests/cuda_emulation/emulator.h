@@ -7,10 +7,12 @@
 #include <sstream>
 #include <string>
 
+#include "lock.h"
+
 namespace cuda_emulation {
 
 // Held by every emulated function from its first to its last line.
-std::recursive_mutex& emulator_lock();
+Lock& emulator_lock();
 
 // Counts a call and says whether it is the one that has to fail (see fail_call).
 bool count_call(const char* function);
@@ -39,7 +41,7 @@ bool is_live(const void* object);
 //   if (call.fails) return cudaErrorMemoryAllocation;
 struct Call {
   explicit Call(const char* function) : lock(emulator_lock()), fails(count_call(function)) {}
-  std::lock_guard<std::recursive_mutex> lock;
+  std::lock_guard<Lock> lock;
   bool fails;
 };
 

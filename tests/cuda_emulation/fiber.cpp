@@ -4,10 +4,6 @@
 
 #include <new>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 #ifndef __x86_64__
 #error "The switch between fibers is written for x86-64."
 #endif
@@ -47,26 +43,8 @@ constexpr size_t kGuardBytes = 4096;
 Fiber* running = nullptr;
 void* system_stack_pointer = nullptr;
 
-// AddressSanitizer has to know which stack is in use.
-struct SystemStack {
-  const void* bottom = nullptr;
-  size_t bytes = 0;
-  void* fake_stack = nullptr;
-} system_stack;
-
-void before_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
-                   [[maybe_unused]] size_t bytes) {
-#ifdef __SANITIZE_ADDRESS__
-  __sanitizer_start_switch_fiber(fake_stack, bottom, bytes);
-#endif
-}
-
-void after_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom,
-                  [[maybe_unused]] size_t* bytes) {
-#ifdef __SANITIZE_ADDRESS__
-  __sanitizer_finish_switch_fiber(fake_stack, bottom, bytes);
-#endif
-}
+Stack system_stack;
+void* system_thread = nullptr;
 
 }  // namespace
 
@@ -76,6 +54,7 @@ Fiber::Fiber(void (*entry)()) : entry_(entry) {
   if (mapping == MAP_FAILED) throw std::bad_alloc();
   mprotect(mapping, kGuardBytes, PROT_NONE);
   mapping_ = static_cast<char*>(mapping);
+  stack_ = {mapping_ + kGuardBytes, kStackBytes};
   // As if begin() had been called and had then switched away: six registers below its address.
   void** top = reinterpret_cast<void**>(mapping_ + kGuardBytes + kStackBytes);
   top[-2] = reinterpret_cast<void*>(&Fiber::begin);
@@ -85,22 +64,24 @@ Fiber::Fiber(void (*entry)()) : entry_(entry) {
 Fiber::~Fiber() { munmap(mapping_, kGuardBytes + kStackBytes); }
 
 void Fiber::begin() {
-  after_switch(nullptr, &system_stack.bottom, &system_stack.bytes);
+  arrive_on_stack({}, &system_stack);
   running->entry_();
 }
 
 void Fiber::resume() {
   running = this;
-  before_switch(&system_stack.fake_stack, mapping_ + kGuardBytes, kStackBytes);
+  leave_stack(&system_stack, stack_);
+  system_thread = thread_.enter();
   cuda_emulation_switch(&system_stack_pointer, stack_pointer_);
-  after_switch(system_stack.fake_stack, nullptr, nullptr);
+  arrive_on_stack(system_stack, nullptr);
 }
 
 void Fiber::suspend() {
   Fiber* self = running;
-  before_switch(&self->fake_stack_, system_stack.bottom, system_stack.bytes);
+  leave_stack(&self->stack_, system_stack);
+  ActingThread::enter_again(system_thread);
   cuda_emulation_switch(&self->stack_pointer_, system_stack_pointer);
-  after_switch(self->fake_stack_, &system_stack.bottom, &system_stack.bytes);
+  arrive_on_stack(self->stack_, &system_stack);
 }
 
 }  // namespace cuda_emulation

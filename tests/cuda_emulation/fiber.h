@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "sanitizers.h"
+
 namespace cuda_emulation {
 
 class Fiber {
@@ -26,9 +28,10 @@ class Fiber {
   static constexpr size_t kStackBytes = size_t{64} << 10;
 
   void (*entry_)();
-  char* mapping_;               // a page that faults, then the stack
-  void* stack_pointer_;         // where the fiber stands while it is suspended
-  void* fake_stack_ = nullptr;  // AddressSanitizer's
+  char* mapping_;        // a page that faults, then the stack
+  void* stack_pointer_;  // where the fiber stands while it is suspended
+  Stack stack_;
+  ActingThread thread_{"CUDA thread"};
 };
 
 }  // namespace cuda_emulation

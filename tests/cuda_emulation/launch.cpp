@@ -12,6 +12,7 @@
 #include "control.h"
 #include "emulator.h"
 #include "memory.h"
+#include "sanitizers.h"
 #include "stream.h"
 
 // Set by the linker script: where all __shared__ variables lie. Absent where there are none.
@@ -26,15 +27,17 @@ int warpSize = 32;
 namespace cuda_emulation {
 namespace {
 
-constexpr size_t kSharedBytes = size_t{227} << 10;  // of a block, as of compute capability 9.0
+constexpr size_t kSharedBytes = size_t{228} << 10;  // of a block, at most
 
-alignas(128) unsigned char dynamic_shared[kSharedBytes];
+alignas(4096) unsigned char dynamic_shared[kSharedBytes];
 
 size_t static_shared_bytes() { return static_cast<size_t>(cuda_shared_end - cuda_shared_begin); }
 
-// Shared memory holds nothing when a block begins: NaN in every floating type.
+// Shared memory is another one for every block, and begins as NaN in every floating type.
 void spoil_shared_memory(size_t dynamic_bytes) {
+  renew_pages(dynamic_shared, kSharedBytes);
   if (cuda_shared_begin != nullptr) {
+    renew_pages(cuda_shared_begin, static_shared_bytes());
     std::memset(cuda_shared_begin, 0xff, static_shared_bytes());
   }
   std::memset(dynamic_shared, 0xff, dynamic_bytes);
@@ -52,8 +55,9 @@ void run_grid(const std::function<void()>& kernel, const cudaLaunchConfig_t& con
     blockIdx = {static_cast<unsigned>(k % grid.x), static_cast<unsigned>(k / grid.x % grid.y),
                 static_cast<unsigned>(k / grid.x / grid.y)};
     spoil_shared_memory(config.dynamicSmemBytes);
-    if (!block().run(kernel, config.blockDim, order, random)) return;
+    if (!block().run(kernel, config.blockDim, order, random)) break;
   }
+  block().join();
 }
 
 std::string demangled(const char* name) {

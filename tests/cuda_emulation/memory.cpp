@@ -9,12 +9,10 @@
 #include <new>
 #include <vector>
 
+#include "control.h"
 #include "emulator.h"
 #include "host_access.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#endif
+#include "sanitizers.h"
 
 namespace cuda_emulation {
 namespace {
@@ -23,7 +21,9 @@ constexpr size_t kAlignment = 256;
 constexpr size_t kRedZoneBytes = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kAddressSpace = size_t{256} << 30;  // of all devices together
-constexpr size_t kQuarantineBytes = size_t{256} << 20;
+// Freed memory stays unused until this much has been freed after it. ThreadSanitizer would hold its
+// former use against the next one.
+constexpr size_t kQuarantineBytes = kThreadSanitizer ? kAddressSpace : size_t{256} << 20;
 constexpr unsigned char kRedZoneByte = 0xca;
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -39,7 +39,7 @@ struct Memory {
   char* begin = nullptr;  // one range of addresses; opened and closed as a whole
   size_t used = 0;
   int accesses = 0;
-  size_t limit_bytes = size_t{64} << 30;  // of one device
+  size_t limit_bytes = kDeviceBytes;  // of one device
   std::map<char*, Block> blocks;
   std::map<int, size_t> live_bytes;  // by device
   std::deque<char*> quarantine;      // freed blocks that may not be used again yet
@@ -70,15 +70,11 @@ void protect(const Memory& m, int protection) {
 
 // All bits set: NaN in every floating type.
 void spoil(char* begin, const Block& block) {
-#ifdef __SANITIZE_ADDRESS__
-  ASAN_UNPOISON_MEMORY_REGION(begin, block.capacity);
-#endif
+  allow_access(begin, block.capacity);
   std::memset(begin, 0xff, block.bytes);
   std::memset(begin + block.bytes, kRedZoneByte, block.capacity - block.bytes);
-#ifdef __SANITIZE_ADDRESS__
-  ASAN_POISON_MEMORY_REGION(begin + block.bytes, block.capacity - block.bytes);
-  if (!block.live) ASAN_POISON_MEMORY_REGION(begin, block.bytes);
-#endif
+  forbid_access(begin + block.bytes, block.capacity - block.bytes);
+  if (!block.live) forbid_access(begin, block.bytes);
 }
 
 // Room for a block: one that was freed long ago, or fresh addresses; null where there are none.
@@ -95,31 +91,45 @@ char* find_room(Memory& m, size_t capacity) {
   return block;
 }
 
+// Written with no early end, for the compiler to make vectors of.
+bool all_are(const char* begin, size_t bytes, unsigned char value) {
+  unsigned difference = 0;
+  for (size_t i = 0; i < bytes; ++i) {
+    difference |= static_cast<unsigned char>(begin[i]) ^ value;
+  }
+  return difference == 0;
+}
+
+// Up to where somebody wrote behind the block's end; 0: nowhere. (AddressSanitizer stops a program
+// that does.)
+size_t written_behind(const char* begin, const Block& block) {
+  size_t bytes = block.capacity - block.bytes;
+  const char* zone = begin + block.bytes;
+  if (kAddressSanitizer || all_are(zone, bytes, kRedZoneByte)) return 0;
+  while (static_cast<unsigned char>(zone[bytes - 1]) == kRedZoneByte) --bytes;
+  return bytes;
+}
+
+bool written_after_free(const char* begin, const Block& block, size_t bytes) {
+  return !kAddressSanitizer && !block.live && !all_are(begin, std::min(bytes, block.bytes), 0xff);
+}
+
 void leave_quarantine(Memory& m) {
   while (m.quarantine_bytes > kQuarantineBytes) {
     char* oldest = m.quarantine.front();
     m.quarantine.pop_front();
-    const size_t capacity = m.blocks.at(oldest).capacity;
-    m.quarantine_bytes -= capacity;
-    m.free[capacity].push_back(oldest);
+    const Block& block = m.blocks.at(oldest);
+    if (written_after_free(oldest, block, block.bytes)) {
+      report("somebody wrote into a freed device block of ", block.bytes, " bytes");
+    }
+    m.quarantine_bytes -= block.capacity;
+    m.free[block.capacity].push_back(oldest);
   }
-}
-
-// The last byte of the red zone that is not as it was; 0: all are. (AddressSanitizer stops a
-// program that touches them.)
-size_t written_behind([[maybe_unused]] const char* begin, [[maybe_unused]] const Block& block) {
-#ifndef __SANITIZE_ADDRESS__
-  for (size_t i = block.capacity; i > block.bytes; --i) {
-    if (static_cast<unsigned char>(begin[i - 1]) != kRedZoneByte) return i - block.bytes;
-  }
-#endif
-  return 0;
 }
 
 }  // namespace
 
 DeviceAccess::DeviceAccess() {
-  emulator_lock().lock();
   Memory& m = memory();
   if (m.accesses++ == 0) protect(m, PROT_READ | PROT_WRITE);
 }
@@ -127,7 +137,6 @@ DeviceAccess::DeviceAccess() {
 DeviceAccess::~DeviceAccess() {
   Memory& m = memory();
   if (--m.accesses == 0) protect(m, PROT_NONE);
-  emulator_lock().unlock();
 }
 
 void* allocate_device(size_t bytes, int device) {
@@ -183,13 +192,23 @@ bool is_start_of_device_block(const void* address) {
 }
 
 void check_red_zones(const std::string& culprit) {
+  constexpr size_t kSample = 64;  // of freed blocks; the rest is looked at later
   const DeviceAccess access;
   for (const auto& [begin, block] : memory().blocks) {
     const size_t beyond = written_behind(begin, block);
-    if (beyond == 0) continue;
-    report(culprit, " wrote up to ", beyond, " bytes beyond the end of a ",
-           block.live ? "" : "freed ", "device block of ", block.bytes, " bytes");
-    spoil(begin + block.bytes, {0, block.capacity - block.bytes, block.device, block.live});
+    if (beyond > 0) {
+      report(culprit, " wrote up to ", beyond, " bytes beyond the end of a device block of ",
+             block.bytes, " bytes");
+    } else if (written_after_free(begin, block, kSample)) {
+      report(culprit, " wrote into a freed device block of ", block.bytes, " bytes");
+    } else {
+      continue;
+    }
+    if (block.live) {
+      std::memset(begin + block.bytes, kRedZoneByte, block.capacity - block.bytes);
+    } else {
+      spoil(begin, block);
+    }
   }
 }
 
@@ -217,6 +236,9 @@ bool is_pinned(const void* pointer, size_t bytes) {
 
 MemoryUse device_memory(int device) { return {memory().live_bytes[device], memory().limit_bytes}; }
 
-void limit_device_memory(size_t bytes) { memory().limit_bytes = bytes; }
+void limit_device_memory(size_t bytes) {
+  const std::lock_guard lock(emulator_lock());
+  memory().limit_bytes = bytes;
+}
 
 }  // namespace cuda_emulation

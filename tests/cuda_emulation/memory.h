@@ -8,7 +8,7 @@
 namespace cuda_emulation {
 
 // While one lives, device memory can be touched; at all other times that ends the program, as on a
-// machine with a GPU. Held by whoever acts as the device.
+// machine with a GPU. For whoever acts as the device, under the emulator's lock.
 class DeviceAccess {
  public:
   DeviceAccess();
@@ -39,6 +39,5 @@ struct MemoryUse {
   size_t used_bytes, total_bytes;
 };
 MemoryUse device_memory(int device);
-void limit_device_memory(size_t bytes);
 
 }  // namespace cuda_emulation

@@ -51,10 +51,9 @@ cudaError_t copy(const char* function, void* to, const void* from, size_t bytes,
   }
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  for (const cudaError_t error : {check_range(function, to, bytes, to_device),
-                                  check_range(function, from, bytes, from_device)}) {
-    if (error != cudaSuccess) return error;
-  }
+  cudaError_t error = check_range(function, to, bytes, to_device);
+  if (error == cudaSuccess) error = check_range(function, from, bytes, from_device);
+  if (error != cudaSuccess) return error;
   if (!from_device && !is_pinned(from, bytes)) {  // pageable: the driver reads it before returning
     const auto* begin = static_cast<const char*>(from);
     const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);

@@ -14,6 +14,7 @@ thread_local int device_of_thread = 0;
 
 struct Streams {
   std::vector<CUstream_st*> created;
+  std::vector<CUstream_st*> destroyed;    // events may still name them
   std::map<int, CUstream_st> by_default;  // of each device
 };
 
@@ -24,20 +25,26 @@ Streams& streams() {
 }
 
 void run_front(CUstream_st& stream) {
-  const CUstream_st::Work work = std::move(stream.queue.front());
+  stream.running = true;
+  CUstream_st::Work work = std::move(stream.queue.front());
   stream.queue.pop_front();
-  if (work.awaited != nullptr) finish(*work.awaited, work.awaited_number);
-  if (work.run) {
-    const DeviceAccess access;
-    work.run();
-  }
+  if (work.awaited != nullptr) run(*work.awaited, work.awaited_number);
+  void* const host = stream.thread.enter();
+  acquire_order(work.order.get());
+  if (work.awaited != nullptr) acquire_order(&work.awaited->order);
+  if (work.run) work.run();
+  work.run = nullptr;  // what the stream has used, the stream frees
+  release_order(&stream.order);
+  ActingThread::enter_again(host);
   ++stream.done;
+  stream.running = false;
 }
 
 void enqueue(CUstream_st& stream, CUstream_st::Work work) {
+  release_order(work.order.get());
   stream.queue.push_back(std::move(work));
   ++stream.queued;
-  if (options().eager_streams) finish(stream);
+  if (options().eager_streams) run(stream, stream.queued);
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ cudaStream_t create_stream(int device) {
 void destroy_stream(cudaStream_t stream) {
   finish(*stream);
   std::erase(streams().created, stream);
-  // Events may still name it; a handful of bytes.
+  streams().destroyed.push_back(stream);
 }
 
 void enqueue(CUstream_st& stream, std::function<void()> work) {
@@ -83,8 +90,19 @@ void enqueue_wait(CUstream_st& stream, const CUevent_st& event) {
   enqueue(stream, CUstream_st::Work{.awaited = event.stream, .awaited_number = event.number});
 }
 
+void run(CUstream_st& stream, int64_t number) {
+  number = std::min(number, stream.queued);
+  if (stream.done >= number) return;
+  const DeviceAccess access;
+  while (stream.done < number) {
+    // A collective gives the lock up while it waits for the other ranks.
+    stream.running ? emulator_lock().wait() : run_front(stream);
+  }
+}
+
 void finish(CUstream_st& stream, int64_t number) {
-  while (stream.done < std::min(number, stream.queued)) run_front(stream);
+  run(stream, number);
+  acquire_order(&stream.order);
 }
 
 void finish(CUstream_st& stream) { finish(stream, stream.queued); }

@@ -11,17 +11,24 @@
 #include <memory>
 #include <vector>
 
+#include "sanitizers.h"
+
 // Work that a stream has finished, by number: the first is 1.
 struct CUstream_st {
   struct Work {
     std::function<void()> run = nullptr;
     CUstream_st* awaited = nullptr;  // an event's stream, whose work up to here comes first
     int64_t awaited_number = 0;
+    // Tag, for ThreadSanitizer: of what its asker did before.
+    std::unique_ptr<char> order = std::make_unique<char>();
   };
   int device = 0;
   std::deque<Work> queue;
   int64_t queued = 0;  // number of the last work asked for
   int64_t done = 0;
+  bool running = false;  // a thread is about its next work
+  char order = 0;        // tag: of the work done
+  cuda_emulation::ActingThread thread{"CUDA stream"};
 };
 
 // Where its stream stood when it was recorded last.
@@ -47,6 +54,9 @@ void record(CUevent_st& event, CUstream_st& stream);
 void enqueue_wait(CUstream_st& stream, const CUevent_st& event);
 
 // Runs the stream's work up to the given one, and what that waits for.
+void run(CUstream_st& stream, int64_t number);
+
+// The same for a host that waits for it.
 void finish(CUstream_st& stream, int64_t number);
 void finish(CUstream_st& stream);
 void finish_device(int device);

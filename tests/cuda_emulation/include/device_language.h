@@ -25,6 +25,8 @@ void barrier(int line);
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, int line);
 // The same meeting; each leaves with one bit a lane, set where the lane's predicate was.
 unsigned ballot(unsigned mask, bool predicate, int line);
+// The same meeting, and what one has written before it the others see after it.
+void warp_barrier(unsigned mask, int line);
 
 inline int lane() {
   return static_cast<int>((threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) %
@@ -94,7 +96,7 @@ using std::min;
 
 inline void __syncthreads(int line = __builtin_LINE()) { cuda_emulation::barrier(line); }
 inline void __syncwarp(unsigned mask = 0xffffffffu, int line = __builtin_LINE()) {
-  cuda_emulation::ballot(mask, false, line);
+  cuda_emulation::warp_barrier(mask, line);
 }
 
 // Shuffles read from `width` neighbouring lanes; a lane whose source lies outside keeps its value.

@@ -1,0 +1,72 @@
+#include "sanitizers.h"
+
+#include <sys/mman.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef CUDA_EMULATION_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace cuda_emulation {
+
+#ifdef __SANITIZE_ADDRESS__
+
+void forbid_access(void* begin, size_t bytes) { ASAN_POISON_MEMORY_REGION(begin, bytes); }
+void allow_access(void* begin, size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(begin, bytes); }
+
+void leave_stack(Stack* from, const Stack& to) {
+  __sanitizer_start_switch_fiber(&from->fake, to.bottom, to.bytes);
+}
+void arrive_on_stack(const Stack& at, Stack* from) {
+  __sanitizer_finish_switch_fiber(at.fake, from ? &from->bottom : nullptr,
+                                  from ? &from->bytes : nullptr);
+}
+
+#else
+
+void forbid_access(void*, size_t) {}
+void allow_access(void*, size_t) {}
+void leave_stack(Stack*, const Stack&) {}
+void arrive_on_stack(const Stack&, Stack*) {}
+
+#endif
+
+#ifdef CUDA_EMULATION_THREAD_SANITIZER
+
+void release_order(const void* tag) { __tsan_release(const_cast<void*>(tag)); }
+void acquire_order(const void* tag) { __tsan_acquire(const_cast<void*>(tag)); }
+
+ActingThread::ActingThread(const char* name) : thread_(__tsan_create_fiber(0)) {
+  __tsan_set_fiber_name(thread_, name);
+}
+ActingThread::~ActingThread() { __tsan_destroy_fiber(thread_); }
+
+void* ActingThread::enter() {
+  void* before = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(thread_, __tsan_switch_to_fiber_no_sync);
+  return before;
+}
+void ActingThread::enter_again(void* before) {
+  __tsan_switch_to_fiber(before, __tsan_switch_to_fiber_no_sync);
+}
+
+void renew_pages(void* begin, size_t bytes) {
+  mmap(begin, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+#else
+
+void release_order(const void*) {}
+void acquire_order(const void*) {}
+ActingThread::ActingThread(const char*) {}
+ActingThread::~ActingThread() = default;
+void* ActingThread::enter() { return nullptr; }
+void ActingThread::enter_again(void*) {}
+void renew_pages(void*, size_t) {}
+
+#endif
+
+}  // namespace cuda_emulation
