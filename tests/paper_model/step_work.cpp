@@ -1,6 +1,5 @@
 #include "tests/paper_model/step_work.h"
 
-#include <algorithm>
 #include <map>
 
 #include "engine/tensor_ops.h"
@@ -157,9 +156,17 @@ void add_multi_tensor(Counter& counter, const std::vector<Shape>& branch,
   pass("LARS update", learnt, 5.0);
 }
 
-bool is_backbone_op(const Node& node) {
-  const std::string op = node.op;
-  return op == "conv2d" || op == "batch_norm" || op == "max_pool2d";
+// How many nodes the online branch has before it has used `parameters` of them: backbone and
+// projector, which the momentum branch has too, come first.
+size_t nodes_of_branch(const std::vector<Node>& nodes, size_t parameters) {
+  size_t count = 0, used = 0;
+  while (used < parameters) {
+    for (const auto& input : nodes[count].inputs) {
+      if (input != nullptr && input->needs_grad && input->producer < 0) ++used;
+    }
+    ++count;
+  }
+  return count;
 }
 
 // Gradients that arrive at one tensor from several uses are added in place.
@@ -201,10 +208,10 @@ std::vector<Kernel> step_work(const StepShape& step) {
   counter.add({.name = "views to channels-last",
                .bytes = counter.floats(views) + counter.activation(views)});
   for (const Node& node : nodes) counter.forward(node);
-  // The momentum branch: backbone and projector, which the tape has before all else.
-  const auto end = std::ranges::find_if_not(nodes, is_backbone_op);
-  for (auto node = nodes.begin(); node != end; ++node) counter.forward(*node);
-  const Shape features = std::prev(end)->output->shape;
+  const std::vector<Shape> branch = shapes_of(model, false);
+  const size_t shared = nodes_of_branch(nodes, branch.size());
+  for (size_t i = 0; i < shared; ++i) counter.forward(nodes[i]);
+  const Shape features = nodes[shared - 1].output->shape;
   counter.add(
       {.name = "flatten_pixels", .bytes = counter.activation(features) + counter.floats(features)});
   counter.add({.name = "l2_normalize forward", .bytes = 2.0 * counter.floats(features)});
@@ -212,7 +219,7 @@ std::vector<Kernel> step_work(const StepShape& step) {
       {.name = "exchange of views", .bytes = 2.0 * counter.floats(features), .launches = 2});
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) counter.backward(*node);
   add_accumulations(counter, nodes);
-  add_multi_tensor(counter, shapes_of(model, false), shapes_of(model, true));
+  add_multi_tensor(counter, branch, shapes_of(model, true));
   return std::move(counter).kernels();
 }
 
