@@ -9,7 +9,7 @@ namespace {
 
 cudaError_t make_stream(cudaStream_t* stream) {
   *stream = create_stream(current_device());
-  add_live(*stream, "a stream");
+  add_live(*stream, kStream);
   return cudaSuccess;
 }
 
