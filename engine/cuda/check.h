@@ -9,8 +9,7 @@
 
 namespace engine {
 
-void check(cudaError_t status,
-           const std::source_location& where = std::source_location::current());
+void check(cudaError_t status, const std::source_location& where = std::source_location::current());
 void check(cublasStatus_t status,
            const std::source_location& where = std::source_location::current());
 

@@ -33,6 +33,13 @@ cublasHandle_t CudaContext::cublas() {
   return cublas_;
 }
 
+void set_cuda(int index, const CudaSettings& settings) {
+  CudaContext& ctx = cuda_context(index);
+  ctx.math = settings.tf32 ? MathMode::tf32 : MathMode::f32;
+  ctx.deterministic = settings.deterministic;
+  ctx.benchmark = settings.benchmark;
+}
+
 CudaContext& cuda_context(int index) {
   thread_local std::map<int, std::unique_ptr<CudaContext>> contexts;
   std::unique_ptr<CudaContext>& context = contexts[index];

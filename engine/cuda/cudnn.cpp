@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "engine/cuda/event.h"
+
 namespace engine {
 namespace {
 
@@ -22,32 +24,20 @@ void execute(CudaContext& ctx, cudnnHandle_t handle, const ConvPlan& plan, const
   check(cudnnBackendExecute(handle, plan.plan.get(), arguments.get()));
 }
 
-class Event {
- public:
-  Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDefault)); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
 // Milliseconds that the stream takes for f's work, the least of three runs after a first one that
 // loads kernels.
 template <class F>
 float least_milliseconds(cudaStream_t stream, F&& f) {
   constexpr int kRuns = 3;
-  const Event begin, end;
+  Event begin(cudaEventDefault), end(cudaEventDefault);  // these tell the time
   float least = std::numeric_limits<float>::infinity();
   f();
   for (int i = 0; i < kRuns; ++i) {
     float milliseconds = 0.0f;
-    check(cudaEventRecord(begin.get(), stream));
+    begin.record(stream);
     f();
-    check(cudaEventRecord(end.get(), stream));
-    check(cudaEventSynchronize(end.get()));
+    end.record(stream);
+    end.wait();
     check(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
     least = std::min(least, milliseconds);
   }

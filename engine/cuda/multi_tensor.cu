@@ -70,16 +70,24 @@ struct SgdItem {
 struct SgdRates {
   float learning_rate, momentum;
   double trust, eps;
+  const float *skip, *gradient_scale;  // may be null
+
+  __device__ bool skipped() const { return skip != nullptr && *skip != 0.0f; }
+  __device__ float unscale() const {
+    return gradient_scale != nullptr ? 1.0f / *gradient_scale : 1.0f;
+  }
 };
 
 // squares: [blocks, 2]: of parameter and decayed gradient.
-__global__ void squares_kernel(Group<SgdItem> group, double* squares) {
+__global__ void squares_kernel(Group<SgdItem> group, SgdRates rates, double* squares) {
   const int item = group.item_of_block();
   const SgdItem& u = group.items[item];
-  if (u.scaled == 0) return;
+  if (u.scaled == 0 || rates.skipped()) return;
+  const float unscale = rates.unscale();
   double parameter = 0.0, gradient = 0.0;
   group.for_each_element(item, [&](int64_t j) {
-    const double p = u.parameter[j], decayed = u.gradient[j] + u.decay * u.parameter[j];
+    const double p = u.parameter[j];
+    const double decayed = unscale * u.gradient[j] + u.decay * u.parameter[j];
     parameter += p * p;
     gradient += decayed * decayed;
   });
@@ -109,12 +117,42 @@ __device__ float trust_ratio(const Group<SgdItem>& group, int item, const double
 __global__ void update_kernel(Group<SgdItem> group, const double* squares, SgdRates rates) {
   const int item = group.item_of_block();
   const SgdItem& u = group.items[item];
+  if (rates.skipped()) return;
+  const float unscale = rates.unscale();
   const float ratio = u.scaled != 0 ? trust_ratio(group, item, squares, rates) : 1.0f;
   group.for_each_element(item, [&](int64_t j) {
-    const float step = (u.gradient[j] + u.decay * u.parameter[j]) * ratio;
+    const float step = (unscale * u.gradient[j] + u.decay * u.parameter[j]) * ratio;
     u.momentum[j] = rates.momentum * u.momentum[j] + step;
     u.parameter[j] -= rates.learning_rate * u.momentum[j];
   });
+}
+
+struct FiniteItem {
+  const float* values;
+  int64_t elements;
+};
+
+__global__ void find_not_finite_kernel(Group<FiniteItem> group, float* flag) {
+  const int item = group.item_of_block();
+  bool found = false;
+  group.for_each_element(item, [&](int64_t j) {
+    // Infinity or NaN times 0 is NaN.
+    found = found || group.items[item].values[j] * 0.0f != 0.0f;
+  });
+  if (found) *flag = 1.0f;  // whoever writes, writes the same
+}
+
+__global__ void update_loss_scale_kernel(const float* not_finite, float most, float interval,
+                                         float* state) {
+  const float scale = state[0], good = state[1] + 1.0f;
+  const bool grows = good >= interval;
+  state[1] = good;
+  if (*not_finite != 0.0f || grows) state[1] = 0.0f;
+  if (*not_finite != 0.0f) {
+    state[0] = 0.5f * scale;
+  } else if (grows) {
+    state[0] = 2.0f * scale < most ? 2.0f * scale : most;
+  }
 }
 
 struct EmaItem {
@@ -133,6 +171,10 @@ __global__ void ema_kernel(Group<EmaItem> group, float keep, float take) {
 template <class Item>
 Grid grid_of(const Group<Item>& group) {
   return {.blocks = dim3(static_cast<unsigned>(group.blocks())), .threads = dim3(kBlockThreads)};
+}
+
+const float* pointer_to(const Tensor& scalar) {
+  return scalar.defined() ? scalar.data<float>() : nullptr;
 }
 
 std::vector<SgdItem> sgd_items(std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
@@ -158,14 +200,33 @@ void sgd_update(CudaContext& ctx, std::vector<ParameterUpdate>& updates,
   const SgdRates rates{.learning_rate = static_cast<float>(options.learning_rate),
                        .momentum = static_cast<float>(options.momentum),
                        .trust = options.trust,
-                       .eps = options.eps};
+                       .eps = options.eps,
+                       .skip = pointer_to(options.skip),
+                       .gradient_scale = pointer_to(options.gradient_scale)};
   for_groups(sgd_items(updates, options), [&](const Group<SgdItem>& group) {
     Tensor squares({group.blocks(), 2}, DType::f64, ctx.device());
     if (options.trust > 0.0) {
-      launch(ctx, squares_kernel, grid_of(group), group, squares.data<double>());
+      launch(ctx, squares_kernel, grid_of(group), group, rates, squares.data<double>());
     }
     launch(ctx, update_kernel, grid_of(group), group, squares.data<double>(), rates);
   });
+}
+
+void find_not_finite(CudaContext& ctx, const std::vector<Tensor>& tensors, Tensor& flag) {
+  std::vector<FiniteItem> items;
+  for (const Tensor& t : tensors) {
+    if (t.elements() > 0) items.push_back({t.data<float>(), t.elements()});
+  }
+  for_groups(items, [&](const Group<FiniteItem>& group) {
+    launch(ctx, find_not_finite_kernel, grid_of(group), group, flag.data<float>());
+  });
+}
+
+void update_loss_scale(CudaContext& ctx, const Tensor& not_finite, LossScaling options,
+                       Tensor& state) {
+  launch(ctx, update_loss_scale_kernel, Grid{.blocks = dim3(1), .threads = dim3(1)},
+         not_finite.data<float>(), static_cast<float>(options.initial),
+         static_cast<float>(options.growth_interval), state.data<float>());
 }
 
 void ema_update(CudaContext& ctx, std::vector<Tensor>& target, const std::vector<Tensor>& source,

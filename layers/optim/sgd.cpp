@@ -12,7 +12,15 @@ Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
   }
 }
 
-void Sgd::step(double learning_rate) {
+std::vector<Tensor> Sgd::gradients() const {
+  std::vector<Tensor> all;
+  for (const Entry& entry : entries_) {
+    if (entry.parameter.grad().defined()) all.push_back(entry.parameter.grad());
+  }
+  return all;
+}
+
+void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_scale) {
   std::vector<engine::ParameterUpdate> updates;
   for (const auto& [parameter, momentum] : entries_) {
     if (!parameter.grad().defined()) continue;
@@ -26,7 +34,9 @@ void Sgd::step(double learning_rate) {
                 .momentum = settings_.momentum,
                 .weight_decay = settings_.weight_decay,
                 .trust = settings_.lars ? settings_.trust : 0.0,
-                .eps = settings_.eps});
+                .eps = settings_.eps,
+                .skip = skip,
+                .gradient_scale = gradient_scale});
   });
   for (Entry& entry : entries_) entry.parameter.clear_grad();
 }
