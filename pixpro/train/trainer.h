@@ -69,6 +69,7 @@ class Trainer {
   void apply_gradients();
 
   Model& model() { return model_; }
+  const Model& model() const { return model_; }
   int64_t steps_done() const { return steps_done_; }  // started ones are counted
 
  private:

@@ -6,92 +6,23 @@
 
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
-#include "tests/cuda_emulation/control.h"
 #include "tests/support/cuda.h"
 #include "tests/support/golden.h"
-#include "tests/support/hashed.h"
+#include "tests/support/training.h"
 
 namespace pixpro {
 namespace {
 
-using cuda_emulation::call_count;
 using engine::DType;
+using test_support::Batch;
 using test_support::kCuda;
-
-TrainerOptions small_options(DType precision = DType::f32, engine::Device device = kCuda) {
-  TrainerOptions options;
-  options.model = {.arch = "resnet18", .hidden_channels = 32, .out_channels = 16};
-  options.schedule = {.base = 0.1, .total_steps = 10};
-  options.precision = precision;
-  options.device = device;
-  return options;
-}
-
-struct Batch {
-  Tensor views, boxes;
-};
-
-Batch batch_of(int64_t images, const std::string& name = "views") {
-  Tensor boxes({2 * images, 4}, DType::f64);
-  for (int64_t i = 0; i < boxes.elements(); ++i) {
-    boxes.data<double>()[i] = i % 4 < 2 ? 0.05 * static_cast<double>(i % 3) : 0.8;
-  }
-  return {test_support::hashed_tensor(name, {2 * images, 3, 64, 64}, 1.7, 0.0, 0, DType::f32),
-          boxes};
-}
-
-std::vector<double> all_weights(Trainer& trainer) {
-  std::vector<double> all;
-  for (const layers::NamedTensor& t : state_of(trainer.model())) {
-    const std::vector<double> values = engine::to_values(t.tensor);
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  return all;
-}
-
-TEST(CudaStep, GivesTheSameBitsInWhateverOrderThreadsRun) {
-  SKIP_WITHOUT_CUDA();
-  std::vector<std::vector<double>> runs;
-  for (const auto order : {cuda_emulation::Order::forward, cuda_emulation::Order::reverse}) {
-    cuda_emulation::options().order = order;
-    Trainer trainer(small_options());
-    for (int step = 0; step < 2; ++step) {
-      const Batch batch = batch_of(2, "views" + std::to_string(step));
-      trainer.step(batch.views, batch.boxes);
-    }
-    runs.push_back(all_weights(trainer));
-  }
-  cuda_emulation::options().order = cuda_emulation::Order::forward;
-  EXPECT_EQ(runs[0], runs[1]);
-}
-
-TEST(CudaStep, NeitherWaitsForTheDeviceNorAllocates) {
-  SKIP_WITHOUT_CUDA();
-  Trainer trainer(small_options(DType::f16));
-  const Batch batch = batch_of(2);
-  for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);  // plans, buffers
-  const auto waits = [] {
-    int64_t count = 0;
-    for (const char* name : {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost",
-                             "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaMemcpy"}) {
-      count += call_count(name);
-    }
-    return count;
-  };
-  const int64_t before = waits(), events = call_count("cudaEventSynchronize");
-  trainer.start_step(batch.views, batch.boxes);
-  trainer.start_step(batch.views, batch.boxes);
-  // For the pinned memory of the step before the last alone: batch and numbers.
-  EXPECT_EQ(call_count("cudaEventSynchronize") - events, 4);
-  trainer.finish_step();
-  trainer.finish_step();
-  EXPECT_EQ(waits(), before);
-}
+using test_support::small_training;
+using test_support::training_batch;
 
 TEST(CudaStep, NumbersComeWhicheverStepIsStartedFirst) {
   SKIP_WITHOUT_CUDA();
-  const Batch first = batch_of(2, "a"), second = batch_of(2, "b");
-  Trainer in_turn(small_options()), overlapped(small_options());
+  const Batch first = training_batch(2, 64, "a"), second = training_batch(2, 64, "b");
+  Trainer in_turn(small_training(DType::f32, kCuda)), overlapped(small_training(DType::f32, kCuda));
   const StepResult a = in_turn.step(first.views, first.boxes);
   const StepResult b = in_turn.step(second.views, second.boxes);
   overlapped.start_step(first.views, first.boxes);
@@ -105,8 +36,8 @@ TEST(CudaStep, NumbersComeWhicheverStepIsStartedFirst) {
 TEST(CudaStep, ALossThatIsNoNumberLeavesTheWeightsAlone) {
   SKIP_WITHOUT_CUDA();
   for (const DType precision : {DType::f32, DType::f16}) {
-    Trainer trainer(small_options(precision));
-    Batch batch = batch_of(2);
+    Trainer trainer(small_training(precision, kCuda));
+    Batch batch = training_batch(2, 64);
     batch.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
     const Tensor weight = trainer.model().parameters()[0].var.value();
     const std::vector<double> before = engine::to_values(weight);
@@ -118,7 +49,7 @@ TEST(CudaStep, ALossThatIsNoNumberLeavesTheWeightsAlone) {
     EXPECT_EQ(engine::to_values(weight), before);
     EXPECT_EQ(trainer.steps_done(), 1);  // the schedules go on
     if (precision == DType::f16) {
-      const Batch good = batch_of(2);
+      const Batch good = training_batch(2, 64);
       EXPECT_EQ(trainer.step(good.views, good.boxes).loss_scale, 32768.0);
     }
   }
@@ -126,8 +57,8 @@ TEST(CudaStep, ALossThatIsNoNumberLeavesTheWeightsAlone) {
 
 TEST(CudaStep, MixedPrecisionStaysNearTheExactStep) {
   SKIP_WITHOUT_CUDA();
-  const Batch batch = batch_of(4);
-  Trainer exact(small_options(DType::f64, engine::kCpu));
+  const Batch batch = training_batch(4, 64);
+  Trainer exact(small_training(DType::f64));
   const double loss = exact.compute_gradients(batch.views, batch.boxes).loss;
   const auto expected = exact.model().parameters();
   struct Case {
@@ -137,7 +68,7 @@ TEST(CudaStep, MixedPrecisionStaysNearTheExactStep) {
   // 8 and 11 bits of activations through 20 layers.
   for (const Case& c :
        {Case{DType::f32, 1e-4, 2e-3}, {DType::bf16, 0.1, 0.6}, {DType::f16, 0.02, 0.15}}) {
-    Trainer trainer(small_options(c.precision));
+    Trainer trainer(small_training(c.precision, kCuda));
     const StepResult result = trainer.compute_gradients(batch.views, batch.boxes);
     EXPECT_NEAR(result.loss, loss, c.loss_error) << c.precision;
     // All gradients as one vector.
@@ -158,8 +89,8 @@ TEST(CudaStep, MixedPrecisionStaysNearTheExactStep) {
 
 TEST(CudaStep, MemoryStaysLevelFromStepToStep) {
   SKIP_WITHOUT_CUDA();
-  Trainer trainer(small_options());
-  const Batch batch = batch_of(2);
+  Trainer trainer(small_training(DType::f32, kCuda));
+  const Batch batch = training_batch(2, 64);
   const auto held = [] { return engine::allocator_of(kCuda).stats().current_bytes; };
   for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);
   const int64_t before = held();
@@ -169,10 +100,10 @@ TEST(CudaStep, MemoryStaysLevelFromStepToStep) {
 
 TEST(CudaStep, MicroBatchesAverageAsOnTheCpu) {
   SKIP_WITHOUT_CUDA();
-  const Batch batch = batch_of(4);
+  const Batch batch = training_batch(4, 64);
   std::vector<double> losses;
   for (const engine::Device device : {engine::kCpu, kCuda}) {
-    TrainerOptions options = small_options(DType::f32, device);
+    TrainerOptions options = small_training(DType::f32, device);
     options.accumulate = 2;
     losses.push_back(Trainer(options).step(batch.views, batch.boxes).loss);
   }
