@@ -1,6 +1,7 @@
 // What tests tell the emulation of CUDA and ask it. The environment sets the same for a whole
 // program: CUDA_EMULATION_ORDER=forward|reverse|random, CUDA_EMULATION_SEED=1,
-// CUDA_EMULATION_STREAMS=lazy|eager.
+// CUDA_EMULATION_STREAMS=lazy|eager, and CUDA_EMULATION_LEAKS=fail makes a program fail that ends
+// with something not freed. One that ends with findings not taken fails always.
 #pragma once
 
 #include <cstddef>

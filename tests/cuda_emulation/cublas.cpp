@@ -230,17 +230,6 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
                                   .in_f64 = in_f64});
 }
 
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a,
-                            cublasOperation_t transpose_b, int m, int n, int k, const void* alpha,
-                            const void* a, cudaDataType a_type, int a_leading, const void* b,
-                            cudaDataType b_type, int b_leading, const void* beta, void* c,
-                            cudaDataType c_type, int c_leading, cublasComputeType_t compute,
-                            cublasGemmAlgo_t algorithm) {
-  return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, a_type,
-                                    a_leading, 0, b, b_type, b_leading, 0, beta, c, c_type,
-                                    c_leading, 0, 1, compute, algorithm);
-}
-
 const char* cublasGetStatusName(cublasStatus_t status) {
   switch (status) {
     case CUBLAS_STATUS_SUCCESS:

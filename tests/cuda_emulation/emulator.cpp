@@ -57,7 +57,29 @@ Options& options() {
   return options;
 }
 
+namespace {
+
+// A program in which an error was found may not end as if nothing had happened. Streams may live as
+// long as the program.
+void check_at_exit() {
+  size_t wrong = state().findings.size();
+  if (environment("CUDA_EMULATION_LEAKS", "ignore") == "fail") {
+    for (const auto& [object, what] : state().live) {
+      if (what == kStream) continue;
+      std::fprintf(stderr, "cuda emulation: never freed: %s\n", what.c_str());
+      ++wrong;
+    }
+  }
+  if (wrong == 0) return;
+  std::fprintf(stderr, "cuda emulation: %zu errors found\n", wrong);
+  std::fflush(nullptr);
+  std::_Exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
 bool count_call(const char* function) {
+  [[maybe_unused]] static const int registered = std::atexit(check_at_exit);
   State& s = state();
   ++s.calls[function];
   ++s.all_calls;

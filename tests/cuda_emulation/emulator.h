@@ -32,6 +32,7 @@ void report(const Parts&... parts) {
 cudaError_t device_state();
 
 // An object's line in live_objects().
+inline constexpr const char* kStream = "a stream";
 void add_live(const void* object, const std::string& what);
 void remove_live(const void* object);
 bool is_live(const void* object);

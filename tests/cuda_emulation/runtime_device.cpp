@@ -41,13 +41,6 @@ cudaError_t cudaSetDevice(int device) {
   return returned(cudaSuccess);
 }
 
-cudaError_t cudaGetDevice(int* device) {
-  const Call call("cudaGetDevice");
-  if (call.fails) return returned(cudaErrorInvalidDevice);
-  *device = current_device();
-  return returned(cudaSuccess);
-}
-
 // As many blocks side by side as makes grids of small tests walk more than once.
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   const Call call("cudaDeviceGetAttribute");
@@ -78,11 +71,6 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaGetLastError() {
   const Call call("cudaGetLastError");
   return std::exchange(last_error, cudaSuccess);
-}
-
-cudaError_t cudaPeekAtLastError() {
-  const Call call("cudaPeekAtLastError");
-  return last_error;
 }
 
 const char* cudaGetErrorName(cudaError_t error) {

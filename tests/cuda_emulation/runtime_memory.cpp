@@ -110,17 +110,13 @@ cudaError_t cudaFreeAsync(void* block, cudaStream_t stream) {
   return returned(call.fails ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
-cudaError_t cudaMallocHost(void** block, size_t bytes) {
-  const Call call("cudaMallocHost");
+cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) {
+  const Call call("cudaHostAlloc");
   if (call.fails) return returned(cudaErrorMemoryAllocation);
   *block = allocate_pinned(bytes);
   if (*block == nullptr) return returned(cudaErrorMemoryAllocation);
   add_live(*block, "pinned memory of " + std::to_string(bytes) + " bytes");
   return returned(cudaSuccess);
-}
-
-cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) {
-  return cudaMallocHost(block, bytes);
 }
 
 cudaError_t cudaFreeHost(void* block) {

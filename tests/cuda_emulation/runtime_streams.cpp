@@ -9,7 +9,7 @@ namespace {
 
 cudaError_t make_stream(cudaStream_t* stream) {
   *stream = create_stream(current_device());
-  add_live(*stream, "a stream");
+  add_live(*stream, kStream);
   return cudaSuccess;
 }
 
@@ -35,11 +35,6 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return returned(call.fails ? cudaErrorMemoryAllocation : make_stream(stream));
 }
 
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
-  const Call call("cudaStreamCreateWithPriority");
-  return returned(call.fails ? cudaErrorMemoryAllocation : make_stream(stream));
-}
-
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const Call call("cudaStreamDestroy");
   if (stream == nullptr || !is_live(stream)) return returned(cudaErrorInvalidResourceHandle);
@@ -56,18 +51,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return returned(cudaSuccess);
 }
 
-// Every question lets the stream do one more piece of its work, so that whoever asks again and
-// again gets through.
-cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  const Call call("cudaStreamQuery");
-  if (!is_stream(stream)) return returned(cudaErrorInvalidResourceHandle);
-  if (call.fails) return returned(cudaErrorLaunchFailure);
-  CUstream_st& s = stream_of(stream);
-  if (s.done == s.queued) return returned(cudaSuccess);
-  finish(s, s.done + 1);
-  return returned(cudaErrorNotReady);
-}
-
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const Call call("cudaStreamWaitEvent");
   if (!is_stream(stream) || !is_live(event)) return returned(cudaErrorInvalidResourceHandle);
@@ -79,11 +62,6 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   const Call call("cudaEventCreateWithFlags");
   return returned(call.fails ? cudaErrorMemoryAllocation : make_event(event, flags));
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  const Call call("cudaEventCreate");
-  return returned(call.fails ? cudaErrorMemoryAllocation : make_event(event, cudaEventDefault));
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
@@ -108,15 +86,6 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (call.fails) return returned(cudaErrorLaunchFailure);
   if (event->stream != nullptr) finish(*event->stream, event->number);
   return returned(cudaSuccess);
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  const Call call("cudaEventQuery");
-  if (!is_live(event)) return returned(cudaErrorInvalidResourceHandle);
-  if (call.fails) return returned(cudaErrorLaunchFailure);
-  if (has_come_by(*event)) return returned(cudaSuccess);
-  finish(*event->stream, event->stream->done + 1);
-  return returned(cudaErrorNotReady);
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {

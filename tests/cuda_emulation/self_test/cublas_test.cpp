@@ -80,10 +80,11 @@ TEST_F(CublasTest, LowPrecisionIsSummedInF32AndRoundedOnce) {
   ASSERT_EQ(cudaMalloc(&c, 2), cudaSuccess);
   ASSERT_EQ(cudaMemcpy(x, ones.data(), 600, cudaMemcpyHostToDevice), cudaSuccess);
   const float alpha = 1.0f, beta = 0.0f;
-  ASSERT_EQ(cublasGemmEx(handle_, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 300, &alpha, x, CUDA_R_16BF, 1, x,
-                         CUDA_R_16BF, 300, &beta, c, CUDA_R_16BF, 1, CUBLAS_COMPUTE_32F,
-                         CUBLAS_GEMM_DEFAULT),
-            CUBLAS_STATUS_SUCCESS);
+  ASSERT_EQ(
+      cublasGemmStridedBatchedEx(handle_, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 300, &alpha, x,
+                                 CUDA_R_16BF, 1, 0, x, CUDA_R_16BF, 300, 0, &beta, c, CUDA_R_16BF,
+                                 1, 0, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+      CUBLAS_STATUS_SUCCESS);
   __nv_bfloat16 sum;
   ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
   ASSERT_EQ(cudaMemcpy(&sum, c, 2, cudaMemcpyDeviceToHost), cudaSuccess);

@@ -1,5 +1,6 @@
 // Calls that are told to fail, and the account of what lives.
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels.h"
 #include "support.h"
@@ -50,6 +51,27 @@ TEST_F(FailureTest, LiveObjectsAreListed) {
     EXPECT_EQ(live_objects(), more);
   }
   EXPECT_EQ(live_objects(), before);
+}
+
+TEST_F(FailureTest, AProgramMayNotEndWithFindings) {
+  EXPECT_EXIT(
+      {
+        const float host = 0.0f;
+        cudaMemset(const_cast<float*>(&host), 0, 4);
+        std::exit(EXIT_SUCCESS);
+      },
+      testing::ExitedWithCode(EXIT_FAILURE), "cuda emulation: 1 errors found");
+}
+
+TEST_F(FailureTest, AProgramMayNotEndWithLeaksWhereItIsTold) {
+  EXPECT_EXIT(
+      {
+        setenv("CUDA_EMULATION_LEAKS", "fail", 1);
+        void* block = nullptr;
+        cudaMalloc(&block, 12);
+        std::exit(EXIT_SUCCESS);
+      },
+      testing::ExitedWithCode(EXIT_FAILURE), "never freed: device memory of 12 bytes");
 }
 
 TEST_F(FailureTest, CallsAreCounted) {

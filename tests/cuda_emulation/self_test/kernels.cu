@@ -97,6 +97,8 @@ __global__ void write_up_to_kernel(float* y, int last) {
   if (static_cast<int>(threadIdx.x) <= last) y[threadIdx.x] = 1.0f;
 }
 
+__global__ void blocks_collide_kernel(float* y) { y[threadIdx.x] = static_cast<float>(blockIdx.x); }
+
 }  // namespace
 
 cudaError_t launch_count(cudaStream_t stream, unsigned blocks, float* y) {
@@ -131,4 +133,7 @@ cudaError_t launch_uninitialised(cudaStream_t stream, float* y) {
 }
 cudaError_t launch_write_up_to(cudaStream_t stream, float* y, int last) {
   return launch_blocks(stream, 1, write_up_to_kernel, y, last);
+}
+cudaError_t launch_blocks_collide(cudaStream_t stream, float* y) {
+  return launch_blocks(stream, 10, blocks_collide_kernel, y);
 }

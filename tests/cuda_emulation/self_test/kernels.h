@@ -26,3 +26,5 @@ cudaError_t launch_stuck(cudaStream_t stream, float* y);
 cudaError_t launch_uninitialised(cudaStream_t stream, float* y);
 // Writes y[0] .. y[last].
 cudaError_t launch_write_up_to(cudaStream_t stream, float* y, int last);
+// Ten blocks write y[0] .. y[63].
+cudaError_t launch_blocks_collide(cudaStream_t stream, float* y);

@@ -52,7 +52,7 @@ Results run(const Inputs& in, const Conv2dOptions& options) {
 
 Inputs on_cuda(const Inputs& in, DType dtype, Layout activations, Layout weights) {
   const auto there = [&](const Tensor& t, Layout layout) {
-    return to_layout(to_device(to_dtype(t, dtype), kCuda), layout);
+    return converted(to_device(t, kCuda), dtype, layout);
   };
   return {.x = there(in.x, activations),
           .w = there(in.w, weights),

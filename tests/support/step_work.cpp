@@ -1,11 +1,11 @@
-#include "tests/paper_model/step_work.h"
+#include "tests/support/step_work.h"
 
 #include <map>
 
 #include "engine/tensor_ops.h"
 #include "pixpro/method/model.h"
 
-namespace paper_model {
+namespace test_support {
 namespace {
 
 using autograd::GradSlot;
@@ -223,4 +223,4 @@ std::vector<Kernel> step_work(const StepShape& step) {
   return std::move(counter).kernels();
 }
 
-}  // namespace paper_model
+}  // namespace test_support

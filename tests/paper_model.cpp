@@ -4,10 +4,14 @@
 #include <cstdio>
 #include <map>
 
-#include "tests/paper_model/step_work.h"
+#include "tests/support/step_work.h"
 
-namespace paper_model {
 namespace {
+
+using test_support::Kernel;
+using test_support::Precision;
+using test_support::StepShape;
+using test_support::Unit;
 
 // NVIDIA's data sheets, without sparsity: bytes/s and operations/s.
 struct Gpu {
@@ -63,7 +67,7 @@ void print(const char* name, const Row& row) {
 }
 
 void print_step(const StepShape& step, const char* precision) {
-  const std::vector<Kernel> kernels = step_work(step);
+  const std::vector<Kernel> kernels = test_support::step_work(step);
   std::map<std::string, Row> rows;
   Row total;
   double predicted[2] = {0.0, 0.0};
@@ -86,14 +90,12 @@ void print_step(const StepShape& step, const char* precision) {
 }
 
 }  // namespace
-}  // namespace paper_model
 
 int main(int count, char** arguments) {
-  using paper_model::Precision;
   const std::string arch = count > 1 ? arguments[1] : "resnet50";
   const int64_t images = count > 2 ? std::atoll(arguments[2]) : 128;
   for (const auto& [precision, name] :
        {std::pair(Precision::bf16, "bf16"), {Precision::tf32, "tf32"}, {Precision::f32, "f32"}}) {
-    paper_model::print_step({arch, 224, images, precision}, name);
+    print_step({arch, 224, images, precision}, name);
   }
 }
