@@ -17,20 +17,21 @@ CudaContext::CudaContext(int index) : index_(index) {
   check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index));
 }
 
-CudaContext::~CudaContext() {
-  if (cublas_ != nullptr) cublasDestroy(cublas_);
-}
+CudaContext::~CudaContext() = default;
 
 cublasHandle_t CudaContext::cublas() {
   if (cublas_ == nullptr) {
-    check(cublasCreate(&cublas_));
-    check(cublasSetStream(cublas_, stream_));
+    cublasHandle_t handle = nullptr;
+    check(cublasCreate(&handle));
+    CublasHandle made(handle);  // kept only when all went well
+    check(cublasSetStream(handle, stream_));
     // Sums of low-precision products are kept in f32 to the end.
-    check(cublasSetMathMode(cublas_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+    check(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
     cublas_workspace_ = Tensor({kCublasWorkspaceBytes}, DType::u8, device());
-    check(cublasSetWorkspace(cublas_, cublas_workspace_.raw(), kCublasWorkspaceBytes));
+    check(cublasSetWorkspace(handle, cublas_workspace_.raw(), kCublasWorkspaceBytes));
+    cublas_ = std::move(made);
   }
-  return cublas_;
+  return cublas_.get();
 }
 
 void set_cuda(int index, const CudaSettings& settings) {
