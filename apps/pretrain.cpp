@@ -127,6 +127,16 @@ std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader
   return progress.steps();
 }
 
+// What the run needed of the GPU's memory; what is free but in small pieces is lost to large
+// tensors.
+void print_memory(engine::Device device) {
+  const engine::MemoryStats memory = engine::allocator_of(device).stats();
+  const auto mib = [](int64_t bytes) { return bytes >> 20; };
+  std::cout << "memory   " << mib(memory.peak_bytes) << " MiB of tensors at the most, now "
+            << mib(memory.current_bytes) << "; " << mib(memory.cached_bytes)
+            << " MiB kept free in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
+}
+
 void pretrain(const PretrainFlags& flags) {
   use_machine(flags.recipe);
   const std::vector<fs::path> files = pixpro::list_images(flags.data_dir);
@@ -144,8 +154,9 @@ void pretrain(const PretrainFlags& flags) {
   const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
 
-  std::cout << '\n'
-            << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+  std::cout << '\n';
+  if (options.device != engine::kCpu) print_memory(options.device);
+  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
             << "weights  " << (out / "weights.safetensors").string() << '\n'
             << "metrics  " << (out / "metrics.jsonl").string() << '\n'
             << "picture  " << (out / "views.png").string() << std::endl;

@@ -37,11 +37,10 @@ void add_conv_cases(std::vector<OpCase>& cases) {
       {"conv2d 1x1 stride 2", {2, 4, 5, 5}, {3, 4, 1, 1}, {.stride = 2}},
   };
   for (const Case& c : list) {
-    cases.push_back({c.name,
-                     {values(c.x, 1), values(c.w, 2), values({c.w[0]}, 3)},
-                     [options = c.options](const Inputs& in) {
-                       return conv2d(in[0], in[1], cast(in[2], in[0].value().dtype()), options);
-                     }});
+    cases.push_back(
+        {c.name,
+         {values(c.x, 1), values(c.w, 2), values({c.w[0]}, 3)},
+         [options = c.options](const Inputs& in) { return conv2d(in[0], in[1], in[2], options); }});
   }
 }
 
