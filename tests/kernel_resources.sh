@@ -3,8 +3,13 @@
 # frame, no spilled register, and at most 48 KiB of static shared memory (more cannot be had without
 # asking). Prints what the kernels use.
 set -euo pipefail
-reports=$(find "$1" -name '*.cu.o.ptxas')
-[ -n "$reports" ] || { echo "no reports of ptxas under $1: build the target cuda_kernels" >&2; exit 1; }
+objects=$(find "$1" -path '*cuda_kernels.dir*' -name '*.cu.o')
+[ -n "$objects" ] || { echo "no kernels under $1: build the target cuda_kernels" >&2; exit 1; }
+reports=()
+for object in $objects; do
+  [ -s "$object.ptxas" ] || { echo "no report beside $object: delete it and build again" >&2; exit 1; }
+  reports+=("$object.ptxas")
+done
 
 # Two lines of the report belong to a kernel: its frame and spills, then its registers and memory.
 awk '
@@ -32,4 +37,4 @@ awk '
     }
     if (!("sm_80" in kernels) || !("sm_90" in kernels)) { print "sm_80 and sm_90 expected"; failed = 1 }
     exit failed
-  }' $reports
+  }' "${reports[@]}"

@@ -17,21 +17,22 @@ CudaContext::CudaContext(int index) : index_(index) {
   check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index));
 }
 
-CudaContext::~CudaContext() = default;
+CudaContext::~CudaContext() {
+  if (cublas_ != nullptr) cublasDestroy(cublas_);
+}
 
 cublasHandle_t CudaContext::cublas() {
-  if (cublas_ == nullptr) {
-    cublasHandle_t handle = nullptr;
-    check(cublasCreate(&handle));
-    CublasHandle made(handle);  // kept only when all went well
-    check(cublasSetStream(handle, stream_));
-    // Sums of low-precision products are kept in f32 to the end.
-    check(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
-    cublas_workspace_ = Tensor({kCublasWorkspaceBytes}, DType::u8, device());
-    check(cublasSetWorkspace(handle, cublas_workspace_.raw(), kCublasWorkspaceBytes));
-    cublas_ = std::move(made);
-  }
-  return cublas_.get();
+  if (cublas_ != nullptr) return cublas_;
+  cublasHandle_t handle = nullptr;
+  check(cublasCreate(&handle));
+  // Kept only when all of it has been set.
+  std::unique_ptr<cublasContext, cublasStatus_t (*)(cublasHandle_t)> fresh(handle, cublasDestroy);
+  check(cublasSetStream(handle, stream_));
+  // Sums of low-precision products are kept in f32 to the end.
+  check(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+  cublas_workspace_ = Tensor({kCublasWorkspaceBytes}, DType::u8, device());
+  check(cublasSetWorkspace(handle, cublas_workspace_.raw(), kCublasWorkspaceBytes));
+  return cublas_ = fresh.release();
 }
 
 void set_cuda(int index, const CudaSettings& settings) {

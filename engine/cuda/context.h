@@ -6,7 +6,6 @@
 #include <cuda_runtime.h>
 
 #include <memory>
-#include <type_traits>
 
 #include "engine/context.h"
 #include "engine/cuda/check.h"
@@ -44,19 +43,14 @@ class CudaContext {
   bool benchmark = false;
 
  private:
-  struct DestroyCublas {
-    void operator()(cublasHandle_t handle) const { cublasDestroy(handle); }
-  };
-  using CublasHandle = std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, DestroyCublas>;
-
   friend CudaContext& cuda_context(int index);
   explicit CudaContext(int index);
 
   int index_;
   int multiprocessors_ = 0;
   cudaStream_t stream_ = nullptr;  // the device's
+  cublasHandle_t cublas_ = nullptr;
   Tensor cublas_workspace_;
-  CublasHandle cublas_;
   std::shared_ptr<Cudnn> cudnn_;  // shared_ptr: the class is complete only where it is made
 };
 

@@ -8,6 +8,7 @@ for argument in "$@"; do
   [ "$previous" != -o ] || object=$argument
   previous=$argument
 done
+trap 'rm -f "$object"; exit 1' INT TERM  # an object without its report would not be checked
 "$@" 2>"$object.stderr"
 status=$?
 report='^ptxas info |^    [0-9]+ bytes stack frame'

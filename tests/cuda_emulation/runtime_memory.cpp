@@ -7,6 +7,7 @@
 #include "emulator.h"
 #include "memory.h"
 #include "runtime.h"
+#include "sanitizers.h"
 #include "stream.h"
 
 using namespace cuda_emulation;
@@ -57,9 +58,15 @@ cudaError_t copy(const char* function, void* to, const void* from, size_t bytes,
   if (!from_device && !is_pinned(from, bytes)) {  // pageable: the driver reads it before returning
     const auto* begin = static_cast<const char*>(from);
     const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);
-    enqueue(stream, [=] { std::memcpy(to, staged->data(), bytes); });
+    enqueue(stream, [=] {
+      const Seen seen;
+      std::memcpy(to, staged->data(), bytes);
+    });
   } else {
-    enqueue(stream, [=] { std::memcpy(to, from, bytes); });
+    enqueue(stream, [=] {
+      const Seen seen;
+      std::memcpy(to, from, bytes);
+    });
   }
   if (!to_device && !is_pinned(to, bytes)) finish(stream);  // and waits before it writes it
   return cudaSuccess;
@@ -70,7 +77,10 @@ cudaError_t fill(const char* function, void* begin, int value, size_t bytes, CUs
   if (const cudaError_t error = check_range(function, begin, bytes, true); error != cudaSuccess) {
     return error;
   }
-  enqueue(stream, [=] { std::memset(begin, value, bytes); });
+  enqueue(stream, [=] {
+    const Seen seen;
+    std::memset(begin, value, bytes);
+  });
   return cudaSuccess;
 }
 

@@ -8,6 +8,14 @@
 #endif
 #ifdef CUDA_EMULATION_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
+
+// Of the same library, declared in no header.
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
 #endif
 
 namespace cuda_emulation {
@@ -53,6 +61,32 @@ void ActingThread::enter_again(void* before) {
   __tsan_switch_to_fiber(before, __tsan_switch_to_fiber_no_sync);
 }
 
+namespace {
+
+void look_away() {
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+void look_again() {
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
+}  // namespace
+
+void* ActingThread::enter_unseen() {
+  void* before = enter();
+  look_away();
+  return before;
+}
+void ActingThread::enter_again_from_unseen(void* before) {
+  look_again();
+  enter_again(before);
+}
+
+Seen::Seen() { look_again(); }
+Seen::~Seen() { look_away(); }
+
 void renew_pages(void* begin, size_t bytes) {
   mmap(begin, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
@@ -65,6 +99,10 @@ ActingThread::ActingThread(const char*) {}
 ActingThread::~ActingThread() = default;
 void* ActingThread::enter() { return nullptr; }
 void ActingThread::enter_again(void*) {}
+void* ActingThread::enter_unseen() { return nullptr; }
+void ActingThread::enter_again_from_unseen(void*) {}
+Seen::Seen() = default;
+Seen::~Seen() = default;
 void renew_pages(void*, size_t) {}
 
 #endif

@@ -38,8 +38,20 @@ class ActingThread {
   void* enter();
   static void enter_again(void* before);
 
+  // The same, but only what happens in a Seen scope counts: the rest is the emulation's own work.
+  void* enter_unseen();
+  static void enter_again_from_unseen(void* before);
+
  private:
   void* thread_ = nullptr;
+};
+
+class Seen {
+ public:
+  Seen();
+  ~Seen();
+  Seen(const Seen&) = delete;
+  Seen& operator=(const Seen&) = delete;
 };
 
 // Forgets who touched the pages, so that their next use is not held against the last. Their

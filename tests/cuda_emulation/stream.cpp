@@ -29,13 +29,13 @@ void run_front(CUstream_st& stream) {
   CUstream_st::Work work = std::move(stream.queue.front());
   stream.queue.pop_front();
   if (work.awaited != nullptr) run(*work.awaited, work.awaited_number);
-  void* const host = stream.thread.enter();
+  void* const host = stream.thread.enter_unseen();
   acquire_order(work.order.get());
   if (work.awaited != nullptr) acquire_order(&work.awaited->order);
   if (work.run) work.run();
   work.run = nullptr;  // what the stream has used, the stream frees
   release_order(&stream.order);
-  ActingThread::enter_again(host);
+  ActingThread::enter_again_from_unseen(host);
   ++stream.done;
   stream.running = false;
 }

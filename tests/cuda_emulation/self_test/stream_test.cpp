@@ -39,6 +39,7 @@ class Event {
 };
 
 TEST_F(StreamTest, ACopyToPinnedMemoryThatNobodyWaitsForHasNotHappened) {
+  SKIP_RACE();
   const Stream stream;
   const DeviceFloats x(counted(64));
   const PinnedFloats host(64);
@@ -50,6 +51,7 @@ TEST_F(StreamTest, ACopyToPinnedMemoryThatNobodyWaitsForHasNotHappened) {
 }
 
 TEST_F(StreamTest, ACopyFromPinnedMemoryReadsItWhenTheStreamComesBy) {
+  SKIP_RACE();
   const Stream stream;
   const DeviceFloats x(1);
   const PinnedFloats host(1);
@@ -82,16 +84,19 @@ float doubled_on_another_stream(bool with_event) {
 }
 
 TEST_F(StreamTest, AMissingEventShowsInTheResult) {
+  SKIP_RACE();
   EXPECT_EQ(doubled_on_another_stream(true), 6.0f);
   EXPECT_TRUE(std::isnan(doubled_on_another_stream(false)));
 }
 
 TEST_F(StreamTest, EagerStreamsRunWorkAtOnce) {
+  SKIP_RACE();
   options().eager_streams = true;
   EXPECT_EQ(doubled_on_another_stream(false), 6.0f);
 }
 
 TEST_F(StreamTest, EventsHoldWhereTheyWereRecordedLast) {
+  SKIP_RACE();
   const Stream first, second;
   const Event event;
   const DeviceFloats x(64), y(64);

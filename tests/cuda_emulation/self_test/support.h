@@ -52,6 +52,14 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+// For tests whose planted bug is a race: ThreadSanitizer would stop them, and race_test.cpp tells
+// it.
+#ifdef __SANITIZE_THREAD__
+#define SKIP_RACE() GTEST_SKIP() << "a race"
+#else
+#define SKIP_RACE() static_cast<void>(0)
+#endif
+
 inline std::vector<float> counted(size_t count) {
   std::vector<float> values(count);
   for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i);
