@@ -16,6 +16,10 @@ if command -v nvcc >/dev/null; then
   cmake --preset cuda
   cmake --build --preset cuda
   ctest --preset cuda -R '[Cc]uda'
+  # The kernels again, with the threads of every block in other orders.
+  kernels='CudaOp|CudaMethod|CudaPixel|engine\.Cuda'
+  ctest --preset cuda-reverse -R "$kernels"
+  ctest --preset cuda-random -R "$kernels"
 else
   echo "skipped: all tests of the CUDA backend, as there is no nvcc here"
 fi
