@@ -118,7 +118,8 @@ struct BackwardInputs {
   __device__ float dz(const Normalizer& norm, int64_t i) const {
     const auto gradient = static_cast<float>(dy[i]);
     if (!relu) return gradient;
-    const float output = y != nullptr ? static_cast<float>(y[i]) : norm.of(static_cast<float>(x[i]));
+    const float output =
+        y != nullptr ? static_cast<float>(y[i]) : norm.of(static_cast<float>(x[i]));
     return output > 0.0f ? gradient : 0.0f;
   }
 };
@@ -282,8 +283,7 @@ void batch_norm_backward_reduce(CudaContext& ctx, const BatchNormInputs& inputs,
     launch(ctx, chunk_sums_kernel<T>, rows.grid(), rows, backward_inputs<T>(inputs),
            parts.data<double>());
   });
-  launch(ctx, add_chunks_kernel, merge_grid(rows), rows, parts.data<double>(),
-         sums.data<double>());
+  launch(ctx, add_chunks_kernel, merge_grid(rows), rows, parts.data<double>(), sums.data<double>());
 }
 
 void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor& dweight,

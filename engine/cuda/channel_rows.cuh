@@ -36,15 +36,13 @@ struct ChannelRows {
     return static_cast<unsigned>((channels + kChannelThreads - 1) / kChannelThreads);
   }
   Grid grid() const {
-    return {.blocks = dim3(channel_blocks(), static_cast<unsigned>(chunks),
-                           static_cast<unsigned>(views)),
+    return {.blocks =
+                dim3(channel_blocks(), static_cast<unsigned>(chunks), static_cast<unsigned>(views)),
             .threads = dim3(kChannelThreads, kRowThreads)};
   }
 
   // This thread's channel; it may lie beyond the last one.
-  __device__ int64_t channel() const {
-    return int64_t{blockIdx.x} * kChannelThreads + threadIdx.x;
-  }
+  __device__ int64_t channel() const { return int64_t{blockIdx.x} * kChannelThreads + threadIdx.x; }
   __device__ int64_t first_row() const { return blockIdx.y * chunk_rows; }
   __device__ int64_t end_row() const {
     return first_row() + chunk_rows < rows ? first_row() + chunk_rows : rows;

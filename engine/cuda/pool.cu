@@ -1,6 +1,5 @@
-#include "engine/kernels/pool.h"
-
 #include "engine/cuda/kernel.cuh"
+#include "engine/kernels/pool.h"
 
 namespace engine {
 namespace {
@@ -13,8 +12,8 @@ struct PoolPlanes {
 };
 
 PoolPlanes pool_planes(const Tensor& large, const Tensor& small, const PoolOptions& o) {
-  return {large.shape()[2], large.shape()[3], small.shape()[2], small.shape()[3],
-          planes_of(large).lanes, o.size, o.stride, o.padding};
+  return {large.shape()[2],       large.shape()[3], small.shape()[2], small.shape()[3],
+          planes_of(large).lanes, o.size,           o.stride,         o.padding};
 }
 
 // One thread an output element.

@@ -1,8 +1,7 @@
 // The method's kernels on CUDA. Compiled without fused multiply-add, like positives.cpp, so that
 // ties at the threshold of positive pairs fall as they do on the CPU.
-#include "pixpro/method/kernels.h"
-
 #include "engine/cuda/kernel.cuh"
+#include "pixpro/method/kernels.h"
 
 namespace pixpro {
 namespace {
