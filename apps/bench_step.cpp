@@ -50,25 +50,30 @@ Input random_input(int64_t images, int64_t size) {
   return input;
 }
 
-Measurement measure_steps(const BenchFlags& flags) {
+// Each timed step starts one and finishes the one before, as the training loop does, so that a CUDA
+// device never waits for the host.
+Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   pixpro::Trainer trainer(trainer_options(flags.recipe, flags.batch_size, {.total_steps = 100000}));
   const Input input = random_input(flags.batch_size, flags.image_size);
   constexpr int kWarmUp = 2;  // the first steps create primitives and fill the allocator's cache
   for (int i = 0; i < kWarmUp; ++i) trainer.step(input.views, input.boxes);
+  trainer.start_step(input.views, input.boxes);
 
   engine::CpuContext& ctx = engine::cpu_context();
-  engine::Allocator& allocator = engine::allocator_of(engine::kCpu);
+  engine::Allocator& allocator = engine::allocator_of(device);
   allocator.reset_peak();
   const int64_t reorders = ctx.reorders, allocations = allocator.stats().system_allocations;
   Measurement m;
   ctx.profile = &m.profile;
   for (int i = 0; i < flags.steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    trainer.step(input.views, input.boxes);
+    trainer.start_step(input.views, input.boxes);
+    trainer.finish_step();
     m.seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   ctx.profile = nullptr;
+  trainer.finish_step();
   std::ranges::sort(m.seconds);
   const engine::MemoryStats memory = allocator.stats();
   m.reorders = ctx.reorders - reorders;
@@ -109,29 +114,40 @@ double flops_of(const engine::Profile& profile) {
   return flops;
 }
 
+// What the kernels of the CPU did; those of a CUDA device are for its own profilers.
+void print_cpu_work(const BenchFlags& flags, const Measurement& m, double peak_gflops) {
+  const double gflop = 1e-9 * flops_of(m.profile) / static_cast<double>(m.seconds.size());
+  std::printf("work     %.1f GFLOP a step: %.1f GFLOP/s, %.0f%% of the machine's\n", gflop,
+              gflop / m.median(), 100.0 * gflop / m.median() / peak_gflops);
+  std::printf("steady   %.1f layout changes a step\n",
+              static_cast<double>(m.reorders) / flags.steps);
+  print_table(m);
+}
+
 void bench_step(const BenchFlags& flags) {
   use_machine(flags.recipe);
-  const Measurement m = measure_steps(flags);
+  const engine::Device device = engine::parse_device(flags.recipe.device);
+  const bool on_cpu = device == engine::kCpu;
+  const Measurement m = measure_steps(flags, device);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);  // before the machine is measured, which takes memory of its own
-  const double peak = engine::measure_fma_gflops(), memory = engine::measure_memory_gbytes();
+  const double peak = on_cpu ? engine::measure_fma_gflops() : 0.0;
+  const double memory = on_cpu ? engine::measure_memory_gbytes() : 0.0;
 
   const auto batch = static_cast<double>(flags.batch_size);
-  const double gflop = 1e-9 * flops_of(m.profile) / static_cast<double>(m.seconds.size());
-  std::printf("%s, %lld pixels, batch %lld, %d threads, %d steps\n", flags.recipe.arch.c_str(),
-              static_cast<long long>(flags.image_size), static_cast<long long>(flags.batch_size),
-              omp_get_max_threads(), flags.steps);
-  std::printf("machine  %.1f GFLOP/s multiply-add, %.1f GB/s copy\n", peak, memory);
-  std::printf("step     median %.3f s, best %.3f s: %.2f and %.2f images/s\n", m.median(), m.best(),
+  std::printf("%s, %lld pixels, batch %lld, %s %s, %d threads, %d steps\n",
+              flags.recipe.arch.c_str(), static_cast<long long>(flags.image_size),
+              static_cast<long long>(flags.batch_size), flags.recipe.device.c_str(),
+              flags.recipe.precision.c_str(), omp_get_max_threads(), flags.steps);
+  if (on_cpu) {
+    std::printf("machine  %.1f GFLOP/s multiply-add, %.1f GB/s copy\n", peak, memory);
+  }
+  std::printf("step     median %.4f s, best %.4f s: %.2f and %.2f images/s\n", m.median(), m.best(),
               batch / m.median(), batch / m.best());
-  std::printf("work     %.1f GFLOP a step: %.1f GFLOP/s, %.0f%% of the machine's\n", gflop,
-              gflop / m.median(), 100.0 * gflop / m.median() / peak);
-  std::printf("memory   peak %.0f MiB tensors, %.0f MiB process\n", m.tensor_mib,
-              static_cast<double>(usage.ru_maxrss) / 1024.0);
-  std::printf("steady   %.1f layout changes and %.1f system allocations a step\n",
-              static_cast<double>(m.reorders) / flags.steps,
+  std::printf("memory   peak %.0f MiB tensors, %.0f MiB process; %.1f system allocations a step\n",
+              m.tensor_mib, static_cast<double>(usage.ru_maxrss) / 1024.0,
               static_cast<double>(m.system_allocations) / flags.steps);
-  print_table(m);
+  if (on_cpu) print_cpu_work(flags, m, peak);
 }
 
 }  // namespace

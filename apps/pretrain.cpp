@@ -82,37 +82,75 @@ pixpro::Batch next_batch(pixpro::Loader& loader, int64_t& broken) {
   }
 }
 
-// The training itself: every step is recorded, about one a second is printed.
+// What has been trained so far, as it is written down and printed.
+class Progress {
+ public:
+  Progress(const PretrainFlags& flags, int64_t total_steps)
+      : flags_(flags), total_steps_(total_steps), metrics_(flags.output_dir / "metrics.jsonl") {}
+
+  // Every step is recorded, about one a second is printed. waited: seconds, for images.
+  void add(pixpro::StepRecord record, double waited) {
+    const Clock::time_point now = Clock::now();
+    const double seconds = seconds_between(last_, now);
+    last_ = now;
+    record.images_per_second = static_cast<double>(flags_.batch_size) / seconds;
+    record.wait_fraction = waited / seconds;
+    skipped_ += record.result.skipped ? 1 : 0;
+    record.skipped_steps = skipped_;
+    metrics_.write(record);
+    steps_.push_back(record.result);
+    const auto done = static_cast<int64_t>(steps_.size());
+    if (seconds_between(printed_, now) < 1.0 && done < total_steps_) return;
+    printed_ = now;
+    const double left = seconds_between(start_, now) * static_cast<double>(total_steps_ - done) /
+                        static_cast<double>(done);
+    std::cout << progress_line(record, flags_.recipe.epochs, total_steps_, left) << std::endl;
+  }
+
+  const std::vector<pixpro::StepResult>& steps() const { return steps_; }
+
+ private:
+  const PretrainFlags& flags_;
+  int64_t total_steps_;
+  pixpro::MetricsFile metrics_;
+  std::vector<pixpro::StepResult> steps_;
+  int64_t skipped_ = 0;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_, printed_{};
+};
+
+// The training itself. A step's numbers are asked for when the next one has been started, so that
+// a GPU never waits for the host.
 std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader& loader,
                                       pixpro::Trainer& trainer, int64_t total_steps) {
-  pixpro::MetricsFile metrics(flags.output_dir / "metrics.jsonl");
-  std::vector<pixpro::StepResult> steps;
+  Progress progress(flags, total_steps);
+  std::optional<pixpro::StepRecord> started;
+  double waited = 0.0;  // for the images of the step that is started
+  const auto finish = [&] {
+    started->result = trainer.finish_step();
+    progress.add(*started, waited);
+  };
   int64_t broken = 0;
-  const Clock::time_point start = Clock::now();
-  Clock::time_point step_start = start, printed{};
   while (trainer.steps_done() < total_steps) {
-    const double waited = loader.wait_seconds();
+    const double before = loader.wait_seconds();
     const pixpro::Batch batch = next_batch(loader, broken);
-    steps.push_back(trainer.step(batch.views, batch.coords));
-
-    const Clock::time_point now = Clock::now();
-    const double seconds = seconds_between(step_start, now);
-    const pixpro::StepRecord record{
-        .result = steps.back(),
-        .epoch = batch.epoch,
-        .images_per_second = static_cast<double>(flags.batch_size) / seconds,
-        .wait_fraction = (loader.wait_seconds() - waited) / seconds,
-        .broken_images = broken};
-    metrics.write(record);
-    step_start = now;
-    const int64_t done = trainer.steps_done();
-    if (seconds_between(printed, now) < 1.0 && done < total_steps) continue;
-    printed = now;
-    const double left = seconds_between(start, now) * static_cast<double>(total_steps - done) /
-                        static_cast<double>(done);
-    std::cout << progress_line(record, flags.recipe.epochs, total_steps, left) << std::endl;
+    trainer.start_step(batch.views, batch.coords);
+    if (started) finish();
+    started = {.epoch = batch.epoch, .broken_images = broken};
+    waited = loader.wait_seconds() - before;
   }
-  return steps;
+  if (started) finish();
+  return progress.steps();
+}
+
+// What the run needed of the GPU's memory; what is free but in small pieces is lost to large
+// tensors.
+void print_memory(engine::Device device) {
+  const engine::MemoryStats memory = engine::allocator_of(device).stats();
+  const auto mib = [](int64_t bytes) { return bytes >> 20; };
+  std::cout << "memory   " << mib(memory.peak_bytes) << " MiB of tensors at the most, now "
+            << mib(memory.current_bytes) << "; " << mib(memory.cached_bytes)
+            << " MiB kept free in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
 }
 
 void pretrain(const PretrainFlags& flags) {
@@ -133,8 +171,9 @@ void pretrain(const PretrainFlags& flags) {
   const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
 
-  std::cout << '\n'
-            << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+  std::cout << '\n';
+  if (options.device != engine::kCpu) print_memory(options.device);
+  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
             << "weights  " << (out / "weights.safetensors").string() << '\n'
             << "metrics  " << (out / "metrics.jsonl").string() << '\n'
             << "picture  " << (out / "views.png").string() << std::endl;

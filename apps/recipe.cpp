@@ -90,10 +90,35 @@ void add_machine_flags(CLI::App& command, Recipe& r) {
       ->capture_default_str();
   command.add_option("--device", r.device, "cpu, cuda or cuda:N")->capture_default_str();
   command
+      .add_option("--precision", r.precision,
+                  "Of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
+                  "precision); on the CPU also f64")
+      ->check(CLI::IsMember({"f32", "f64", "tf32", "bf16", "fp16"}))
+      ->capture_default_str();
+  command.add_flag("--cudnn-benchmark", r.cudnn_benchmark,
+                   "CUDA: time the candidates for every convolution");
+  command.add_flag("--deterministic", r.deterministic,
+                   "CUDA: only convolutions that give the same bits in every run");
+  command
       .add_option("--conv-algorithm", r.conv_algorithm,
                   "How the CPU convolves float32: auto, or one kind wherever it can")
       ->check(CLI::IsMember({"auto", "direct", "winograd", "library"}))
       ->capture_default_str();
+}
+
+engine::DType type_of_precision(const Recipe& r) {
+  const bool on_cpu = engine::parse_device(r.device) == engine::kCpu;
+  const std::map<std::string, engine::DType> here =
+      on_cpu ? std::map<std::string, engine::DType>{{"f32", engine::DType::f32},
+                                                    {"f64", engine::DType::f64}}
+             : std::map<std::string, engine::DType>{{"f32", engine::DType::f32},
+                                                    {"tf32", engine::DType::f32},
+                                                    {"bf16", engine::DType::bf16},
+                                                    {"fp16", engine::DType::f16}};
+  const auto found = here.find(r.precision);
+  engine::require(found != here.end(), "precision: ", r.precision, " is for --device ",
+                  on_cpu ? "cuda" : "cpu");
+  return found->second;
 }
 
 pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
@@ -125,10 +150,19 @@ pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
           .schedule = schedule,
           .branch_momentum = r.pixpro_momentum,
           .seed = r.seed,
+          .precision = type_of_precision(r),
           .device = engine::parse_device(r.device)};
 }
 
 void use_machine(const Recipe& recipe) {
+  const engine::Device device = engine::parse_device(recipe.device);
+  if constexpr (engine::kHasCuda) {
+    if (device != engine::kCpu) {
+      engine::set_cuda(device.index, {.tf32 = recipe.precision == "tf32",
+                                      .deterministic = recipe.deterministic,
+                                      .benchmark = recipe.cudnn_benchmark});
+    }
+  }
   if (recipe.threads > 0) omp_set_num_threads(recipe.threads);
   const std::map<std::string, engine::ConvPolicy> policies = {
       {"auto", engine::ConvPolicy::automatic},

@@ -36,6 +36,9 @@ struct Recipe {
   int threads = 0;  // 0: all cores
   std::string device = "cpu";
   std::string conv_algorithm = "auto";
+  std::string precision = "f32";
+  bool cudnn_benchmark = false;
+  bool deterministic = false;
 };
 
 void add_model_flags(CLI::App& command, Recipe& recipe);

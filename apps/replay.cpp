@@ -23,7 +23,6 @@ struct ReplayFlags {
   int64_t total_steps = 0;  // 0: as many as there are batches
   int64_t warmup_steps = 0;
   int64_t accumulate = 1;
-  std::string precision = "f32";
 };
 
 struct Batch {
@@ -86,7 +85,6 @@ pixpro::TrainerOptions options_of(const ReplayFlags& flags, int64_t batch_size, 
       static_cast<double>(length.total_steps) / static_cast<double>(flags.recipe.epochs);
   pixpro::TrainerOptions options = trainer_options(flags.recipe, batch_size, length);
   options.accumulate = flags.accumulate;
-  options.precision = flags.precision == "f64" ? engine::DType::f64 : engine::DType::f32;
   return options;
 }
 
@@ -160,9 +158,6 @@ void add_replay(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--accumulate", flags->accumulate, "Micro-batches a batch is split into")
       ->check(CLI::Range(int64_t{1}, kMostSteps))
-      ->capture_default_str();
-  command->add_option("--precision", flags->precision, "Type of all numbers")
-      ->check(CLI::IsMember({"f32", "f64"}))
       ->capture_default_str();
   add_model_flags(*command, flags->recipe);
   add_optimizer_flags(*command, flags->recipe);

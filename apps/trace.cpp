@@ -32,7 +32,8 @@ void write_trace(const TraceFlags& flags) {
   autograd::LeafNames names;
   for (const layers::NamedVar& p : trainer.model().parameters()) names[p.var.slot().get()] = p.name;
   const autograd::Tape tape;
-  const pixpro::Model::Output output = trainer.model().forward(views, boxes);
+  const pixpro::Model::Output output =
+      trainer.model().forward(network_input(views, options), to_device(boxes, options.device));
   const std::string text = trace_text(tape, names);
   engine::write_file_atomically(flags.out + ".txt", text);
   engine::write_file_atomically(flags.out + ".dot", trace_graphviz(tape, names));

@@ -66,6 +66,11 @@ void compare_input(const OpCase& op, size_t number, const std::vector<double>& a
 
 }  // namespace
 
+Tensor beside(const std::vector<Var>& inputs, const Tensor& constant) {
+  const Tensor& model = inputs.front().value();
+  return to_device(to_dtype(constant, engine::at_least_f32(model.dtype())), model.device());
+}
+
 GradCheckResult check_gradients(const OpCase& op) {
   const std::vector<Var> inputs = leaves(op.inputs);
   Tape tape;

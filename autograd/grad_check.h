@@ -9,14 +9,18 @@
 
 namespace autograd {
 
-// One op with inputs on which its gradient can be tested. `function` maps the inputs (leaves, f64)
-// to the output, which may have any shape. The inputs keep away from kinks (x = 0 for ReLU) by more
-// than the step of the differences.
+// One op with inputs on which its gradient can be tested. `function` maps the inputs (leaves; f64
+// on the CPU to check gradients, any type and device to compare backends) to the output, which may
+// have any shape. The inputs keep away from kinks (x = 0 for ReLU) by more than the step of the
+// differences.
 struct OpCase {
   std::string name;
   std::vector<Tensor> inputs;
   std::function<Var(const std::vector<Var>&)> function;
 };
+
+// A constant of such a function in the type of its inputs (f32 at least) and where they are.
+Tensor beside(const std::vector<Var>& inputs, const Tensor& constant);
 
 struct GradCheckResult {
   double error = 0.0;   // largest |analytic - numeric| / max(|analytic|, |numeric|, floor)

@@ -50,12 +50,12 @@ void add_batch_norm_case(std::vector<OpCase>& cases, const char* name, BatchNorm
   std::vector<Tensor> inputs = {values({4, channels, 2, 3}, 4), values({channels}, 5, 1.5),
                                 values({channels}, 6)};
   if (with_residual) inputs.push_back(values({4, channels, 2, 3}, 7));
-  settings.running_mean = engine::zeros({channels}, DType::f64);
-  settings.running_var = engine::full({channels}, 1.0, DType::f64);
-  cases.push_back({name, inputs, [settings](const Inputs& in) {
+  cases.push_back({name, inputs, [settings, channels](const Inputs& in) {
                      BatchNorm norm = settings;
                      norm.weight = in[1];
                      norm.bias = in[2];
+                     norm.running_mean = beside(in, engine::zeros({channels}, DType::f64));
+                     norm.running_var = beside(in, engine::full({channels}, 1.0, DType::f64));
                      return batch_norm(in[0], in.size() > 3 ? in[3] : Var(), norm);
                    }});
 }

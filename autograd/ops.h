@@ -26,8 +26,8 @@ struct BatchNorm {
   double eps = 1e-5;
   bool relu = false;
 };
-// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined. Takes x over:
-// where no tape records and nobody else holds it, y is written into its memory.
+// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined. Takes x
+// over: where no tape records and nobody else holds it, y is written into its memory.
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm);
 
 Var relu(const Var& x);
@@ -45,7 +45,10 @@ Var matmul(const Var& a, const Var& b, engine::MatmulOptions options = {});
 // x / max(|x|, 1e-12) over the channels; [N,C,H,W], [N,C,P] or [N,C].
 Var l2_normalize(const Var& x);
 
-// [N,C,H,W] in any layout -> [N,C,H*W] plain.
+// [N,C,H,W] in any layout -> [N,C,H*W] plain, in f32 where x is of lower precision.
 Var flatten_pixels(const Var& x);
+
+// The same elements in another type; x itself where nothing changes.
+Var cast(const Var& x, DType dtype);
 
 }  // namespace autograd

@@ -140,6 +140,9 @@ class CpuAllocator : public Allocator {
 }  // namespace
 
 Allocator& allocator_of(Device device) {
+  if constexpr (kHasCuda) {
+    if (device.type == Device::Type::cuda) return cuda_allocator(device.index);
+  }
   require(device.type == Device::Type::cpu, "allocator: no memory manager for ", device);
   // Never destroyed: tensors in static storage may outlive any destructor order.
   static CpuAllocator& cpu = *new CpuAllocator;

@@ -14,6 +14,7 @@ struct MemoryStats {
   int64_t current_bytes = 0;       // held by tensors now
   int64_t peak_bytes = 0;          // the most ever held (since reset_peak)
   int64_t cached_bytes = 0;        // freed, kept for the next request
+  int64_t largest_cached = 0;      // bytes of the largest piece of those; CUDA only
   int64_t system_allocations = 0;  // how often fresh memory of the system was needed
 };
 
@@ -31,6 +32,7 @@ class Allocator {
 // The one allocator of a device; safe to use from any thread; lives as long as the program. Under
 // AddressSanitizer the CPU's caches nothing, so that no out-of-bounds access is hidden.
 Allocator& allocator_of(Device);
+Allocator& cuda_allocator(int index);  // engine/cuda/allocator.cpp
 
 // A block of memory that returns to its allocator.
 class Buffer {

@@ -23,6 +23,14 @@ char* BlockPool::take(int64_t bytes) {
 
 void BlockPool::give_back(char* block) { make_free(blocks_.find(block)); }
 
+bool BlockPool::remove_segment(char* begin, int64_t bytes) {
+  const auto block = blocks_.find(begin);
+  if (!block->second.is_free || block->second.bytes != bytes) return false;
+  free_.erase({bytes, begin});
+  blocks_.erase(block);
+  return true;
+}
+
 char* BlockPool::free_tail(char* end) const {
   const auto last = std::prev(blocks_.lower_bound(end));
   return last->second.is_free ? last->first : end;

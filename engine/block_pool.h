@@ -20,6 +20,12 @@ class BlockPool {
   // Frees a block that take() gave; it grows together with its free neighbours.
   void give_back(char* block);
 
+  // Takes a segment out again where nothing of it is in use; says whether it did.
+  bool remove_segment(char* begin, int64_t bytes);
+
+  // Bytes of the largest free block.
+  int64_t largest_free() const { return free_.empty() ? 0 : free_.rbegin()->first; }
+
   // Where the free block that ends at `end` begins; `end` itself where the last block is in use.
   char* free_tail(char* end) const;
 

@@ -20,4 +20,9 @@ Layout activation_layout(Device device, DType dtype, int64_t channels) {
   return context.channel_block() == 16 ? Layout::blocked16 : Layout::blocked8;
 }
 
+Layout parameter_layout(Device device, const Shape& shape) {
+  const bool is_filter = shape.rank() == 4;
+  return device.type == Device::Type::cuda && is_filter ? Layout::nhwc : Layout::plain;
+}
+
 }  // namespace engine

@@ -48,8 +48,24 @@ class CudaContext;  // engine/cuda
 CpuContext& cpu_context();
 CudaContext& cuda_context(int index);
 
+// How the libraries of a CUDA device compute for the calling thread.
+struct CudaSettings {
+  // f32 products round their factors to 10 bits of mantissa (TF32) and run on tensor cores. Without
+  // it every product is exact to f32.
+  bool tf32 = false;
+  // Only algorithms that give the same bits in every run. Own kernels always do.
+  bool deterministic = false;
+  // New shapes are timed with all candidates, instead of trusting a rule.
+  bool benchmark = false;
+};
+void set_cuda(int index, const CudaSettings& settings);
+
 // The layout in which `device` wants an activation of this many channels.
 Layout activation_layout(Device device, DType dtype, int64_t channels);
+
+// The layout in which `device` wants a parameter: a convolution's weight [O,I,KH,KW] lies as OHWI
+// on CUDA (nhwc), everything else is plain.
+Layout parameter_layout(Device device, const Shape& shape);
 
 // Calls f with the context of the device: on_device(x.device(), [&](auto& ctx) { relu_forward(ctx,
 // x, y); });

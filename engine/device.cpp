@@ -36,12 +36,15 @@ int64_t size_of(DType type) {
       return 8;
     case DType::u8:
       return 1;
+    case DType::bf16:
+    case DType::f16:
+      return 2;
   }
   fail("size_of: unknown dtype");
 }
 
 std::ostream& operator<<(std::ostream& out, DType type) {
-  constexpr const char* names[] = {"f32", "f64", "i64", "u8"};
+  constexpr const char* names[] = {"f32", "f64", "i64", "u8", "bf16", "f16"};
   return out << names[static_cast<int>(type)];
 }
 

@@ -26,8 +26,12 @@ inline constexpr Device kCpu{};
 Device parse_device(const std::string& text);
 std::ostream& operator<<(std::ostream&, Device);
 
-enum class DType : uint8_t { f32, f64, i64, u8 };
+// bf16 and f16 are for activations on CUDA; no kernel of the CPU takes them.
+enum class DType : uint8_t { f32, f64, i64, u8, bf16, f16 };
 int64_t size_of(DType);  // bytes of one element
+inline bool is_low_precision(DType type) { return type == DType::bf16 || type == DType::f16; }
+// The type of what is kept beside activations of `type`: parameters, statistics, losses.
+inline DType at_least_f32(DType type) { return is_low_precision(type) ? DType::f32 : type; }
 std::ostream& operator<<(std::ostream&, DType);
 
 template <class T>

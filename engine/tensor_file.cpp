@@ -135,7 +135,7 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   out.write(std::as_bytes(std::span(&length, 1)));
   out.write(std::as_bytes(std::span(text)));
   for (const StoredTensor& stored : header.tensors) {
-    const Tensor plain = to_layout(file.tensors.at(stored.name), Layout::plain);
+    const Tensor plain = to_layout(to_device(file.tensors.at(stored.name), kCpu), Layout::plain);
     out.write({static_cast<const std::byte*>(plain.raw()), static_cast<size_t>(plain.bytes())});
   }
   out.commit();

@@ -159,7 +159,9 @@ std::string tensor_called(const std::string& name) {
 
 const StoredType& stored_type(DType dtype) {
   const auto same = [dtype](const StoredType& type) { return type.dtype == dtype && !type.widen; };
-  return *std::ranges::find_if(kTypes, same);
+  const auto found = std::ranges::find_if(kTypes, same);
+  require(found != std::end(kTypes), "tensors of ", dtype, " are not written: convert them to f32");
+  return *found;
 }
 
 TensorFileHeader parse_header(const std::string& text, int64_t data_bytes) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "engine/context.h"
 #include "engine/kernels/pointwise.h"
@@ -17,29 +16,45 @@ Tensor full(Shape shape, double value, DType dtype, Device device) {
 
 Tensor zeros(Shape shape, DType dtype, Device device) { return full(shape, 0.0, dtype, device); }
 
+Tensor zeros_like(const Tensor& t) {
+  Tensor result = empty_like(t);
+  on_device(t.device(), [&](auto& ctx) { fill(ctx, result, 0.0); });
+  return result;
+}
+
 Tensor clone(const Tensor& source) {
   Tensor copy = empty_like(source);
-  require(source.device() == kCpu, "clone: no copy between devices in this build");
-  std::memcpy(copy.raw(), source.raw(), static_cast<size_t>(source.bytes()));
+  on_device(source.device(), [&](auto& ctx) { engine::copy(ctx, source, copy); });
   return copy;
 }
 
-Tensor to_dtype(const Tensor& source, DType dtype) {
-  if (source.dtype() == dtype) return source;
-  Tensor result(source.shape(), dtype, source.device(), source.layout());
+Tensor to_device(const Tensor& source, Device device) {
+  if (source.device() == device) return source;
+  Tensor result(source.shape(), source.dtype(), device, source.layout());
+  // Both ends of the way are known to the one that is not the host.
+  const Device away = device == kCpu ? source.device() : device;
+  on_device(away, [&](auto& ctx) { copy(ctx, source, result); });
+  return result;
+}
+
+Tensor converted(const Tensor& source, DType dtype, Layout layout) {
+  if (source.dtype() == dtype && source.layout() == layout) return source;
+  Tensor result(source.shape(), dtype, source.device(), layout);
   copy_into(source, result);
   return result;
+}
+
+Tensor to_dtype(const Tensor& source, DType dtype) {
+  return converted(source, dtype, source.layout());
 }
 
 Tensor to_layout(const Tensor& source, Layout layout) {
-  if (source.layout() == layout) return source;
-  Tensor result(source.shape(), source.dtype(), source.device(), layout);
-  copy_into(source, result);
-  return result;
+  return converted(source, source.dtype(), layout);
 }
 
 void copy_into(const Tensor& source, Tensor& target) {
-  on_device(target.device(), [&](auto& ctx) { convert(ctx, source, target); });
+  const Tensor near = to_device(source, target.device());
+  on_device(target.device(), [&](auto& ctx) { convert(ctx, near, target); });
 }
 
 Tensor concatenate_rows(const std::vector<Tensor>& parts) {
@@ -75,13 +90,14 @@ template Tensor from_values(Shape, const std::vector<double>&);
 template Tensor from_values(Shape, const std::vector<int64_t>&);
 
 std::vector<double> to_values(const Tensor& t) {
-  const Tensor plain = to_layout(t, Layout::plain);
+  const Tensor readable = to_dtype(t, at_least_f32(t.dtype()));
+  const Tensor plain = to_layout(to_device(readable, kCpu), Layout::plain);
   const auto copied = [&](const auto* data) {
     return std::vector<double>(data, data + plain.elements());
   };
   if (t.dtype() == DType::i64) return copied(plain.data<int64_t>());
   if (t.dtype() == DType::u8) return copied(plain.data<uint8_t>());
-  return for_float(t.dtype(), [&](auto zero) { return copied(plain.data<decltype(zero)>()); });
+  return for_float(plain.dtype(), [&](auto zero) { return copied(plain.data<decltype(zero)>()); });
 }
 
 double item(const Tensor& t) {

@@ -9,15 +9,19 @@ namespace engine {
 
 Tensor full(Shape shape, double value, DType dtype = DType::f32, Device device = kCpu);
 Tensor zeros(Shape shape, DType dtype = DType::f32, Device device = kCpu);
+Tensor zeros_like(const Tensor&);  // of the same shape, type, device and layout
 
 // A new tensor with the same elements.
 Tensor clone(const Tensor&);
-// The same elements in another type or layout; the tensor itself where nothing changes.
+// The same elements in another type and layout, type or layout, or on another device; the tensor
+// itself where nothing changes.
+Tensor converted(const Tensor&, DType, Layout);
 Tensor to_dtype(const Tensor&, DType);
 Tensor to_layout(const Tensor&, Layout);
+Tensor to_device(const Tensor&, Device);
 
-// Overwrites `target` with the elements of `source`; shapes must match, types and layouts may
-// differ.
+// Overwrites `target` with the elements of `source`; shapes must match; types, layouts and
+// devices may differ.
 void copy_into(const Tensor& source, Tensor& target);
 
 // Tensors of the same type and layout, one behind the other along axis 0.

@@ -5,6 +5,7 @@
 
 namespace autograd {
 
+using engine::converted;
 using engine::on_device;
 
 Var relu(const Var& x) {
@@ -51,11 +52,19 @@ Var clamp_power(const Var& x, const engine::ClampPower& options) {
 Var flatten_pixels(const Var& x) {
   const Shape shape = x.shape();
   engine::require(shape.rank() == 4, "flatten_pixels: [N,C,H,W] expected, found ", shape);
-  const Layout layout = x.value().layout();
-  Tensor y = to_layout(x.value(), Layout::plain).reshape({shape[0], shape[1], shape[2] * shape[3]});
-  return record("flatten_pixels", {x}, y, save(),
-                [shape, layout](const Tensor& dy, const Needs&) -> Gradients {
-                  return {to_layout(dy.reshape(shape), layout)};
+  Tensor y = converted(x.value(), engine::at_least_f32(x.value().dtype()), Layout::plain);
+  return record("flatten_pixels", {x}, y.reshape({shape[0], shape[1], shape[2] * shape[3]}), save(),
+                [shape, from = x.value().dtype(), layout = x.value().layout()](
+                    const Tensor& dy, const Needs&) -> Gradients {
+                  return {converted(dy.reshape(shape), from, layout)};
+                });
+}
+
+Var cast(const Var& x, DType dtype) {
+  if (x.value().dtype() == dtype) return x;
+  return record("cast", {x}, to_dtype(x.value(), dtype), save(),
+                [from = x.value().dtype()](const Tensor& dy, const Needs&) -> Gradients {
+                  return {to_dtype(dy, from)};
                 });
 }
 

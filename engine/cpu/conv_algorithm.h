@@ -11,8 +11,6 @@ namespace engine {
 enum class ConvAlgorithm : uint8_t { plain, library, direct, winograd2, winograd4 };
 std::ostream& operator<<(std::ostream&, ConvAlgorithm);
 
-enum class ConvDirection : uint8_t { forward, backward_data, backward_weights };
-
 // "conv2d backward data winograd4": how a profile calls it.
 const char* kernel_name(ConvDirection, ConvAlgorithm);
 

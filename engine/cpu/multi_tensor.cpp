@@ -1,6 +1,7 @@
 #include "engine/kernels/multi_tensor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -102,10 +103,16 @@ void update_all(std::vector<ParameterUpdate>& updates, const SgdOptions& o) {
   });
 }
 
+float value_or(const Tensor& scalar, float otherwise) {
+  return scalar.defined() ? *scalar.data<float>() : otherwise;
+}
+
 }  // namespace
 
 void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
-  if (updates.empty()) return;
+  if (updates.empty() || value_or(options.skip, 0.0f) != 0.0f) return;
+  require(value_or(options.gradient_scale, 1.0f) == 1.0f,
+          "sgd: scaled gradients are for f16, which the CPU does not compute in");
   for (const ParameterUpdate& u : updates) {
     require_same("sgd", u.parameter, u.gradient);
     require_same("sgd", u.parameter, u.momentum);
@@ -120,6 +127,37 @@ void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const Sg
                     }));
   for_float(updates[0].parameter.dtype(),
             [&](auto zero) { update_all<decltype(zero)>(updates, options); });
+}
+
+void find_not_finite(CpuContext& ctx, const std::vector<Tensor>& tensors, Tensor& flag) {
+  const Timer timer(ctx, "find not finite", sum_of(tensors, [](const Tensor& t) {
+                      return static_cast<double>(t.bytes());
+                    }));
+  const std::vector<Chunk> chunks =
+      chunks_of(tensors, [](const Tensor& t) { return t.elements(); });
+  std::atomic<bool> found = false;
+  for_chunks(chunks, [&](size_t, const Chunk& chunk) {
+    const Tensor& t = tensors[chunk.tensor];
+    for_float(t.dtype(), [&](auto zero) {
+      // Infinity or NaN times 0 is NaN, and the sum keeps it.
+      decltype(zero) sum = 0;
+      const auto* x = t.data<decltype(zero)>();
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = chunk.begin; j < chunk.end; ++j) sum += x[j] * 0;
+      if (sum != 0) found = true;
+    });
+  });
+  if (found) *flag.data<float>() = 1.0f;
+}
+
+void update_loss_scale(CpuContext&, const Tensor& not_finite, LossScaling options, Tensor& state) {
+  float *scale = state.data<float>(), *good = scale + 1;
+  *good += 1.0f;
+  if (*not_finite.data<float>() != 0.0f) {
+    *scale *= 0.5f, *good = 0.0f;
+  } else if (*good >= static_cast<float>(options.growth_interval)) {
+    *scale = std::min(2.0f * *scale, static_cast<float>(options.initial)), *good = 0.0f;
+  }
 }
 
 void ema_update(CpuContext& ctx, std::vector<Tensor>& target, const std::vector<Tensor>& source,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "engine/parallel.h"
 #include "engine/profile.h"
@@ -82,6 +83,12 @@ void fill(CpuContext& ctx, Tensor& x, double value) {
   const Timer timer(ctx, "fill", bytes_of(x));
   if (x.dtype() == DType::i64) return fill_elements<int64_t>(x, value);
   for_float(x.dtype(), [&](auto zero) { fill_elements<decltype(zero)>(x, value); });
+}
+
+void copy(CpuContext& ctx, const Tensor& x, Tensor& y) {
+  const Timer timer(ctx, "copy", bytes_of(x, y));
+  require_same("copy", x, y);
+  std::memcpy(y.raw(), x.raw(), static_cast<size_t>(x.bytes()));
 }
 
 void convert(CpuContext& ctx, const Tensor& x, Tensor& y) {

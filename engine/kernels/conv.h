@@ -2,9 +2,10 @@
 //
 //   y[n,o,i,j] = bias[o] + sum_{c,u,v} w[o,c,u,v] x[n, c, i*stride - padding + u*dilation, ...]
 //
-// x: [N,C,H,W] any layout; w: [O, C/groups, KH, KW] plain; bias: [O] or undefined; y: [N,O,H',W']
-// in the layout the caller allocated, best activation_layout(device, dtype, O). Outputs are
-// overwritten. All throw Error naming both shapes where they do not fit.
+// x: [N,C,H,W] any layout; w: [O, C/groups, KH, KW] in parameter_layout(device, shape); bias: [O]
+// or undefined; y: [N,O,H',W'] in the layout the caller allocated, best activation_layout(device,
+// dtype, O). x, w and y are of one type, the bias of at_least_f32 of it. Outputs are overwritten.
+// All throw Error naming both shapes where they do not fit.
 #pragma once
 
 #include "engine/context.h"
@@ -17,6 +18,8 @@ struct Conv2dOptions {
   int64_t dilation = 1;
   int64_t groups = 1;
 };
+
+enum class ConvDirection : uint8_t { forward, backward_data, backward_weights };
 
 // The shape of y; throws where x, w and the options do not fit together.
 Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);

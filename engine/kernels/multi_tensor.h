@@ -1,5 +1,6 @@
-// Updates of all parameters at once: the optimisers and the momentum branch. All tensors plain, of
-// one type (f32 or f64). Norms are summed in f64 in an order that no thread count changes.
+// Updates of all parameters at once: the optimisers and the momentum branch. All tensors of one
+// type (f32 or f64); plain on the CPU, in any layout on CUDA. Norms are summed in f64 in an order
+// that no thread count changes.
 #pragma once
 
 #include <vector>
@@ -22,6 +23,9 @@ struct SgdOptions {
   double weight_decay = 0.0;
   double trust = 0.0;  // > 0: LARS
   double eps = 1e-8;   // of the trust ratio
+  // Both one element, f32, where the parameters are; read when the update runs, so nobody waits.
+  Tensor skip{};            // not 0: nothing is changed. Undefined: 0
+  Tensor gradient_scale{};  // what gradients are too large by. Undefined: 1
 };
 
 // g = gradient + weight_decay * parameter   where decay applies
@@ -31,6 +35,21 @@ struct SgdOptions {
 // PixPro code computes it.)
 void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 void sgd_update(CudaContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
+
+// flag: one element, f32. Becomes 1 where any element of the tensors (f32, f64) is infinite or not
+// a number, and stays as it is otherwise.
+void find_not_finite(CpuContext&, const std::vector<Tensor>& tensors, Tensor& flag);
+void find_not_finite(CudaContext&, const std::vector<Tensor>& tensors, Tensor& flag);
+
+// Dynamic loss scaling (Micikevicius et al., "Mixed precision training", 2018): half as large after
+// a step whose gradients were not finite, twice as large after `growth_interval` good ones in a
+// row. state: [2] f32: the scale and the number of good steps since it changed.
+struct LossScaling {
+  double initial = 65536.0;  // and the largest
+  int64_t growth_interval = 2000;
+};
+void update_loss_scale(CpuContext&, const Tensor& not_finite, LossScaling options, Tensor& state);
+void update_loss_scale(CudaContext&, const Tensor& not_finite, LossScaling options, Tensor& state);
 
 // target[i] = momentum * target[i] + (1 - momentum) * source[i].
 void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,

@@ -4,7 +4,7 @@
 // x, y, dy, residual: any layout, all the same; [N,C,H,W] or [N,C]. A batch may be a stack of
 // `views` equal parts (views divides N); each part has statistics of its own. statistics: [views,
 // 2, C] f64: mean and biased variance of every view. weight, bias, running_mean, running_var: [C]
-// in the type of x.
+// in the type of x; f32 where x is of lower precision. L2 normalisation takes no such x.
 #pragma once
 
 #include "engine/context.h"

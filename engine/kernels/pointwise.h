@@ -9,7 +9,12 @@ namespace engine {
 void fill(CpuContext&, Tensor& x, double value);  // f32, f64, i64
 void fill(CudaContext&, Tensor& x, double value);
 
-// The same elements in the type (f32, f64) and layout of y.
+// The same bytes: x and y agree in shape, type (any) and layout, not in where they lie. Between the
+// host and a CUDA device it returns when they have arrived.
+void copy(CpuContext&, const Tensor& x, Tensor& y);
+void copy(CudaContext&, const Tensor& x, Tensor& y);
+
+// The same elements in the type (f32, f64; on CUDA also bf16, f16) and layout of y.
 void convert(CpuContext&, const Tensor& x, Tensor& y);
 void convert(CudaContext&, const Tensor& x, Tensor& y);
 

@@ -18,7 +18,9 @@ Conv2d::Conv2d(const Conv2dSettings& s, Init& init) : options_(s.options) {
   if (s.bias) bias_ = add_parameter("bias", init.uniform({s.out}, bound));
 }
 
-Var Conv2d::forward(const Var& x) const { return conv2d(x, weight_, bias_, options_); }
+Var Conv2d::forward(const Var& x) const {
+  return conv2d(x, cast(weight_, x.value().dtype()), bias_, options_);
+}
 
 BatchNorm2d::BatchNorm2d(int64_t channels, Init& init, double weight)
     : weight_(add_parameter("weight", init.constant({channels}, weight))),

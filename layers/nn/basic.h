@@ -23,6 +23,7 @@ struct Conv2dSettings {
 class Conv2d : public Module {
  public:
   Conv2d(const Conv2dSettings& settings, Init& init);
+  // In the type of x: in mixed precision the weight is rounded to it.
   Var forward(const Var& x) const;
 
  private:

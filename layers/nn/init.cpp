@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/tensor_ops.h"
 
 namespace layers {
@@ -11,7 +12,8 @@ template <class Draw>
 engine::Tensor drawn(const engine::Shape& shape, const Init& init, Draw draw) {
   std::vector<double> values(static_cast<size_t>(shape.elements()));
   for (double& value : values) value = draw();
-  engine::Tensor tensor(shape, init.dtype, init.device);
+  engine::Tensor tensor(shape, init.dtype, init.device,
+                        engine::parameter_layout(init.device, shape));
   engine::copy_into(engine::from_values(shape, values), tensor);
   return tensor;
 }

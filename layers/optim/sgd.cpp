@@ -8,12 +8,19 @@ Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
     : settings_(settings) {
   for (const NamedVar& p : parameters) {
     if (!p.var.needs_grad()) continue;
-    const Tensor& value = p.var.value();
-    entries_.push_back({p.var, engine::zeros(value.shape(), value.dtype(), value.device())});
+    entries_.push_back({p.var, engine::zeros_like(p.var.value())});
   }
 }
 
-void Sgd::step(double learning_rate) {
+std::vector<Tensor> Sgd::gradients() const {
+  std::vector<Tensor> all;
+  for (const Entry& entry : entries_) {
+    if (entry.parameter.grad().defined()) all.push_back(entry.parameter.grad());
+  }
+  return all;
+}
+
+void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_scale) {
   std::vector<engine::ParameterUpdate> updates;
   for (const auto& [parameter, momentum] : entries_) {
     if (!parameter.grad().defined()) continue;
@@ -27,7 +34,9 @@ void Sgd::step(double learning_rate) {
                 .momentum = settings_.momentum,
                 .weight_decay = settings_.weight_decay,
                 .trust = settings_.lars ? settings_.trust : 0.0,
-                .eps = settings_.eps});
+                .eps = settings_.eps,
+                .skip = skip,
+                .gradient_scale = gradient_scale});
   });
   for (Entry& entry : entries_) entry.parameter.clear_grad();
 }

@@ -24,8 +24,12 @@ class Sgd {
   // Trains those of `parameters` that need a gradient.
   Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings);
 
-  // One update of every parameter that has a gradient; clears the gradients.
-  void step(double learning_rate);
+  // One update of every parameter that has a gradient; clears the gradients. skip, gradient_scale:
+  // see engine::SgdOptions.
+  void step(double learning_rate, const Tensor& skip = {}, const Tensor& gradient_scale = {});
+
+  // The gradients that have arrived.
+  std::vector<Tensor> gradients() const;
 
  private:
   struct Entry {

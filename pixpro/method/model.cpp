@@ -35,8 +35,11 @@ std::vector<Tensor> values_of(const layers::Module& module) {
   return values;
 }
 
-// [N,C,H,W] -> [N,C] of length 1.
-Var instance_vector(const Var& x) { return l2_normalize(global_average_pool(x)); }
+// [N,C,H,W] -> [N,C] of length 1, in f32 where x is of lower precision.
+Var instance_vector(const Var& x) {
+  const Var exact = cast(x, engine::at_least_f32(x.value().dtype()));
+  return l2_normalize(global_average_pool(exact));
+}
 
 }  // namespace
 

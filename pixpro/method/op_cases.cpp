@@ -1,6 +1,5 @@
 #include "pixpro/method/op_cases.h"
 
-#include <memory>
 #include <sstream>
 
 #include "engine/tensor_ops.h"
@@ -13,8 +12,16 @@ namespace {
 using autograd::OpCase;
 using Inputs = std::vector<Var>;
 
-Init random_numbers(uint32_t stream) {
-  return {engine::Random(stream), engine::DType::f64, engine::kCpu};
+Init random_numbers(uint32_t stream, engine::DType dtype = engine::DType::f64,
+                    engine::Device device = engine::kCpu) {
+  return {engine::Random(stream), dtype, device};
+}
+
+// Where the case's inputs are.
+PixelPairs beside(const Inputs& inputs, PixelPairs pairs) {
+  pairs.boxes_q = to_device(pairs.boxes_q, inputs.front().value().device());
+  pairs.boxes_k = to_device(pairs.boxes_k, inputs.front().value().device());
+  return pairs;
 }
 
 // Overlapping boxes of 3 pairs of views; the last pair shares nothing.
@@ -35,15 +42,15 @@ void add_loss_cases(std::vector<OpCase>& cases) {
   const Tensor similarity = random.uniform({3, 6, 6}, 1.0);
   cases.push_back({"pixpro_loss", {similarity}, [pairs](const Inputs& in) {
                      Tensor images;
-                     return pixpro_loss(in[0], pairs, images);
+                     return pixpro_loss(in[0], beside(in, pairs), images);
                    }});
   cases.push_back({"pixcontrast_loss", {similarity}, [pairs](const Inputs& in) {
                      Tensor images;
-                     return pixcontrast_loss(in[0], pairs, 0.3, images);
+                     return pixcontrast_loss(in[0], beside(in, pairs), 0.3, images);
                    }});
   const Tensor fixed = random.uniform({3, 5}, 1.0);
   cases.push_back({"mean_dot", {random.uniform({3, 5}, 1.0)}, [fixed](const Inputs& in) {
-                     return mean_dot(in[0], fixed);
+                     return mean_dot(in[0], autograd::beside(in, fixed));
                    }});
 }
 
@@ -51,10 +58,12 @@ void add_propagation_case(std::vector<OpCase>& cases, const PropagationOptions& 
   std::ostringstream name;
   name << "propagation p " << options.power << " clamp " << options.clamp << " layers "
        << options.transform_layers;
-  Init random = random_numbers(32);
-  const auto module = std::make_shared<Propagation>(4, options, random);
-  cases.push_back({name.str(), {random.uniform({2, 4, 2, 3}, 1.0)}, [module](const Inputs& in) {
-                     return module->forward(in[0], {.training = true, .views = 2});
+  Init random = random_numbers(33);
+  cases.push_back({name.str(), {random.uniform({2, 4, 2, 3}, 1.0)}, [options](const Inputs& in) {
+                     const Tensor& x = in[0].value();
+                     Init init = random_numbers(32, x.dtype(), x.device());
+                     Propagation module(4, options, init);
+                     return module.forward(in[0], {.training = true, .views = 2});
                    }});
 }
 

@@ -60,6 +60,8 @@ void MetricsFile::write(const StepRecord& record) {
       {"images_per_second", record.images_per_second},
       {"wait_fraction", record.wait_fraction},
       {"broken_images", record.broken_images},
+      {"skipped_steps", record.skipped_steps},
+      {"loss_scale", r.loss_scale},
   };
   const std::string text = line.dump() + "\n";
   const bool written = std::fputs(text.c_str(), file_.get()) >= 0 && std::fflush(file_.get()) == 0;

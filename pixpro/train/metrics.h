@@ -19,6 +19,7 @@ struct StepRecord {
   double images_per_second = 0.0;
   double wait_fraction = 0.0;  // of the step's time spent waiting for images
   int64_t broken_images = 0;   // unreadable images met so far
+  int64_t skipped_steps = 0;   // steps so far that changed nothing, their gradients not finite
 };
 
 // Appends records to a file as JSON, each complete on disk's side of the process at once.

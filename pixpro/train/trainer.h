@@ -1,6 +1,10 @@
 // Trainer: a model, its optimiser and schedules, and the training step they make together.
 #pragma once
 
+#include <array>
+
+#include "engine/kernels/multi_tensor.h"
+#include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"
 #include "pixpro/method/model.h"
@@ -14,9 +18,14 @@ struct TrainerOptions {
   double branch_momentum = 0.99;
   int64_t accumulate = 1;  // micro-batches a step
   uint64_t seed = 0;
+  // In which activations are stored and convolutions computed. bf16, f16: mixed precision on CUDA;
+  // parameters, statistics, normalisation, loss and optimiser are f32 then.
   engine::DType precision = engine::DType::f32;
   engine::Device device = engine::kCpu;
 };
+
+// Views as a network made with these options takes them: on its device, in its type and layout.
+Tensor network_input(const Tensor& views, const TrainerOptions& options);
 
 // Signs of a collapse, which the loss alone does not show: a network that maps everything to one
 // vector also reaches the lowest loss.
@@ -34,30 +43,58 @@ struct StepResult {
   double learning_rate = 0.0;
   double momentum = 0.0;  // of the momentum branch
   CollapseMeasures collapse{};
+  bool skipped = false;     // gradients were not finite: the weights were left as they were
+  double loss_scale = 1.0;  // what the loss was multiplied with on its way back (f16)
 };
 
 class Trainer {
  public:
   explicit Trainer(const TrainerOptions& options);
 
-  // One optimiser step. views: [2N,3,H,W], view 1 of all images, then view 2; boxes: [2N,4] in any
-  // float type. N must divide into `accumulate` equal parts. A loss that is not a finite number
-  // throws and leaves the weights of the online branch as they were.
+  // One optimiser step: start_step and finish_step.
   StepResult step(const Tensor& views, const Tensor& boxes);
 
-  // The two halves of step: fill the gradients (of a step already counted), then use them.
+  // Starts an optimiser step; a CUDA device goes on computing when it returns. views: [2N,3,H,W],
+  // view 1 of all images, then view 2; boxes: [2N,4] in any float type. N must divide into
+  // `accumulate` equal parts. At most two steps may be started and not finished.
+  void start_step(const Tensor& views, const Tensor& boxes);
+  // The numbers of the oldest step that was started and not finished; waits for them. A step with a
+  // loss or gradient that is not a finite number has left the weights as they were; throws then,
+  // except with f16, which only says so, as its loss scale is still being found.
+  StepResult finish_step();
+
+  // The two halves of a step: fill the gradients (of a step already counted; with f16 they are
+  // loss_scale times too large), then use them.
   StepResult compute_gradients(const Tensor& views, const Tensor& boxes);
   void apply_gradients();
 
   Model& model() { return model_; }
-  int64_t steps_done() const { return steps_done_; }
+  const Model& model() const { return model_; }
+  int64_t steps_done() const { return steps_done_; }  // started ones are counted
 
  private:
+  // A step whose numbers are on their way.
+  struct Pending {
+    engine::Readback numbers;
+    StepResult result{};  // what is known beforehand
+    int64_t pixels = 0;   // of a feature map
+  };
+
+  void queue_gradients(const Tensor& views, const Tensor& boxes);
+  Tensor loss_gradient(const Tensor& loss) const;
+
   TrainerOptions options_;
   Init init_;
   Model model_;
   layers::Sgd optimizer_;
   int64_t steps_done_ = 0;
+
+  engine::Upload upload_;
+  std::array<Pending, 2> pending_;
+  int64_t started_ = 0, finished_ = 0;  // steps
+  // All f32, on the device. Of the last step: 1 where its loss or gradients were not finite.
+  Tensor not_finite_;
+  Tensor loss_scale_;  // [2], see engine::update_loss_scale; undefined where the loss is not scaled
 };
 
 }  // namespace pixpro

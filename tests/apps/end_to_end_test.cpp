@@ -218,6 +218,29 @@ TEST_F(Pretrain, TrainsEveryVariantOfTheMethod) {
   }
 }
 
+TEST_F(Pretrain, TrainsOnCudaAsOnTheCpu) {
+  if (!engine::kHasCuda) GTEST_SKIP() << "this build has no CUDA";
+  ASSERT_EQ(train(dir_.path() / "cpu", {}, 1).status, 0);
+  const std::vector<nlohmann::json> expected = read_metrics(dir_.path() / "cpu" / "metrics.jsonl");
+  const std::vector<std::pair<std::string, double>> precisions = {
+      {"f32", 1e-3}, {"bf16", 0.1}, {"fp16", 0.02}};
+  for (const auto& [precision, tolerance] : precisions) {
+    const fs::path out = dir_.path() / precision;
+    const CommandResult result = train(out, {"--device", "cuda", "--precision", precision}, 1);
+    ASSERT_EQ(result.status, 0) << precision << ": " << result.err;
+    EXPECT_EQ(result.err, "");
+    const std::vector<nlohmann::json> found = read_metrics(out / "metrics.jsonl");
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t step = 0; step < found.size(); ++step) {
+      EXPECT_NEAR(found[step]["loss"], expected[step]["loss"], tolerance) << precision << step;
+    }
+    EXPECT_EQ(found.back()["loss_scale"], precision == "fp16" ? 65536.0 : 1.0);
+    const TensorFile weights = engine::read_tensor_file(out / "weights.safetensors");
+    EXPECT_EQ(find_tensor(weights, "encoder.conv1.weight").dtype(), engine::DType::f32);
+    EXPECT_EQ(find_tensor(weights, "encoder.conv1.weight").shape(), (engine::Shape{64, 3, 7, 7}));
+  }
+}
+
 TEST(Replay, WritesWhatTheTrainerComputes) {
   const TempDir dir;
   pixpro::Trainer trainer(

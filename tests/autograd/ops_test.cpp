@@ -5,10 +5,9 @@
 
 #include "autograd/grad_check.h"
 #include "engine/tensor_ops.h"
+#include "tests/support/op_case_name.h"
 
 namespace autograd {
-
-void PrintTo(const OpCase& op, std::ostream* out) { *out << op.name; }
 
 namespace {
 
@@ -20,13 +19,8 @@ TEST_P(OpGradient, AgreesWithCentralDifferences) {
   EXPECT_LT(result.error, kGradCheckTolerance) << result.worst;
 }
 
-std::string test_name(const testing::TestParamInfo<OpCase>& info) {
-  std::string name;
-  for (const char c : info.param.name) name += std::isalnum(c) != 0 ? c : '_';
-  return name + "_" + std::to_string(info.index);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, OpGradient, testing::ValuesIn(op_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(All, OpGradient, testing::ValuesIn(op_cases()),
+                         test_support::op_case_name);
 
 TEST(GradCheck, FindsAWrongGradient) {
   const OpCase wrong{

@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "engine/tensor_ops.h"
+#include "tests/support/conv_cases.h"
 #include "tests/support/conv_policy.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
@@ -12,39 +13,14 @@
 namespace engine {
 namespace {
 
+using test_support::conv_cases;
+using test_support::ConvCase;
 using test_support::distance;
 using test_support::hashed_tensor;
 
-struct Case {
-  Shape x, w;
-  Conv2dOptions options;
-};
-
-const std::vector<Case> kCases = {
-    {{2, 3, 17, 14}, {16, 3, 7, 7}, {.stride = 2, .padding = 3}},
-    {{3, 16, 9, 7}, {32, 16, 3, 3}, {.padding = 1}},
-    {{1, 16, 9, 10}, {16, 16, 3, 3}, {.stride = 2, .padding = 1}},
-    {{2, 32, 6, 6}, {48, 32, 1, 1}, {}},
-    {{2, 32, 7, 5}, {16, 32, 1, 1}, {.stride = 2}},
-    {{2, 5, 8, 6}, {7, 5, 3, 3}, {.padding = 1}},
-    {{1, 16, 11, 11}, {16, 16, 3, 3}, {.padding = 2, .dilation = 2}},
-    {{2, 6, 9, 8}, {4, 3, 3, 3}, {.stride = 3, .padding = 2, .groups = 2}},
-    {{2, 32, 7, 7}, {32, 8, 3, 3}, {.padding = 1, .groups = 4}},
-    {{2, 16, 6, 7}, {16, 1, 3, 3}, {.padding = 1, .groups = 16}},
-    {{1, 16, 1, 1}, {32, 16, 1, 1}, {}},
-    {{2, 48, 13, 15}, {80, 48, 3, 3}, {.padding = 1}},  // several blocks of the plain product
-    {{3, 24, 7, 9}, {24, 1, 5, 3}, {.stride = 2, .padding = 2, .groups = 24}},
-    // The library has only reference loops for these in the engine's layouts.
-    {{3, 32, 6, 5}, {10, 32, 1, 1}, {}},
-    {{1, 24, 6, 8}, {32, 24, 3, 3}, {.padding = 1}},
-    {{2, 32, 12, 11}, {32, 32, 3, 3}, {.stride = 2, .padding = 2, .dilation = 2}},
-    {{1, 32, 9, 6}, {16, 32, 1, 1}, {.stride = 2, .padding = 3}},
-    {{2, 128, 5, 6}, {128, 4, 3, 3}, {.padding = 1, .groups = 32}},
-};
-
 // Calls f(index in x, index in w, index in y) for every product the formula has.
 template <class F>
-void for_products(const Case& c, F&& f) {
+void for_products(const ConvCase& c, F&& f) {
   const Shape y = conv2d_output_shape(c.x, c.w, c.options);
   const auto& o = c.options;
   const int64_t per_group = c.w[0] / o.groups;
@@ -76,7 +52,7 @@ struct Expected {
   Tensor y, dx, dw, db;   // what must come out
 };
 
-Expected expected(const Case& c) {
+Expected expected(const ConvCase& c) {
   const Shape out = conv2d_output_shape(c.x, c.w, c.options);
   Expected e{.x = hashed_tensor("x", c.x),
              .w = hashed_tensor("w", c.w),
@@ -103,7 +79,7 @@ Expected expected(const Case& c) {
 }
 
 // All three directions in one type, with activations as the network has them or plain.
-void expect_equal(const Case& c, const Expected& e, DType dtype, bool plain, double tolerance) {
+void expect_equal(const ConvCase& c, const Expected& e, DType dtype, bool plain, double tolerance) {
   CpuContext& ctx = cpu_context();
   const auto activation = [&](const Tensor& t) {
     const Layout layout = plain ? Layout::plain : activation_layout(kCpu, dtype, t.shape()[1]);
@@ -124,7 +100,7 @@ void expect_equal(const Case& c, const Expected& e, DType dtype, bool plain, dou
 }
 
 TEST(Conv2d, EqualsTheFormula) {
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : conv_cases()) {
     const Expected e = expected(c);
     for (const bool plain : {false, true}) {
       expect_equal(c, e, DType::f64, plain, 1e-14);
@@ -137,7 +113,7 @@ TEST(Conv2d, EqualsTheFormula) {
 
 // Own kernels where they can, the library for the rest.
 TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : conv_cases()) {
     const Expected e = expected(c);
     for (const ConvPolicy policy :
          {ConvPolicy::automatic, ConvPolicy::direct, ConvPolicy::winograd, ConvPolicy::library}) {
@@ -152,7 +128,7 @@ TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
 
 TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : conv_cases()) {
     std::vector<std::vector<double>> runs;
     for (const int count : {1, 2, 3}) {
       omp_set_num_threads(count);

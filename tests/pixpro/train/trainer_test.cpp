@@ -9,49 +9,24 @@
 #include "engine/tensor_ops.h"
 #include "pixpro/train/weights.h"
 #include "tests/support/golden.h"
-#include "tests/support/hashed.h"
+#include "tests/support/training.h"
 
 namespace pixpro {
 namespace {
 
 using engine::DType;
+using test_support::all_weights;
+using test_support::Batch;
 using test_support::distance;
-
-TrainerOptions small_options() {
-  TrainerOptions options;
-  options.model = {.arch = "resnet18", .hidden_channels = 32, .out_channels = 16};
-  options.schedule = {.base = 0.1, .total_steps = 10};
-  return options;
-}
-
-struct Batch {
-  Tensor views, boxes;
-};
-
-Batch batch_of(int64_t images, int64_t size, const std::string& name = "views") {
-  Tensor boxes({2 * images, 4}, DType::f64);
-  for (int64_t i = 0; i < boxes.elements(); ++i) {
-    boxes.data<double>()[i] = i % 4 < 2 ? 0.05 * static_cast<double>(i % 3) : 0.8;
-  }
-  return {test_support::hashed_tensor(name, {2 * images, 3, size, size}, 1.7, 0.0, 0, DType::f32),
-          boxes};
-}
-
-std::vector<double> all_weights(Trainer& trainer) {
-  std::vector<double> all;
-  for (const layers::NamedTensor& t : state_of(trainer.model())) {
-    const std::vector<double> values = engine::to_values(t.tensor);
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  return all;
-}
+using test_support::small_training;
+using test_support::training_batch;
 
 TEST(Trainer, SameSeedSameBits) {
   std::vector<std::vector<double>> runs;
   for (int run = 0; run < 2; ++run) {
-    Trainer trainer(small_options());
+    Trainer trainer(small_training());
     for (int step = 0; step < 2; ++step) {
-      const Batch batch = batch_of(2, 64, "views" + std::to_string(step));
+      const Batch batch = training_batch(2, 64, "views" + std::to_string(step));
       trainer.step(batch.views, batch.boxes);
     }
     runs.push_back(all_weights(trainer));
@@ -61,9 +36,9 @@ TEST(Trainer, SameSeedSameBits) {
 
 TEST(Trainer, MicroBatchesAverageTheGradientsOfTheirParts) {
   // Two micro-batches of two images: the mean of the gradients that each of them has alone.
-  TrainerOptions options = small_options();
+  TrainerOptions options = small_training();
   options.precision = DType::f64;
-  const Batch batch = batch_of(4, 64);
+  const Batch batch = training_batch(4, 64);
   options.accumulate = 2;
   Trainer whole(options);
   const StepResult result = whole.compute_gradients(batch.views, batch.boxes);
@@ -88,16 +63,16 @@ TEST(Trainer, MicroBatchesAverageTheGradientsOfTheirParts) {
 }
 
 TEST(Trainer, RefusesABatchThatDoesNotSplit) {
-  TrainerOptions options = small_options();
+  TrainerOptions options = small_training();
   options.accumulate = 3;
   Trainer trainer(options);
-  const Batch batch = batch_of(4, 64);
+  const Batch batch = training_batch(4, 64);
   EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
 }
 
 TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
-  Trainer trainer(small_options());
-  Batch batch = batch_of(2, 64);
+  Trainer trainer(small_training());
+  Batch batch = training_batch(2, 64);
   batch.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   const Tensor weight = trainer.model().parameters()[0].var.value();
   const std::vector<double> before = engine::to_values(weight);
@@ -106,8 +81,8 @@ TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
 }
 
 TEST(Trainer, MemoryStaysLevelFromStepToStep) {
-  Trainer trainer(small_options());
-  const Batch batch = batch_of(2, 64);
+  Trainer trainer(small_training());
+  const Batch batch = training_batch(2, 64);
   const auto stats = [] { return engine::allocator_of(engine::kCpu).stats(); };
   trainer.step(batch.views, batch.boxes);
   trainer.step(batch.views, batch.boxes);
@@ -120,8 +95,8 @@ TEST(Trainer, MemoryStaysLevelFromStepToStep) {
 }
 
 TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
-  TrainerOptions options = small_options();
-  const Batch batch = batch_of(2, 96);
+  TrainerOptions options = small_training();
+  const Batch batch = training_batch(2, 96);
   Trainer healthy(options);
   const CollapseMeasures fresh = healthy.compute_gradients(batch.views, batch.boxes).collapse;
   EXPECT_GT(fresh.feature_std, 0.01);
@@ -146,11 +121,11 @@ TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
 }
 
 TEST(Trainer, LearnsOneBatchByHeart) {
-  TrainerOptions options = small_options();
+  TrainerOptions options = small_training();
   options.optimizer = {.lars = false, .weight_decay = 0.0};
   options.schedule = {.base = 0.05, .total_steps = 30};
   Trainer trainer(options);
-  const Batch batch = batch_of(4, 64);
+  const Batch batch = training_batch(4, 64);
   const double first = trainer.step(batch.views, batch.boxes).loss;
   double last = first;
   for (int step = 1; step < 30; ++step) last = trainer.step(batch.views, batch.boxes).loss;
@@ -158,8 +133,8 @@ TEST(Trainer, LearnsOneBatchByHeart) {
 }
 
 TEST(Weights, ReturnToAnotherModel) {
-  Trainer source(small_options());
-  TrainerOptions other = small_options();
+  Trainer source(small_training());
+  TrainerOptions other = small_training();
   other.seed = 5;
   other.precision = DType::f64;
   Trainer target(other);
@@ -169,7 +144,7 @@ TEST(Weights, ReturnToAnotherModel) {
 }
 
 TEST(Weights, NameWhatIsMissingMisshapenOrNoNumber) {
-  Trainer trainer(small_options());
+  Trainer trainer(small_training());
   engine::TensorFile file = weights_of(trainer.model());
   const auto message = [&] {
     try {
@@ -192,7 +167,7 @@ TEST(Weights, NameWhatIsMissingMisshapenOrNoNumber) {
 }
 
 TEST(Weights, BuffersMayBeMissingAndOthersMayBeMore) {
-  Trainer trainer(small_options());
+  Trainer trainer(small_training());
   engine::TensorFile file = weights_of(trainer.model());
   file.tensors.erase("encoder.bn1.running_mean");
   file.tensors["fc.weight"] = engine::zeros({2});

@@ -1,0 +1,53 @@
+#include "engine/cuda/context.h"
+
+#include <map>
+
+#include "engine/cuda/device.h"
+
+namespace engine {
+namespace {
+
+constexpr int64_t kCublasWorkspaceBytes = int64_t{32} << 20;  // as NVIDIA advises for Hopper
+
+}  // namespace
+
+CudaContext::CudaContext(int index) : index_(index) {
+  use_cuda_device(index);
+  stream_ = compute_stream(index);
+  check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index));
+}
+
+CudaContext::~CudaContext() {
+  if (cublas_ != nullptr) cublasDestroy(cublas_);
+}
+
+cublasHandle_t CudaContext::cublas() {
+  if (cublas_ != nullptr) return cublas_;
+  cublasHandle_t handle = nullptr;
+  check(cublasCreate(&handle));
+  // Kept only when all of it has been set.
+  std::unique_ptr<cublasContext, cublasStatus_t (*)(cublasHandle_t)> fresh(handle, cublasDestroy);
+  check(cublasSetStream(handle, stream_));
+  // Sums of low-precision products are kept in f32 to the end.
+  check(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+  cublas_workspace_ = Tensor({kCublasWorkspaceBytes}, DType::u8, device());
+  check(cublasSetWorkspace(handle, cublas_workspace_.raw(), kCublasWorkspaceBytes));
+  return cublas_ = fresh.release();
+}
+
+void set_cuda(int index, const CudaSettings& settings) {
+  CudaContext& ctx = cuda_context(index);
+  ctx.math = settings.tf32 ? MathMode::tf32 : MathMode::f32;
+  ctx.deterministic = settings.deterministic;
+  ctx.benchmark = settings.benchmark;
+}
+
+CudaContext& cuda_context(int index) {
+  thread_local std::map<int, std::unique_ptr<CudaContext>> contexts;
+  std::unique_ptr<CudaContext>& context = contexts[index];
+  if (context == nullptr) context.reset(new CudaContext(index));
+  use_cuda_device(index);
+  return *context;
+}
+
+}  // namespace engine

@@ -1,0 +1,28 @@
+// A place in the work of a stream.
+#pragma once
+
+#include "engine/cuda/check.h"
+
+namespace engine {
+
+class Event {
+ public:
+  explicit Event(unsigned flags = cudaEventDisableTiming) {
+    check(cudaEventCreateWithFlags(&event_, flags));
+  }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  cudaEvent_t get() const { return event_; }
+  void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream)); }
+  // The host waits for the place that was recorded last; not at all where none was.
+  void wait() { check(cudaEventSynchronize(event_)); }
+  // What is queued on the stream from now on waits for it.
+  void hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0)); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+}  // namespace engine

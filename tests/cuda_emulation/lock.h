@@ -1,0 +1,43 @@
+// The emulation's one lock. Its holder may take it again, and may give it up in the middle of its
+// work to wait for other threads or processes.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace cuda_emulation {
+
+class Lock {
+ public:
+  void lock();
+  void unlock();
+
+  // However often the caller holds it, others can have it until take_back().
+  int give_up();
+  void take_back(int depth);
+
+  // Gives it up until another thread has held it.
+  void wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::thread::id owner_;  // nobody's by default
+  int depth_ = 0;
+};
+
+// Gives the lock up for the length of a scope.
+class LockGivenUp {
+ public:
+  explicit LockGivenUp(Lock& lock) : lock_(lock), depth_(lock.give_up()) {}
+  ~LockGivenUp() { lock_.take_back(depth_); }
+  LockGivenUp(const LockGivenUp&) = delete;
+  LockGivenUp& operator=(const LockGivenUp&) = delete;
+
+ private:
+  Lock& lock_;
+  int depth_;
+};
+
+}  // namespace cuda_emulation

@@ -1,0 +1,110 @@
+#include "sanitizers.h"
+
+#include <sys/mman.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef CUDA_EMULATION_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+
+// Of the same library, declared in no header.
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
+#endif
+
+namespace cuda_emulation {
+
+#ifdef __SANITIZE_ADDRESS__
+
+void forbid_access(void* begin, size_t bytes) { ASAN_POISON_MEMORY_REGION(begin, bytes); }
+void allow_access(void* begin, size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(begin, bytes); }
+
+void leave_stack(Stack* from, const Stack& to) {
+  __sanitizer_start_switch_fiber(&from->fake, to.bottom, to.bytes);
+}
+void arrive_on_stack(const Stack& at, Stack* from) {
+  __sanitizer_finish_switch_fiber(at.fake, from ? &from->bottom : nullptr,
+                                  from ? &from->bytes : nullptr);
+}
+
+#else
+
+void forbid_access(void*, size_t) {}
+void allow_access(void*, size_t) {}
+void leave_stack(Stack*, const Stack&) {}
+void arrive_on_stack(const Stack&, Stack*) {}
+
+#endif
+
+#ifdef CUDA_EMULATION_THREAD_SANITIZER
+
+void release_order(const void* tag) { __tsan_release(const_cast<void*>(tag)); }
+void acquire_order(const void* tag) { __tsan_acquire(const_cast<void*>(tag)); }
+
+ActingThread::ActingThread(const char* name) : thread_(__tsan_create_fiber(0)) {
+  __tsan_set_fiber_name(thread_, name);
+}
+ActingThread::~ActingThread() { __tsan_destroy_fiber(thread_); }
+
+void* ActingThread::enter() {
+  void* before = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(thread_, __tsan_switch_to_fiber_no_sync);
+  return before;
+}
+void ActingThread::enter_again(void* before) {
+  __tsan_switch_to_fiber(before, __tsan_switch_to_fiber_no_sync);
+}
+
+namespace {
+
+void look_away() {
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+void look_again() {
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
+}  // namespace
+
+void* ActingThread::enter_unseen() {
+  void* before = enter();
+  look_away();
+  return before;
+}
+void ActingThread::enter_again_from_unseen(void* before) {
+  look_again();
+  enter_again(before);
+}
+
+Seen::Seen() { look_again(); }
+Seen::~Seen() { look_away(); }
+
+void renew_pages(void* begin, size_t bytes) {
+  mmap(begin, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+#else
+
+void release_order(const void*) {}
+void acquire_order(const void*) {}
+ActingThread::ActingThread(const char*) {}
+ActingThread::~ActingThread() = default;
+void* ActingThread::enter() { return nullptr; }
+void ActingThread::enter_again(void*) {}
+void* ActingThread::enter_unseen() { return nullptr; }
+void ActingThread::enter_again_from_unseen(void*) {}
+Seen::Seen() = default;
+Seen::~Seen() = default;
+void renew_pages(void*, size_t) {}
+
+#endif
+
+}  // namespace cuda_emulation

@@ -1,0 +1,140 @@
+// Streams: whatever was not waited for has not happened yet.
+#include <cmath>
+
+#include "kernels.h"
+#include "support.h"
+
+namespace cuda_emulation {
+namespace {
+
+using StreamTest = EmulationTest;
+
+// Pinned memory for the length of a test.
+class PinnedFloats {
+ public:
+  explicit PinnedFloats(size_t count) {
+    EXPECT_EQ(cudaHostAlloc(reinterpret_cast<void**>(&data_), count * sizeof(float),
+                            cudaHostAllocDefault),
+              cudaSuccess);
+  }
+  ~PinnedFloats() { cudaFreeHost(data_); }
+  PinnedFloats(const PinnedFloats&) = delete;
+  PinnedFloats& operator=(const PinnedFloats&) = delete;
+  float* data() const { return data_; }
+
+ private:
+  float* data_ = nullptr;
+};
+
+class Event {
+ public:
+  Event() { EXPECT_EQ(cudaEventCreateWithFlags(&event_, cudaEventDefault), cudaSuccess); }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  operator cudaEvent_t() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+TEST_F(StreamTest, ACopyToPinnedMemoryThatNobodyWaitsForHasNotHappened) {
+  SKIP_RACE();
+  const Stream stream;
+  const DeviceFloats x(counted(64));
+  const PinnedFloats host(64);
+  ASSERT_EQ(cudaMemcpyAsync(host.data(), x.data(), 256, cudaMemcpyDeviceToHost, stream),
+            cudaSuccess);
+  EXPECT_TRUE(std::isnan(host.data()[5]));
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  EXPECT_EQ(host.data()[5], 5.0f);
+}
+
+TEST_F(StreamTest, ACopyFromPinnedMemoryReadsItWhenTheStreamComesBy) {
+  SKIP_RACE();
+  const Stream stream;
+  const DeviceFloats x(1);
+  const PinnedFloats host(1);
+  host.data()[0] = 1.0f;
+  ASSERT_EQ(cudaMemcpyAsync(x.data(), host.data(), 4, cudaMemcpyHostToDevice, stream), cudaSuccess);
+  host.data()[0] = 2.0f;  // too early
+  EXPECT_EQ(x.values()[0], 2.0f);
+}
+
+TEST_F(StreamTest, ACopyFromOrdinaryMemoryReadsItAtOnce) {
+  const Stream stream;
+  const DeviceFloats x(1);
+  float host = 1.0f;
+  ASSERT_EQ(cudaMemcpyAsync(x.data(), &host, 4, cudaMemcpyHostToDevice, stream), cudaSuccess);
+  host = 2.0f;
+  EXPECT_EQ(x.values()[0], 1.0f);
+}
+
+// Counts on one stream, doubles on another; returns what the second has made of element 3.
+float doubled_on_another_stream(bool with_event) {
+  const Stream first, second;
+  const Event event;
+  const DeviceFloats x(64), y(64);
+  EXPECT_EQ(launch_count(first, 1, x.data()), cudaSuccess);
+  EXPECT_EQ(cudaEventRecord(event, first), cudaSuccess);
+  if (with_event) cudaStreamWaitEvent(second, event, 0);
+  EXPECT_EQ(launch_double(second, 1, x.data(), y.data()), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(second), cudaSuccess);
+  return y.values()[3];
+}
+
+TEST_F(StreamTest, AMissingEventShowsInTheResult) {
+  SKIP_RACE();
+  EXPECT_EQ(doubled_on_another_stream(true), 6.0f);
+  EXPECT_TRUE(std::isnan(doubled_on_another_stream(false)));
+}
+
+TEST_F(StreamTest, EagerStreamsRunWorkAtOnce) {
+  SKIP_RACE();
+  options().eager_streams = true;
+  EXPECT_EQ(doubled_on_another_stream(false), 6.0f);
+}
+
+TEST_F(StreamTest, EventsHoldWhereTheyWereRecordedLast) {
+  SKIP_RACE();
+  const Stream first, second;
+  const Event event;
+  const DeviceFloats x(64), y(64);
+  ASSERT_EQ(cudaStreamWaitEvent(second, event, 0), cudaSuccess);  // never recorded: no wait
+  ASSERT_EQ(cudaEventRecord(event, first), cudaSuccess);
+  ASSERT_EQ(launch_count(first, 1, x.data()), cudaSuccess);  // after the record
+  ASSERT_EQ(cudaStreamWaitEvent(second, event, 0), cudaSuccess);
+  ASSERT_EQ(launch_double(second, 1, x.data(), y.data()), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(second), cudaSuccess);
+  EXPECT_TRUE(std::isnan(y.values()[3]));
+}
+
+TEST_F(StreamTest, EventsTellTheTime) {
+  const Stream stream;
+  const Event begin, end;
+  const DeviceFloats x(64);
+  ASSERT_EQ(cudaEventRecord(begin, stream), cudaSuccess);
+  ASSERT_EQ(launch_count(stream, 1, x.data()), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(end, stream), cudaSuccess);
+  float milliseconds = -1.0f;
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, begin, end), cudaErrorNotReady);
+  EXPECT_EQ(cudaEventSynchronize(end), cudaSuccess);
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, begin, end), cudaSuccess);
+  EXPECT_GE(milliseconds, 0.0f);
+}
+
+TEST_F(StreamTest, HandlesThatAreNoMore) {
+  cudaStream_t stream = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaErrorInvalidResourceHandle);
+}
+
+TEST_F(StreamTest, AKernelTooLargeForADevice) {
+  const DeviceFloats x(64);
+  EXPECT_EQ(launch_count(nullptr, 0, x.data()), cudaErrorInvalidConfiguration);
+}
+
+}  // namespace
+}  // namespace cuda_emulation

@@ -1,0 +1,173 @@
+// What the kernels promise beside the ops' results (tests/autograd/cuda_ops_test.cpp).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/kernels/multi_tensor.h"
+#include "engine/kernels/norm.h"
+#include "engine/kernels/pointwise.h"
+#include "engine/kernels/pool.h"
+#include "engine/tensor_ops.h"
+#include "tests/support/cuda.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using test_support::distance;
+using test_support::hashed_tensor;
+using test_support::kCuda;
+
+Tensor on_cuda(const Tensor& t) { return to_device(to_dtype(t, DType::f32), kCuda); }
+
+TEST(CudaTensor, KeepsItsElementsOnEveryWay) {
+  SKIP_WITHOUT_CUDA();
+  const Tensor x = hashed_tensor("x", {3, 5, 7, 2});
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor there = to_device(to_dtype(x, dtype), kCuda);
+    const Tensor turned = to_layout(there, Layout::nhwc);
+    EXPECT_EQ(to_values(turned), to_values(to_dtype(x, dtype)));
+    EXPECT_EQ(to_values(clone(turned)), to_values(turned));
+    EXPECT_EQ(to_values(to_dtype(turned, DType::f64)), to_values(turned));
+    Tensor back({3, 5, 7, 2}, DType::f64);
+    copy_into(turned, back);
+    EXPECT_EQ(to_values(back), to_values(turned));
+  }
+  EXPECT_EQ(to_values(full({300}, 7.0, DType::i64, kCuda)), std::vector<double>(300, 7.0));
+  const Tensor rows = concatenate_rows({on_cuda(x).rows(1, 2), on_cuda(x).rows(0, 1)});
+  EXPECT_EQ(to_values(rows.rows(2, 1)), to_values(on_cuda(x).rows(0, 1)));
+}
+
+TEST(CudaTensor, MayBeEmpty) {
+  SKIP_WITHOUT_CUDA();
+  const Tensor none = zeros({0, 3}, DType::f32, kCuda);
+  EXPECT_TRUE(to_values(none).empty());
+}
+
+TEST(CudaPointwise, KeepsNotANumberAndWorksInPlace) {
+  SKIP_WITHOUT_CUDA();
+  Tensor x = on_cuda(from_values<double>({3}, {-1.0, std::nan(""), 2.0}));
+  on_device(kCuda, [&](auto& ctx) {
+    relu_forward(ctx, x, x);
+    add(ctx, x, x, x);
+  });
+  const std::vector<double> values = to_values(x);
+  EXPECT_EQ(values[0], 0.0);
+  EXPECT_TRUE(std::isnan(values[1]));
+  EXPECT_EQ(values[2], 4.0);
+}
+
+TEST(CudaMaxPool, ANotANumberWinsAndTheFirstOfEqualsTakesTheGradient) {
+  SKIP_WITHOUT_CUDA();
+  const double nan = std::nan("");
+  const Tensor x = on_cuda(from_values<double>({1, 1, 2, 4}, {3, 3, 1, nan, 3, 3, 5, 2}));
+  Tensor y({1, 1, 1, 2}, DType::f32, kCuda), winner({1, 1, 1, 2}, DType::u8, kCuda);
+  on_device(kCuda, [&](auto& ctx) { max_pool2d_forward(ctx, x, {}, y, winner); });
+  EXPECT_EQ(to_values(y)[0], 3.0);
+  EXPECT_TRUE(std::isnan(to_values(y)[1]));
+  EXPECT_EQ(to_values(winner), (std::vector<double>{0.0, 1.0}));
+}
+
+TEST(CudaBatchNorm, AVarianceBesideALargeMeanKeepsItsDigits) {
+  SKIP_WITHOUT_CUDA();
+  const Tensor x = to_dtype(hashed_tensor("x", {2, 40, 32, 32}, 1.0, 1e4), DType::f32);
+  Tensor expected({2, 2, 40}, DType::f64), found({2, 2, 40}, DType::f64, kCuda);
+  batch_norm_statistics(cpu_context(), x, expected);
+  on_device(kCuda, [&](auto& ctx) {
+    batch_norm_statistics(ctx, to_layout(to_device(x, kCuda), Layout::nhwc), found);
+  });
+  EXPECT_LE(distance(found, expected), 1e-12);
+  const std::vector<double> a = to_values(expected), b = to_values(found);
+  for (size_t c = 40; c < 80; ++c) EXPECT_NEAR(b[c] / a[c], 1.0, 1e-9);
+}
+
+TEST(CudaBatchNorm, RunningEstimatesMoveAsOnTheCpu) {
+  SKIP_WITHOUT_CUDA();
+  const Tensor statistics = hashed_tensor("statistics", {3, 2, 50}, 0.5, 1.0);
+  Tensor mean = zeros({50}), var = full({50}, 1.0);
+  Tensor device_mean = to_device(mean, kCuda), device_var = to_device(var, kCuda);
+  const RunningUpdate update{.momentum = 0.1, .count = 5};
+  batch_norm_update_running(cpu_context(), statistics, update, mean, var);
+  on_device(kCuda, [&](auto& ctx) {
+    batch_norm_update_running(ctx, to_device(statistics, kCuda), update, device_mean, device_var);
+  });
+  EXPECT_LE(distance(device_mean, mean), 1e-7);
+  EXPECT_LE(distance(device_var, var), 1e-7);
+}
+
+TEST(CudaL2Normalize, AVectorOfLengthZeroIsDividedByTheLeastLength) {
+  SKIP_WITHOUT_CUDA();
+  const Tensor x = zeros({1, 4}, DType::f32, kCuda), dy = full({1, 4}, 3.0, DType::f32, kCuda);
+  Tensor y = empty_like(x), dx = empty_like(x), norms({1, 1}, DType::f32, kCuda);
+  on_device(kCuda, [&](auto& ctx) {
+    l2_normalize_forward(ctx, x, y, norms);
+    l2_normalize_backward(ctx, dy, y, norms, dx);
+  });
+  EXPECT_EQ(test_support::norm(y), 0.0);
+  for (const double gradient : to_values(dx)) EXPECT_NEAR(gradient, 3e12, 1e6);
+}
+
+// Sizes that need several chunks a tensor, and more tensors than one launch takes.
+std::vector<Shape> parameter_shapes() {
+  std::vector<Shape> shapes = {{40000}, {1}, {3, 16384}, {16385}};
+  for (int64_t i = 0; i < 100; ++i) shapes.push_back({1 + i % 7, 5});
+  return shapes;
+}
+
+std::vector<ParameterUpdate> updates(Device device) {
+  std::vector<ParameterUpdate> all;
+  for (const Shape& shape : parameter_shapes()) {
+    const std::string name = std::to_string(all.size());
+    const auto tensor = [&](const char* what) {
+      return to_device(to_dtype(hashed_tensor(what + name, shape), DType::f32), device);
+    };
+    all.push_back({tensor("p"), tensor("g"), tensor("m"), shape.rank() > 1});
+  }
+  return all;
+}
+
+TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
+  SKIP_WITHOUT_CUDA();
+  for (const double trust : {0.0, 0.001}) {
+    const SgdOptions options{.learning_rate = 0.5, .weight_decay = 1e-2, .trust = trust};
+    std::vector<ParameterUpdate> expected = updates(kCpu), found = updates(kCuda);
+    found[5].gradient = zeros_like(found[5].gradient);  // a norm of 0: no ratio
+    expected[5].gradient = zeros_like(expected[5].gradient);
+    sgd_update(cpu_context(), expected, options);
+    on_device(kCuda, [&](auto& ctx) { sgd_update(ctx, found, options); });
+    for (size_t i = 0; i < found.size(); ++i) {
+      EXPECT_LE(distance(found[i].parameter, expected[i].parameter), 1e-6) << i << ' ' << trust;
+      EXPECT_LE(distance(found[i].momentum, expected[i].momentum), 1e-6) << i << ' ' << trust;
+    }
+  }
+}
+
+TEST(CudaMultiTensor, EmaMixesTargetAndSource) {
+  SKIP_WITHOUT_CUDA();
+  const auto mixed = [](Device device) {
+    std::vector<Tensor> target, source;
+    for (const ParameterUpdate& u : updates(device)) {
+      target.push_back(u.parameter), source.push_back(u.gradient);
+    }
+    on_device(device, [&](auto& ctx) { ema_update(ctx, target, source, 0.97); });
+    return target;
+  };
+  const std::vector<Tensor> expected = mixed(kCpu), found = mixed(kCuda);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_LE(distance(found[i], expected[i]), 1e-6) << i;
+}
+
+TEST(CudaKernels, RefuseWhatDoesNotFit) {
+  SKIP_WITHOUT_CUDA();
+  Tensor a = zeros({2, 3}, DType::f32, kCuda), b = zeros({3, 2}, DType::f32, kCuda);
+  on_device(kCuda, [&](auto& ctx) {
+    EXPECT_THROW(add(ctx, a, b, a), Error);
+    EXPECT_THROW(convert(ctx, a, b), Error);
+    Tensor exact = zeros({2, 3}, DType::f64, kCuda);
+    EXPECT_THROW(relu_forward(ctx, exact, exact), Error);  // float64 is for the CPU
+  });
+}
+
+}  // namespace
+}  // namespace engine

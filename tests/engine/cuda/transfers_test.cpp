@@ -1,0 +1,50 @@
+// Batches on their way up and numbers on their way down.
+#include "engine/transfers.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/kernels/pointwise.h"
+#include "engine/tensor_ops.h"
+#include "tests/support/cuda.h"
+
+namespace engine {
+namespace {
+
+using test_support::kCuda;
+
+TEST(Transfers, BringWhatWasThereWhenTheyWereAsked) {
+  SKIP_WITHOUT_CUDA();
+  Upload upload(kCuda);
+  Readback first(kCuda), second(kCuda);
+  Tensor x({1000}), boxes({3}, DType::f64);
+  for (int64_t step = 0; step < 6; ++step) {
+    // Also with a batch of another size in between.
+    if (step == 3) x = Tensor({500});
+    if (step == 4) x = Tensor({1000});
+    const auto value = static_cast<double>(step);
+    copy_into(full(x.shape(), value), x);
+    copy_into(full({3}, value + 0.5, DType::f64), boxes);
+    const std::vector<Tensor> there = upload.send({x, boxes});
+    copy_into(zeros(x.shape()), x);  // the host goes on
+    Tensor sum = empty_like(there[0]);
+    on_device(kCuda, [&](auto& ctx) { add(ctx, there[0], there[0], sum); });
+    Readback& readback = step % 2 == 0 ? first : second;
+    readback.start({sum, there[1]});
+    on_device(kCuda, [&](auto& ctx) { fill(ctx, sum, -1.0); });
+    const std::vector<Tensor> back = readback.finish();
+    EXPECT_EQ(to_values(back[0]),
+              std::vector<double>(static_cast<size_t>(x.elements()), 2.0 * value));
+    EXPECT_EQ(to_values(back[1]), std::vector<double>(3, value + 0.5));
+  }
+}
+
+TEST(Transfers, OnTheCpuHandOnWhatTheyGet) {
+  const Tensor x = full({3}, 1.0);
+  EXPECT_EQ(Upload(kCpu).send({x})[0].buffer(), x.buffer());
+  Readback readback(kCpu);
+  readback.start({x});
+  EXPECT_EQ(readback.finish()[0].buffer(), x.buffer());
+}
+
+}  // namespace
+}  // namespace engine

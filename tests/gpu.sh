@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# On a machine with an NVIDIA GPU: builds the CUDA backend, runs its tests on the device, then under
+# compute-sanitizer, times training steps in every precision, and prints a table to paste into an
+# issue. PyTorch's step stands beside ours where python3 has PyTorch and torchvision for the GPU.
+#   bash tests/gpu.sh [IMAGES a step, 128 by default]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source apps/packages.sh
+images=${1:-128}
+
+command -v nvidia-smi >/dev/null || { echo "gpu.sh needs an NVIDIA GPU; there is no nvidia-smi" >&2; exit 1; }
+PATH=$PATH:/usr/local/cuda/bin
+command -v nvcc >/dev/null || { echo "gpu.sh needs the CUDA toolkit; there is no nvcc" >&2; exit 1; }
+install_missing "${build_packages[@]}" "${test_packages[@]}"
+
+cmake --preset gpu
+cmake --build --preset gpu
+ctest --preset gpu
+
+# The allocator hands every request on to the driver, so that the checker sees each tensor's bounds.
+if command -v compute-sanitizer >/dev/null; then
+  for tool in memcheck racecheck initcheck synccheck; do
+    for layer in engine autograd pixpro; do
+      PIXPRO_CUDA_CACHE=off compute-sanitizer --tool "$tool" --error-exitcode 1 \
+        "build/gpu/tests/test_$layer" --gtest_filter='*Cuda*'
+    done
+  done
+else
+  echo "compute-sanitizer is not installed: memory was not checked" >&2
+fi
+
+images_per_second() { sed -n 's|^step .*: \([0-9.]*\) and .*|\1|p'; }
+ours() {
+  build/gpu/pixpro bench step --device cuda --precision "$1" --arch resnet50 --image-size 224 \
+    --batch-size "$images" --steps 30 --cudnn-benchmark | tee /dev/stderr | images_per_second
+}
+theirs() { python3 tests/gpu_step.py "$1" "$images" 2>/dev/null || echo "-"; }
+
+table=$(
+  for precision in f32 tf32 bf16 fp16; do
+    printf '| %s | %s | %s |\n' "$precision" "$(ours "$precision")" "$(theirs "$precision")"
+  done
+)
+nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader
+echo "ResNet-50, 224 pixels, $images images of two views a step, images/s:"
+printf '| precision | pixpro | PyTorch |\n| --- | --- | --- |\n%s\n' "$table"

@@ -1,0 +1,24 @@
+// A small network and batches for tests of training steps.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pixpro/train/trainer.h"
+
+namespace test_support {
+
+// A ResNet-18 with narrow heads.
+pixpro::TrainerOptions small_training(engine::DType precision = engine::DType::f32,
+                                      engine::Device device = engine::kCpu);
+
+struct Batch {
+  engine::Tensor views, boxes;
+};
+// Views of `size` x `size` pixels that `name` determines, with overlapping boxes.
+Batch training_batch(int64_t images, int64_t size, const std::string& name = "views");
+
+// Every parameter and buffer, one behind the other.
+std::vector<double> all_weights(const pixpro::Trainer& trainer);
+
+}  // namespace test_support
