@@ -46,13 +46,22 @@ Image decode_image(std::span<const uint8_t> bytes) {
   engine::fail("the content is neither JPEG nor PNG");
 }
 
-Image read_image(const std::filesystem::path& path) {
+std::vector<uint8_t> read_file(const std::filesystem::path& path) {
   try {
-    return decode_image(read_bytes(path));
+    return read_bytes(path);
   } catch (const engine::Error& error) {
     engine::fail(path.string(), ": ", error.what());
   } catch (const std::filesystem::filesystem_error& error) {
     engine::fail(path.string(), ": ", error.code().message());
+  }
+}
+
+Image read_image(const std::filesystem::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  try {
+    return decode_image(bytes);
+  } catch (const engine::Error& error) {
+    engine::fail(path.string(), ": ", error.what());
   }
 }
 

@@ -9,6 +9,15 @@
 
 namespace pixpro {
 
+struct Size {
+  int width = 0, height = 0;  // pixels
+};
+
+struct Box {
+  int left = 0, top = 0, width = 0, height = 0;  // pixels
+  bool operator==(const Box&) const = default;
+};
+
 struct Image {
   Image() = default;
   Image(int width_pixels, int height_pixels)
@@ -30,7 +39,10 @@ struct Image {
 // (refused before memory is taken).
 Image decode_image(std::span<const uint8_t> bytes);
 
-// The same from a file. Errors name the path.
+// The content of a file of at most 2^30 bytes. Errors name the path.
+std::vector<uint8_t> read_file(const std::filesystem::path& path);
+
+// The picture in a file. Errors name the path.
 Image read_image(const std::filesystem::path& path);
 
 // Writes a PNG so that the name never holds half a file: written under a temporary name in the same

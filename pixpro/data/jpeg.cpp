@@ -1,8 +1,12 @@
-#include <turbojpeg.h>
-
+// JPEG through libjpeg-turbo's own interface, which can leave out rows and columns that nobody asks
+// for.
+#include <algorithm>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdio>
 #include <cstring>
-#include <memory>
-#include <type_traits>
+// jpeglib.h needs the C headers above.
+#include <jpeglib.h>
 
 #include "engine/error.h"
 #include "pixpro/data/codec.h"
@@ -10,13 +14,8 @@
 namespace pixpro {
 namespace {
 
-struct DestroyHandle {
-  void operator()(void* handle) const { tjDestroy(handle); }
-};
-using Handle = std::unique_ptr<std::remove_pointer_t<tjhandle>, DestroyHandle>;
-
 // 500 scans at most: a tiny progressive file cannot keep a worker busy for minutes.
-constexpr int kFlags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
+constexpr int kMaxScans = 500;
 
 // Whether the end marker is there, found by walking from marker to marker. A file cut short would
 // still decode, its lower part an even gray or its details missing.
@@ -39,27 +38,126 @@ bool is_complete(std::span<const uint8_t> bytes) {
   return false;
 }
 
-// Other damage earns a warning and leaves a picture, as with Pillow.
-void decompress(tjhandle handle, std::span<const uint8_t> bytes, uint8_t* pixels, int width,
-                int height, TJPF format) {
-  const int status =
-      tjDecompress2(handle, bytes.data(), bytes.size(), pixels, width, 0, height, format, kFlags);
-  engine::require(status == 0 || tjGetErrorCode(handle) == TJERR_WARNING,
-                  "JPEG: ", tjGetErrorStr2(handle));
-}
-
 // Photo editors store CMYK inverted, so that 255 is no ink: then red = cyan * black / 255.
-void cmyk_to_rgb(std::span<const uint8_t> cmyk, Image& image) {
-  for (int64_t p = 0; p < image.pixels(); ++p) {
-    const uint32_t black = cmyk[static_cast<size_t>(4 * p + 3)];
-    for (int64_t c = 0; c < 3; ++c) {
-      const uint32_t ink = 255u - cmyk[static_cast<size_t>(4 * p + c)];
+void cmyk_to_rgb(const uint8_t* cmyk, int pixels, uint8_t* rgb) {
+  for (int p = 0; p < pixels; ++p, cmyk += 4) {
+    const uint32_t black = cmyk[3];
+    for (int c = 0; c < 3; ++c) {
+      const uint32_t ink = 255u - cmyk[c];
       const uint32_t product = ink * black + 128;
       const uint32_t darker = ((product >> 8) + product) >> 8;  // ink * black / 255, rounded
-      image.rgb[static_cast<size_t>(3 * p + c)] = static_cast<uint8_t>(black - darker);
+      *rgb++ = static_cast<uint8_t>(black - darker);
     }
   }
 }
+
+// libjpeg reports trouble by a call that must not return. It jumps back to where the library was
+// entered, past the library's own frames only, and the error is thrown there.
+struct Trouble {
+  jpeg_error_mgr manager;  // first: libjpeg knows this part only
+  std::jmp_buf entry;
+  char message[JMSG_LENGTH_MAX];
+};
+
+void jump_back(j_common_ptr info) {
+  auto* trouble = reinterpret_cast<Trouble*>(info->err);
+  trouble->manager.format_message(info, trouble->message);
+  std::longjmp(trouble->entry, 1);
+}
+
+// Other damage earns a warning and leaves a picture, as with Pillow.
+void ignore_warning(j_common_ptr, int) {}
+
+void limit_scans(j_common_ptr info) {
+  const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
+  if (decompress->input_scan_number <= kMaxScans) return;
+  auto* trouble = reinterpret_cast<Trouble*>(info->err);
+  std::snprintf(trouble->message, sizeof trouble->message, "more than %d scans", kMaxScans);
+  std::longjmp(trouble->entry, 1);
+}
+
+struct Decompressor {
+  ~Decompressor() { jpeg_destroy_decompress(&info); }
+  jpeg_decompress_struct info{};
+};
+
+class JpegDecoder : public Decoder {
+ public:
+  explicit JpegDecoder(std::span<const uint8_t> bytes) {
+    info_.err = jpeg_std_error(&trouble_.manager);
+    trouble_.manager.error_exit = jump_back;
+    trouble_.manager.emit_message = ignore_warning;
+    progress_.progress_monitor = limit_scans;
+    guard([&] {
+      jpeg_create_decompress(&info_);
+      info_.progress = &progress_;
+      jpeg_mem_src(&info_, bytes.data(), bytes.size());
+      jpeg_read_header(&info_, TRUE);
+    });
+    require_decodable_size(info_.image_width, info_.image_height);
+    engine::require(is_complete(bytes), "JPEG: the file is cut short");
+  }
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+
+  Size size() const override {
+    return {static_cast<int>(info_.image_width), static_cast<int>(info_.image_height)};
+  }
+
+  Image decode(const Box& region) override {
+    require_region(region, size());
+    const bool cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
+    info_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    Image out(region.width, region.height);
+    std::vector<uint8_t> line(size_t{cmyk ? 4u : 3u} * info_.image_width);
+    guard([&] {
+      const int skipped = start(region);
+      uint8_t* row = line.data();
+      for (int y = 0; y < region.height; ++y) {
+        jpeg_read_scanlines(&info_, &row, 1);
+        if (cmyk) {
+          cmyk_to_rgb(row + 4 * skipped, region.width, out.row(y));
+        } else {
+          std::memcpy(out.row(y), row + 3 * skipped, size_t{3} * static_cast<size_t>(region.width));
+        }
+      }
+    });
+    return out;
+  }
+
+ private:
+  // Runs a call into the library. Objects made inside must own nothing: an error jumps over them.
+  template <class Call>
+  void guard(const Call& call) {
+    if (setjmp(trouble_.entry) != 0) engine::fail("JPEG: ", trouble_.message);
+    call();
+  }
+
+  // Leaves the decoder in front of the region's first row and returns how many pixels of a row lie
+  // before the region. At the edges of what is decoded, chroma is not upsampled from both sides: a
+  // margin keeps those pixels out of the region.
+  int start(const Box& region) {
+    constexpr int kMargin = 32;  // pixels, as many as a block of the coarsest chroma covers
+    jpeg_start_decompress(&info_);
+    // A progressive file may end before its details: then edges are smoothed across blocks.
+    if (info_.progressive_mode) {
+      if (region.top > 0) jpeg_skip_scanlines(&info_, static_cast<JDIMENSION>(region.top));
+      return region.left;
+    }
+    const int width = size().width;
+    const int end = std::min(region.left + region.width + kMargin, width);
+    auto left = static_cast<JDIMENSION>(std::max(region.left - kMargin, 0));
+    JDIMENSION columns = static_cast<JDIMENSION>(end) - left;
+    if (columns < info_.image_width) jpeg_crop_scanline(&info_, &left, &columns);
+    if (region.top > 0) jpeg_skip_scanlines(&info_, static_cast<JDIMENSION>(region.top));
+    return region.left - static_cast<int>(left);
+  }
+
+  Trouble trouble_{};
+  jpeg_progress_mgr progress_{};
+  Decompressor decompressor_;  // destroyed before what it points to
+  jpeg_decompress_struct& info_ = decompressor_.info;
+};
 
 }  // namespace
 
@@ -67,24 +165,14 @@ bool is_jpeg(std::span<const uint8_t> bytes) {
   return bytes.size() >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
 }
 
+std::unique_ptr<Decoder> open_jpeg(std::span<const uint8_t> bytes) {
+  return std::make_unique<JpegDecoder>(bytes);
+}
+
 Image decode_jpeg(std::span<const uint8_t> bytes) {
-  const Handle handle(tjInitDecompress());
-  engine::require(handle != nullptr, "JPEG: cannot start the decoder: ", tjGetErrorStr2(nullptr));
-  int width = 0, height = 0, subsampling = 0, colors = 0;
-  const int status = tjDecompressHeader3(handle.get(), bytes.data(), bytes.size(), &width, &height,
-                                         &subsampling, &colors);
-  engine::require(status == 0, "JPEG: ", tjGetErrorStr2(handle.get()));
-  require_decodable_size(width, height);
-  engine::require(is_complete(bytes), "JPEG: the file is cut short");
-  Image image(width, height);
-  if (colors == TJCS_CMYK || colors == TJCS_YCCK) {
-    std::vector<uint8_t> cmyk(static_cast<size_t>(4 * image.pixels()));
-    decompress(handle.get(), bytes, cmyk.data(), width, height, TJPF_CMYK);
-    cmyk_to_rgb(cmyk, image);
-  } else {
-    decompress(handle.get(), bytes, image.rgb.data(), width, height, TJPF_RGB);
-  }
-  return image;
+  JpegDecoder decoder(bytes);
+  const Size size = decoder.size();
+  return decoder.decode({0, 0, size.width, size.height});
 }
 
 }  // namespace pixpro

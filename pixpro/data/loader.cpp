@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "pixpro/data/normalize.h"
+#include "pixpro/data/image.h"
 
 namespace pixpro {
 namespace {
@@ -113,46 +113,47 @@ void Loader::open_batch() {
 void Loader::fill(const Job& job) {
   const auto files = static_cast<int64_t>(files_.size());
   const int64_t wanted = job.batch->samples[static_cast<size_t>(job.position)];
-  std::optional<Image> image;
-  std::string reason;
-  int64_t sample = wanted;
-  for (int64_t skipped = 0; skipped < files && !image; ++skipped) {
-    sample = (wanted + skipped) % files;
-    image = try_read(sample, reason);
-  }
-  engine::require(image.has_value(), "none of the ", files,
-                  " images can be read; one of them: ", reason);
-  const int size = options_.image_size;
-  for (int v = 0; v < 2; ++v) {
-    engine::Random random = view_stream(options_.seed, job.batch->batch.epoch, sample, v);
-    const ViewParameters view =
-        draw_view(random, options_.recipe[static_cast<size_t>(v)], image->width, image->height);
+  PairSlots slots;
+  for (int64_t v = 0; v < 2; ++v) {
     const int64_t row = v * options_.plan.batch_size + job.position;
-    normalize(apply_view(*image, view, size), job.batch->views + row * 3 * size * size);
-    const std::array<float, 4> corners = view_coordinates(view, image->width, image->height);
-    std::copy(corners.begin(), corners.end(), job.batch->coords + row * 4);
+    const int64_t size = options_.image_size;
+    slots.views[static_cast<size_t>(v)] = job.batch->views + row * 3 * size * size;
+    slots.coords[static_cast<size_t>(v)] = job.batch->coords + row * 4;
   }
+  std::string reason;
+  for (int64_t skipped = 0; skipped < files; ++skipped) {
+    const int64_t sample = (wanted + skipped) % files;
+    if (try_views(sample, job.batch->batch.epoch, slots, reason)) return;
+  }
+  engine::fail("none of the ", files, " images can be read; one of them: ", reason);
 }
 
-// Nothing where the picture is broken; the reason is kept from the first time.
-std::optional<Image> Loader::try_read(int64_t sample, std::string& reason) {
+// False where the picture is broken; the reason is kept from the first time.
+bool Loader::try_views(int64_t sample, int64_t epoch, const PairSlots& slots, std::string& reason) {
   const auto index = static_cast<size_t>(sample);
   {
     const std::lock_guard lock(mutex_);
-    if (known_broken_[index]) return std::nullopt;
+    if (known_broken_[index]) return false;
   }
+  const std::filesystem::path& path = files_[index];
   try {
-    Image image = read_image(files_[index]);
-    engine::require(image.width >= 2 && image.height >= 2, files_[index].string(), ": ",
-                    image.width, " x ", image.height, " pixels, at least 2 x 2 are needed");
-    return image;
+    const std::vector<uint8_t> bytes = read_file(path);
+    try {
+      make_views(bytes, options_.recipe, options_.image_size,
+                 {view_stream(options_.seed, epoch, sample, 0),
+                  view_stream(options_.seed, epoch, sample, 1)},
+                 slots);
+      return true;
+    } catch (const engine::Error& error) {
+      engine::fail(path.string(), ": ", error.what());
+    }
   } catch (const engine::Error& error) {
     reason = error.what();
   }
   const std::lock_guard lock(mutex_);
-  if (!known_broken_[index]) new_broken_.push_back({files_[index], reason});
+  if (!known_broken_[index]) new_broken_.push_back({path, reason});
   known_broken_[index] = true;
-  return std::nullopt;
+  return false;
 }
 
 }  // namespace pixpro

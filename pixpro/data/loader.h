@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "pixpro/data/augment.h"
+#include "pixpro/data/recipes.h"
 #include "pixpro/data/sampler.h"
+#include "pixpro/data/views.h"
 
 namespace pixpro {
 
@@ -38,7 +39,7 @@ struct BrokenImage {
 
 struct LoaderOptions {
   BatchPlan plan;
-  std::array<ViewRecipe, 2> recipe = byol_recipe(0.08);
+  PairRecipe recipe = recipe_named("BYOL", 0.08);
   int image_size = 224;  // pixels a side of a view
   uint64_t seed = 0;
   int workers = 4;
@@ -83,7 +84,7 @@ class Loader {
   std::optional<Job> take_job(const std::stop_token& stop);
   void open_batch();
   void fill(const Job& job);
-  std::optional<Image> try_read(int64_t sample, std::string& reason);
+  bool try_views(int64_t sample, int64_t epoch, const PairSlots& slots, std::string& reason);
 
   const std::vector<std::filesystem::path> files_;
   const LoaderOptions options_;

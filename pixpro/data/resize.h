@@ -2,25 +2,26 @@
 // output pixel is a weighted mean of all input pixels under a triangle of the right width).
 #pragma once
 
-#include "pixpro/data/image.h"
+#include "pixpro/data/planes.h"
 
 namespace pixpro {
 
-struct Box {
-  int left = 0, top = 0, width = 0, height = 0;  // pixels
-  bool operator==(const Box&) const = default;
-};
+// The box of the picture, resized to width x height and then, where `flip`, mirrored left to right.
+// Pixels outside the box have no influence. Throws Error where the box is empty or leaves the
+// picture.
+Planes resized_crop(const Image& image, const Box& box, int width, int height, bool flip = false);
 
-// The box of the picture, resized to width x height. Pixels outside the box have no influence.
-// Throws Error where the box is empty or leaves the picture.
-Image resized_crop(const Image& image, const Box& box, int width, int height);
+// The size of a picture of width x height whose shorter side becomes `shorter` while the longer one
+// keeps the proportion, rounded down.
+Size size_with_shorter_side(Size size, int shorter);
+Image resize_shorter(const Image& image, int shorter);
 
-// The shorter side becomes `size`, the longer one keeps the proportion, rounded down.
-Image resize_shorter(const Image& image, int size);
+// Where the size x size pixels in the middle lie. The box leaves a picture that has a shorter side.
+Box central_box(Size picture, int size);
 
-// The size x size pixels in the middle. Throws Error where a side is shorter than that.
+// The size x size pixels in the middle; black where they lie outside the picture.
 Image center_crop(const Image& image, int size);
 
-void flip_horizontally(Image& image);
+void flip_horizontally(Planes& image);
 
 }  // namespace pixpro
