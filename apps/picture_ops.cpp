@@ -68,7 +68,7 @@ class Parameters {
 
   const json& operation_;
   const std::string where_;
-  std::set<std::string> taken_ = {"op"};
+  std::set<std::string> taken_ = {"op", "file", "source"};  // the last two: notes of a recorded case
 };
 
 void apply_resized_crop(pixpro::Image& image, Parameters& parameters) {

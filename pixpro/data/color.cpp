@@ -30,6 +30,14 @@ int share_to_byte(float share) {
   return rounded - static_cast<int>(256.0f * share - static_cast<float>(rounded) < share);
 }
 
+// x / 6 correctly rounded for the hues there are: a product, corrected by what it leaves of x.
+float sixth(float x) {
+  constexpr float kSixth = 1.0f / 6.0f;
+  const float quotient = x * kSixth;
+  const float rest = (x - 4.0f * quotient) - 2.0f * quotient;  // exact
+  return quotient + rest * kSixth;
+}
+
 // The hue of a colour that is not gray, in 255ths of the circle. With one channel strongest and one
 // weakest, it is a function of which they are and of the middle one.
 int hue_of(int r, int g, int b, int most, int least) {
@@ -39,27 +47,19 @@ int hue_of(int r, int g, int b, int most, int least) {
   const int after_strongest = r == most ? g : g == most ? b : r;
   const float corner = r == most ? 0.0f : g == most ? 2.0f : 4.0f;  // sixths of the circle
   const float sign = after_strongest == least ? 1.0f : -1.0f;
-  const float turn = ((corner - sign) + sign * ratio) / 6.0f;
+  const float turn = sixth((corner - sign) + sign * ratio);
   return share_to_byte(turn < 0.0f ? 1.0f + turn : turn);
-}
-
-// n / 255 rounded down, 0 <= n < 65535.
-int divide_by_255(int n) { return (n + 1 + (n >> 8)) >> 8; }
-
-// The same for 0 <= n < 255 * 65279.
-int divide_more_by_255(int n) {
-  const int quotient = n >> 8, rest = n & 255;
-  return quotient + divide_by_255(quotient + rest);
 }
 
 // One channel of a colour of the hue, most * (1 - saturation * distance), where distance is how far
 // the hue is from where the channel is strongest: 0 up to 1/6 of the circle, 1 from 1/3 on.
 // `offset` turns the circle so that the channel is strongest at its middle.
-int channel_of(int hue, int offset, int most, int most_saturation) {
+int channel_of(int hue, int offset, int most, float most_saturation) {
   const int turned = 6 * hue + offset;
   const int place = turned >= 1530 ? turned - 1530 : turned;
   const int distance = std::min(std::max(std::min(place, 1020 - place), 0), 255);
-  return most - divide_by_255(divide_more_by_255(most_saturation * distance + 32512));
+  return most - static_cast<int>(
+                    most_saturation * static_cast<float>(distance) * (1.0f / 65025.0f) + 0.5f);
 }
 
 }  // namespace
@@ -107,7 +107,8 @@ void adjust_hue(Planes& image, double shift) {
     const int hue = (hue_of(r, g, b, most, least) + steps) & 255;
     const int saturation =
         static_cast<int>(static_cast<float>(255 * range) / static_cast<float>(std::max(most, 1)));
-    const int product = most * saturation;  // 0 for grays, whose hue has no meaning
+    // 0 for grays, whose hue has no meaning.
+    const float product = static_cast<float>(most * saturation);
     red[p] = static_cast<uint8_t>(channel_of(hue, 5 * 255, most, product));
     green[p] = static_cast<uint8_t>(channel_of(hue, 3 * 255, most, product));
     blue[p] = static_cast<uint8_t>(channel_of(hue, 1 * 255, most, product));

@@ -38,7 +38,7 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
   const CommandResult help = pixpro({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"pretrain", "replay", "trace", "gradcheck"}) {
+  for (const char* command : {"pretrain", "replay", "trace", "gradcheck", "augment"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   }
   const CommandResult pretrain = pixpro({"pretrain", "--help"});
@@ -48,6 +48,7 @@ TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
                            "--image-size",
                            "--batch-size",
                            "--epochs",
+                           "--aug",
                            "--crop",
                            "--optimizer",
                            "--base-lr",
