@@ -4,9 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/context.h"
 #include "engine/error.h"
-#include "engine/profile.h"
 #include "pixpro/data/rand_augment.h"
 #include "pixpro/data/resize.h"
 
@@ -102,25 +100,14 @@ ViewParameters draw_view(engine::Random& random, const ViewRecipe& recipe, Size 
   return view;
 }
 
-Planes apply_view(const Image& part, const Box& region, const ViewParameters& view, int size) {
-  Planes out;
-  {
-    const engine::Timer timer(engine::cpu_context(), "resize", 3.0 * size * size);
-    if (view.shorter_side > 0) {
-      out = resized_crop(resize_shorter(part, view.shorter_side), view.crop, size, size, view.flip);
-    } else {
-      Box crop = view.crop;
-      crop.left -= region.left;
-      crop.top -= region.top;
-      out = resized_crop(part, crop, size, size, view.flip);
-    }
-  }
+Planes apply_view(const Image& picture, const ViewParameters& view, int size) {
+  const auto cropped = [&](const Image& whole) {
+    return resized_crop(whole, view.crop, size, size, view.flip);
+  };
+  Planes out = view.shorter_side > 0 ? cropped(resize_shorter(picture, view.shorter_side))
+                                     : cropped(picture);
   for (const Step& step : view.steps) apply(out, step);
   return out;
-}
-
-Planes apply_view(const Image& picture, const ViewParameters& view, int size) {
-  return apply_view(picture, {0, 0, picture.width, picture.height}, view, size);
 }
 
 std::array<float, 4> view_coordinates(const ViewParameters& view, Size picture) {

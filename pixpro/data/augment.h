@@ -24,9 +24,7 @@ struct ViewParameters {
 // it has no coordinates.
 ViewParameters draw_view(engine::Random& random, const ViewRecipe& recipe, Size picture, int size);
 
-// The view's pixels. `region` is where in the whole picture `part` was cut out; it must hold
-// everything that the view is made of.
-Planes apply_view(const Image& part, const Box& region, const ViewParameters& view, int size);
+// The view's pixels.
 Planes apply_view(const Image& picture, const ViewParameters& view, int size);
 
 // x0, y0, x1, y1 of the view's first and last pixel centre in the picture, whose own lie at 0

@@ -15,14 +15,10 @@ class DecodedImage : public Decoder {
 
   Size size() const override { return {image_.width, image_.height}; }
 
-  Image decode(const Box& region) override {
+  void decode(const Box& region, const Sink& sink) override {
     require_region(region, size());
-    if (region == Box{0, 0, image_.width, image_.height}) return std::move(image_);
-    Image out(region.width, region.height);
-    for (int y = 0; y < region.height; ++y) {
-      std::copy_n(image_.row(region.top + y) + 3 * region.left, 3 * region.width, out.row(y));
-    }
-    return out;
+    sink({image_.row(region.top) + 3 * region.left, int64_t{3} * image_.width, region.top,
+          region.height});
   }
 
  private:
@@ -30,6 +26,18 @@ class DecodedImage : public Decoder {
 };
 
 }  // namespace
+
+Image Decoder::decode(const Box& region) {
+  require_region(region, size());
+  Image out(region.width, region.height);
+  decode(region, [&](const RowBlock& block) {
+    for (int i = 0; i < block.rows; ++i) {
+      std::copy_n(block.pixels + i * block.stride, 3 * region.width,
+                  out.row(block.top - region.top + i));
+    }
+  });
+  return out;
+}
 
 std::unique_ptr<Decoder> open_image(std::span<const uint8_t> bytes) {
   if (is_jpeg(bytes)) return open_jpeg(bytes);

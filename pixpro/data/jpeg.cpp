@@ -8,11 +8,16 @@
 // jpeglib.h needs the C headers above.
 #include <jpeglib.h>
 
+#include "engine/context.h"
 #include "engine/error.h"
+#include "engine/profile.h"
 #include "pixpro/data/codec.h"
 
 namespace pixpro {
 namespace {
+
+// Rows handed out at a time: few enough to stay in the cache.
+constexpr int kBlockRows = 16;
 
 // 500 scans at most: a tiny progressive file cannot keep a worker busy for minutes.
 constexpr int kMaxScans = 500;
@@ -38,12 +43,14 @@ bool is_complete(std::span<const uint8_t> bytes) {
   return false;
 }
 
-// Photo editors store CMYK inverted, so that 255 is no ink: then red = cyan * black / 255.
+// Photo editors store CMYK inverted, so that 255 is no ink: then red = cyan * black / 255. The
+// result may overwrite its source.
 void cmyk_to_rgb(const uint8_t* cmyk, int pixels, uint8_t* rgb) {
   for (int p = 0; p < pixels; ++p, cmyk += 4) {
+    const uint8_t inks[3] = {cmyk[0], cmyk[1], cmyk[2]};
     const uint32_t black = cmyk[3];
     for (int c = 0; c < 3; ++c) {
-      const uint32_t ink = 255u - cmyk[c];
+      const uint32_t ink = 255u - inks[c];
       const uint32_t product = ink * black + 128;
       const uint32_t darker = ((product >> 8) + product) >> 8;  // ink * black / 255, rounded
       *rgb++ = static_cast<uint8_t>(black - darker);
@@ -104,25 +111,29 @@ class JpegDecoder : public Decoder {
     return {static_cast<int>(info_.image_width), static_cast<int>(info_.image_height)};
   }
 
-  Image decode(const Box& region) override {
+  void decode(const Box& region, const Sink& sink) override {
     require_region(region, size());
     const bool cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-    Image out(region.width, region.height);
-    std::vector<uint8_t> line(size_t{cmyk ? 4u : 3u} * info_.image_width);
-    guard([&] {
-      const int skipped = start(region);
-      uint8_t* row = line.data();
-      for (int y = 0; y < region.height; ++y) {
-        jpeg_read_scanlines(&info_, &row, 1);
-        if (cmyk) {
-          cmyk_to_rgb(row + 4 * skipped, region.width, out.row(y));
-        } else {
-          std::memcpy(out.row(y), row + 3 * skipped, size_t{3} * static_cast<size_t>(region.width));
+    int skipped = 0;
+    {
+      const engine::Timer timer(engine::cpu_context(), "decode", 0);
+      guard([&] { skipped = start(region); });
+    }
+    const size_t stride = size_t{cmyk ? 4u : 3u} * info_.output_width;
+    std::vector<uint8_t> lines(stride * kBlockRows);
+    const int end = region.top + region.height;
+    for (int top = region.top; top < end; top += kBlockRows) {
+      const int rows = std::min(kBlockRows, end - top);
+      read_rows(lines.data(), stride, rows);
+      if (cmyk) {
+        for (int i = 0; i < rows; ++i) {
+          uint8_t* line = lines.data() + stride * static_cast<size_t>(i);
+          cmyk_to_rgb(line, static_cast<int>(info_.output_width), line);
         }
       }
-    });
-    return out;
+      sink({lines.data() + 3 * skipped, static_cast<int64_t>(stride), top, rows});
+    }
   }
 
  private:
@@ -131,6 +142,14 @@ class JpegDecoder : public Decoder {
   void guard(const Call& call) {
     if (setjmp(trouble_.entry) != 0) engine::fail("JPEG: ", trouble_.message);
     call();
+  }
+
+  void read_rows(uint8_t* lines, size_t stride, int rows) {
+    const engine::Timer timer(engine::cpu_context(), "decode",
+                              static_cast<double>(stride) * static_cast<double>(rows));
+    guard([&] {
+      for (int i = 0; i < rows; ++i, lines += stride) jpeg_read_scanlines(&info_, &lines, 1);
+    });
   }
 
   // Leaves the decoder in front of the region's first row and returns how many pixels of a row lie
@@ -172,7 +191,7 @@ std::unique_ptr<Decoder> open_jpeg(std::span<const uint8_t> bytes) {
 Image decode_jpeg(std::span<const uint8_t> bytes) {
   JpegDecoder decoder(bytes);
   const Size size = decoder.size();
-  return decoder.decode({0, 0, size.width, size.height});
+  return decoder.Decoder::decode({0, 0, size.width, size.height});
 }
 
 }  // namespace pixpro

@@ -106,63 +106,60 @@ void mirror(Weights& weights) {
   }
 }
 
+}  // namespace
+
 // Both passes over a strip of 16 rows at a time. The strip is turned on its side, so that a lane is
 // a row and one weight serves all of them. Rows resized horizontally wait in a ring, which stays in
 // the cache, until the outputs that need them.
-class Resizer {
+class RowResizer::Passes {
  public:
-  Resizer(const Image& image, const Box& box, int width, int height, bool flip)
-      : image_(image),
-        box_(box),
-        columns_(weights_of(box.width, width)),
-        rows_(weights_of(box.height, height)),
-        stride_((width + kLanes - 1) / kLanes * kLanes),
-        strip_(static_cast<size_t>(box.width)),
-        out_(width, height) {
+  Passes(Size from, Size to, bool flip)
+      : from_(from),
+        columns_(weights_of(from.width, to.width)),
+        rows_(weights_of(from.height, to.height)),
+        stride_((to.width + kLanes - 1) / kLanes * kLanes),
+        strip_(static_cast<size_t>(from.width)),
+        line_(static_cast<size_t>(stride_)),
+        out_(to.width, to.height) {
     if (flip) mirror(columns_);
     while (ring_rows_ < rows_.taps + kLanes) ring_rows_ *= 2;
     ring_.resize(static_cast<size_t>(ring_rows_) * static_cast<size_t>(stride_));
-    const uint8_t* last = image.row(box.top + box.height - 1) + 3 * box.left;
-    last_row_.assign(last, last + 3 * box.width);
-    last_row_.push_back(0);
   }
 
-  Planes run() {
-    int ready = rows_.first[0] / kLanes * kLanes;
-    for (int y = 0; y < out_.height; ++y) {
-      const int needed = rows_.first[static_cast<size_t>(y)] + rows_.taps;
-      for (; ready < needed; ready += kLanes) {
-        load_strip(ready);
-        resize_strip(ready);
-      }
-      resize_vertically(y);
+  void add(const uint8_t* pixels, int64_t stride, int rows) {
+    for (int done = 0; done < rows; done += kLanes) {
+      const int part = std::min(kLanes, rows - done);
+      load_strip(pixels + done * stride, stride, part);
+      resize_strip(part);
     }
-    return std::move(out_);
   }
+
+  Planes take() { return std::move(out_); }
 
  private:
   int32_t* ring_row(int y) {
     return ring_.data() + static_cast<int64_t>(y & (ring_rows_ - 1)) * stride_;
   }
 
-  // Row y of the box; rows below the box repeat its last.
-  const uint8_t* input_row(int y) const {
-    return y < box_.height - 1 ? image_.row(box_.top + y) + 3 * box_.left : last_row_.data();
-  }
-
-  void load_strip(int first_row) {
+  // Lanes without a row of their own repeat the last one.
+  void load_strip(const uint8_t* pixels, int64_t stride, int rows) {
     const uint8_t* in[kLanes];
-    for (int r = 0; r < kLanes; ++r) in[r] = input_row(first_row + r);
-    for (int x = 0; x < box_.width; ++x) {
+    for (int r = 0; r < kLanes; ++r) in[r] = pixels + std::min(r, rows - 1) * stride;
+    const int last = from_.width - 1;
+    for (int x = 0; x < last; ++x) {
       int32_t column[kLanes];
       for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * x, 4);
       std::memcpy(&strip_[static_cast<size_t>(x)], column, sizeof column);
     }
+    int32_t column[kLanes] = {};  // of the last pixel, which may have no byte behind it
+    for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * last, 3);
+    std::memcpy(&strip_[static_cast<size_t>(last)], column, sizeof column);
   }
 
-  void resize_strip(int first_row) {
+  // The rows of the strip, and the outputs that waited for them.
+  void resize_strip(int rows) {
     int32_t* out[kLanes];
-    for (int r = 0; r < kLanes; ++r) out[r] = ring_row(first_row + r);
+    for (int r = 0; r < kLanes; ++r) out[r] = ring_row(rows_in_ + r);
     const int taps = columns_.taps;
     for (int x = 0; x < out_.width; ++x) {
       const Lanes* pixels = strip_.data() + columns_.first[static_cast<size_t>(x)];
@@ -171,6 +168,11 @@ class Resizer {
       for (int i = 0; i < taps; ++i) sums.add(pixels[i], weight[i]);
       const Lanes packed = sums.packed();
       for (int r = 0; r < kLanes; ++r) out[r][x] = packed[r];
+    }
+    rows_in_ += rows;
+    while (rows_out_ < out_.height &&
+           rows_.first[static_cast<size_t>(rows_out_)] + rows_.taps <= rows_in_) {
+      resize_vertically(rows_out_++);
     }
   }
 
@@ -189,24 +191,30 @@ class Resizer {
     }
     for (int c = 0; c < 3; ++c) {
       uint8_t* out = out_.plane(c) + static_cast<int64_t>(y) * out_.width;
-      for (int x = 0; x < out_.width; ++x)
+      for (int x = 0; x < out_.width; ++x) {
         out[x] = static_cast<uint8_t>(line_[static_cast<size_t>(x)] >> 8 * c);
+      }
     }
   }
 
-  const Image& image_;
-  const Box box_;
+  const Size from_;
   Weights columns_, rows_;
   const int stride_;  // pixels of a ring row
   int ring_rows_ = 1;
   std::vector<int32_t> ring_;
-  std::vector<Lanes> strip_;       // [box.width]: a column's 16 pixels
-  std::vector<uint8_t> last_row_;  // a pixel is read as four bytes: the last one needs one more
-  std::vector<int32_t> line_ = std::vector<int32_t>(static_cast<size_t>(stride_));
+  std::vector<Lanes> strip_;  // [from.width]: a column's 16 pixels
+  std::vector<int32_t> line_;
   Planes out_;
+  int rows_in_ = 0, rows_out_ = 0;
 };
 
-}  // namespace
+RowResizer::RowResizer(Size from, Size to, bool flip)
+    : passes_(std::make_unique<Passes>(from, to, flip)) {}
+RowResizer::~RowResizer() = default;
+void RowResizer::add(const uint8_t* pixels, int64_t stride, int rows) {
+  passes_->add(pixels, stride, rows);
+}
+Planes RowResizer::take() { return passes_->take(); }
 
 Planes resized_crop(const Image& image, const Box& box, int width, int height, bool flip) {
   engine::require(box.left >= 0 && box.top >= 0 && box.width >= 1 && box.height >= 1 &&
@@ -215,7 +223,9 @@ Planes resized_crop(const Image& image, const Box& box, int width, int height, b
                   box.top, ") leaves the picture of ", image.width, " x ", image.height);
   engine::require(width >= 1 && height >= 1, "resize: cannot make ", width, " x ", height,
                   " pixels");
-  return Resizer(image, box, width, height, flip).run();
+  RowResizer resizer({box.width, box.height}, {width, height}, flip);
+  resizer.add(image.row(box.top) + 3 * box.left, int64_t{3} * image.width, box.height);
+  return resizer.take();
 }
 
 Size size_with_shorter_side(Size size, int shorter) {

@@ -2,9 +2,29 @@
 // output pixel is a weighted mean of all input pixels under a triangle of the right width).
 #pragma once
 
+#include <memory>
+
 #include "pixpro/data/planes.h"
 
 namespace pixpro {
+
+// Resizes a picture of which it sees some rows after the other, so that the whole need not be kept.
+class RowResizer {
+ public:
+  // From `from` to `to`, then mirrored left to right where `flip`.
+  RowResizer(Size from, Size to, bool flip);
+  ~RowResizer();
+
+  // The next rows, 3 * from.width bytes each, `stride` bytes from one to the next. Best are 16.
+  void add(const uint8_t* pixels, int64_t stride, int rows);
+
+  // The result, when all rows are there.
+  Planes take();
+
+ private:
+  class Passes;
+  std::unique_ptr<Passes> passes_;
+};
 
 // The box of the picture, resized to width x height and then, where `flip`, mirrored left to right.
 // Pixels outside the box have no influence. Throws Error where the box is empty or leaves the

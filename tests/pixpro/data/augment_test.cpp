@@ -73,19 +73,6 @@ TEST(Augment, AppliesStepsInTheirOrder) {
   EXPECT_EQ(apply_view(image, view, 32).bytes, expected.bytes);
 }
 
-TEST(Augment, AViewNeedsNoMoreThanItsRegion) {
-  const Image image = test_image(80, 60, 2);
-  const Box region{10, 5, 40, 50};
-  Image part(region.width, region.height);
-  for (int y = 0; y < region.height; ++y) {
-    std::copy_n(image.row(region.top + y) + 3 * region.left, 3 * region.width, part.row(y));
-  }
-  ViewParameters view;
-  view.crop = {12, 7, 38, 40};
-  view.flip = true;
-  EXPECT_EQ(apply_view(part, region, view, 33).bytes, apply_view(image, view, 33).bytes);
-}
-
 TEST(Augment, CropsMustLieInThePicture) {
   const Image image = test_image(20, 10, 0);
   for (const Box& box : {Box{-1, 0, 5, 5}, Box{0, 0, 21, 5}, Box{16, 0, 5, 5}, Box{0, 0, 0, 5}}) {
