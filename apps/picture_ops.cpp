@@ -68,7 +68,8 @@ class Parameters {
 
   const json& operation_;
   const std::string where_;
-  std::set<std::string> taken_ = {"op", "file", "source"};  // the last two: notes of a recorded case
+  // A recorded case also says where its pictures lie.
+  std::set<std::string> taken_ = {"op", "file", "source", "jpeg"};
 };
 
 void apply_resized_crop(pixpro::Image& image, Parameters& parameters) {
@@ -133,7 +134,7 @@ void apply_operation(pixpro::Image& image, const json& operation, size_t number)
     pixpro::Planes planes = to_planes(image);
     flip_horizontally(planes);
     image = to_image(planes);
-  } else {
+  } else if (name != "decode_jpeg") {  // which reading the picture has done
     engine::fail(position, ": there is no '", name, "'; there are ", names_of_all());
   }
   if (name.starts_with("resize")) parameters.choice("interpolation", {"bilinear, antialiased"});

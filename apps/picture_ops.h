@@ -12,6 +12,7 @@ namespace apps {
 //   resize_shorter  size: of the shorter side
 //   center_crop     size: of both sides
 //   hflip
+//   decode_jpeg     nothing more: the picture is decoded
 // Throws Error, naming the operation, where the text is not such a list, or an operation or
 // parameter is unknown, missing or out of range.
 pixpro::Image apply_operations(pixpro::Image image, const std::string& json);
