@@ -84,7 +84,7 @@ void adjust_saturation(Planes& image, double factor) {
   const float f = static_cast<float>(factor);
   uint8_t *r = image.plane(0), *g = image.plane(1), *b = image.plane(2);
   const int64_t pixels = image.pixels();
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t p = 0; p < pixels; ++p) {
     const int gray = luma(r[p], g[p], b[p]);
     r[p] = blend(gray, r[p], f);
@@ -99,7 +99,7 @@ void adjust_hue(Planes& image, double shift) {
   const int steps = static_cast<int>(shift * 255) & 255;
   uint8_t *red = image.plane(0), *green = image.plane(1), *blue = image.plane(2);
   const int64_t pixels = image.pixels();
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t p = 0; p < pixels; ++p) {
     const int r = red[p], g = green[p], b = blue[p];
     const int most = std::max(std::max(r, g), b), least = std::min(std::min(r, g), b);
@@ -118,7 +118,7 @@ void adjust_hue(Planes& image, double shift) {
 void to_grayscale(Planes& image) {
   uint8_t *r = image.plane(0), *g = image.plane(1), *b = image.plane(2);
   const int64_t pixels = image.pixels();
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t p = 0; p < pixels; ++p) r[p] = g[p] = b[p] = luma(r[p], g[p], b[p]);
 }
 

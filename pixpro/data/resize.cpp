@@ -27,12 +27,14 @@ struct Sums {
     blue += (pixels >> 16 & 255) * weight;
   }
 
-  // Sums of weighted bytes are positive, and beyond 255 only by rounding.
-  static Lanes rounded(const Lanes& sum) {
-    const Lanes value = sum >> kFractionBits;
-    return value > 255 ? 255 : value;
+  // Rounds the sums, which are positive, and beyond 255 only by rounding.
+  void pack(Lanes& pixels) {
+    for (Lanes* sum : {&red, &green, &blue}) {
+      *sum >>= kFractionBits;
+      *sum = *sum > 255 ? 255 : *sum;
+    }
+    pixels = red | green << 8 | blue << 16;
   }
-  Lanes packed() const { return rounded(red) | rounded(green) << 8 | rounded(blue) << 16; }
 };
 
 // For each output position of one axis: the first of `taps` input positions, and their weights.
@@ -166,7 +168,8 @@ class RowResizer::Passes {
       const int32_t* weight = columns_.at(x);
       Sums sums;
       for (int i = 0; i < taps; ++i) sums.add(pixels[i], weight[i]);
-      const Lanes packed = sums.packed();
+      Lanes packed;
+      sums.pack(packed);
       for (int r = 0; r < kLanes; ++r) out[r][x] = packed[r];
     }
     rows_in_ += rows;
@@ -186,7 +189,8 @@ class RowResizer::Passes {
         std::memcpy(&pixels, ring_row(first + i) + x, sizeof pixels);
         sums.add(pixels, weight[i]);
       }
-      const Lanes packed = sums.packed();
+      Lanes packed;
+      sums.pack(packed);
       std::memcpy(line_.data() + x, &packed, sizeof packed);
     }
     for (int c = 0; c < 3; ++c) {
