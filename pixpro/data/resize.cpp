@@ -225,8 +225,9 @@ Planes resized_crop(const Image& image, const Box& box, int width, int height, b
                       box.left <= image.width - box.width && box.top <= image.height - box.height,
                   "crop: the box of ", box.width, " x ", box.height, " pixels at (", box.left, ", ",
                   box.top, ") leaves the picture of ", image.width, " x ", image.height);
-  engine::require(width >= 1 && height >= 1, "resize: cannot make ", width, " x ", height,
-                  " pixels");
+  constexpr int64_t kMaxPixels = int64_t{1} << 28;
+  engine::require(width >= 1 && height >= 1 && int64_t{width} * height <= kMaxPixels,
+                  "resize: cannot make ", width, " x ", height, " pixels; at most ", kMaxPixels);
   RowResizer resizer({box.width, box.height}, {width, height}, flip);
   resizer.add(image.row(box.top) + 3 * box.left, int64_t{3} * image.width, box.height);
   return resizer.take();

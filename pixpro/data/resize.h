@@ -28,7 +28,7 @@ class RowResizer {
 
 // The box of the picture, resized to width x height and then, where `flip`, mirrored left to right.
 // Pixels outside the box have no influence. Throws Error where the box is empty or leaves the
-// picture.
+// picture, or the result would have more than 2^28 pixels.
 Planes resized_crop(const Image& image, const Box& box, int width, int height, bool flip = false);
 
 // The size of a picture of width x height whose shorter side becomes `shorter` while the longer one
