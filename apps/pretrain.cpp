@@ -29,6 +29,7 @@ struct PretrainFlags {
   fs::path output_dir = "output";
   int image_size = 224;
   int64_t batch_size = 128;
+  std::string aug = "BYOL";
   double crop = 0.08;
   int num_workers = 4;
 };
@@ -47,7 +48,7 @@ fs::path make_output_folder(const fs::path& path) {
 
 pixpro::LoaderOptions loader_options(const PretrainFlags& flags) {
   return {.plan = {.batch_size = flags.batch_size},
-          .recipe = pixpro::byol_recipe(flags.crop),
+          .recipe = pixpro::recipe_named(flags.aug, flags.crop),
           .image_size = flags.image_size,
           .seed = flags.recipe.seed,
           .workers = flags.num_workers,
@@ -116,6 +117,9 @@ std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader
 }
 
 void pretrain(const PretrainFlags& flags) {
+  engine::require(flags.aug != "val",
+                  "--aug val is for evaluation: both views would be the same picture; BYOL is the "
+                  "paper's recipe");
   use_machine(flags.recipe);
   const std::unique_ptr<pixpro::Source> source =
       with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
@@ -144,6 +148,7 @@ void pretrain(const PretrainFlags& flags) {
 
 void add_pretrain(CLI::App& app) {
   auto flags = std::make_shared<PretrainFlags>();
+  const auto names = pixpro::recipe_names();
   CLI::App* command = app.add_subcommand("pretrain", "Pre-train a backbone on a folder of images");
   command
       ->add_option("--data-dir", flags->data_dir,
@@ -170,6 +175,9 @@ void add_pretrain(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--batch-size", flags->batch_size, "Images a step")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--aug", flags->aug, "How the two views are drawn")
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
       ->capture_default_str();
   command->add_option("--crop", flags->crop, "Least part of an image's area a view shows")
       ->check(number_in(1e-6, 1.0))
