@@ -4,8 +4,10 @@
 #include <memory>
 
 #include "apps/commands.h"
+#include "apps/flag_checks.h"
+#include "apps/output_folder.h"
 #include "apps/picture_ops.h"
-#include "engine/error.h"
+#include "apps/view_flags.h"
 #include "pixpro/train/pair_picture.h"
 
 namespace apps {
@@ -16,24 +18,19 @@ namespace fs = std::filesystem;
 struct AugmentFlags {
   fs::path image, out;
   std::string ops;
-  std::string aug = "BYOL";
-  double crop = 0.08;
-  int image_size = 224;
+  ViewFlags views;
   double pos_ratio = 0.7;
   uint64_t seed = 0;
 };
 
 void write_views(const AugmentFlags& flags, const pixpro::Image& image) {
   pixpro::LoaderOptions options;
-  options.recipe = pixpro::recipe_named(flags.aug, flags.crop);
-  options.image_size = flags.image_size;
+  options.recipe = flags.views.recipe();
+  options.image_size = flags.views.image_size;
   options.seed = flags.seed;
-  const int64_t grid = (flags.image_size + 31) / 32;  // five halvings, each rounding up
+  const int64_t grid = flags.views.grid();
   const pixpro::ViewPair pair = make_view_pair(image, 0, options, grid, flags.pos_ratio);
-  std::error_code error;
-  fs::create_directories(flags.out, error);
-  engine::require(!error && fs::is_directory(flags.out), "augment: cannot make the folder '",
-                  flags.out.string(), "': ", error.message());
+  make_output_folder(flags.out);
   for (size_t v = 0; v < 2; ++v) {
     const pixpro::ViewParameters& view = pair.parameters[v];
     const std::string name = "view" + std::to_string(v + 1) + ".png";
@@ -73,26 +70,18 @@ void add_augment(CLI::App& app) {
       ->required();
   CLI::Option* ops = command->add_option(
       "--ops", flags->ops, R"(Exactly these operations: '[{"op": "hue", "shift": 0.07}, ...]')");
-  const auto names = pixpro::recipe_names();
-  command->add_option("--aug", flags->aug, "How the two views are drawn")
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
-      ->excludes(ops)
-      ->capture_default_str();
-  command->add_option("--seed", flags->seed, "Of the views")->excludes(ops)->capture_default_str();
-  command->add_option("--crop", flags->crop, "Least part of the picture's area a view shows")
-      ->check(CLI::Range(1e-6, 1.0))
-      ->excludes(ops)
-      ->capture_default_str();
-  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
-      ->check(CLI::Range(33, 4096))
-      ->excludes(ops)
+  add_view_flags(*command, flags->views);
+  command->add_option("--seed", flags->seed, "Of the views")
+      ->check(whole_number())
       ->capture_default_str();
   command
       ->add_option("--pixpro-pos-ratio", flags->pos_ratio,
                    "Largest distance of a positive pair, in bin diagonals")
-      ->check(CLI::PositiveNumber)
-      ->excludes(ops)
+      ->check(number_in(1e-12, kLargest))
       ->capture_default_str();
+  for (const char* flag : {"--aug", "--crop", "--image-size", "--seed", "--pixpro-pos-ratio"}) {
+    command->get_option(flag)->excludes(ops);
+  }
   command->callback([flags] { augment(*flags); });
 }
 

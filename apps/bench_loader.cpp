@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "apps/commands.h"
+#include "apps/view_flags.h"
 #include "engine/profile.h"
 #include "engine/random.h"
 #include "pixpro/data/codec.h"
@@ -22,9 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 struct BenchFlags {
   std::filesystem::path image;
-  std::string aug = "BYOL";
-  double crop = 0.08;
-  int image_size = 224;
+  ViewFlags views;
   int count = 500;
 };
 
@@ -77,13 +76,13 @@ void bench_loader(const BenchFlags& flags) {
   } else {
     pixpro::read_file(flags.image, bytes);
   }
-  const pixpro::PairRecipe recipe = pixpro::recipe_named(flags.aug, flags.crop);
-  const auto size = static_cast<size_t>(flags.image_size);
+  const pixpro::PairRecipe recipe = flags.views.recipe();
+  const auto size = static_cast<size_t>(flags.views.image_size);
   std::vector<float> views(2 * 3 * size * size), coords(8);
   const pixpro::PairSlots slots{{views.data(), views.data() + 3 * size * size},
                                 {coords.data(), coords.data() + 4}};
   const auto make = [&](int sample) {
-    make_views(bytes, recipe, flags.image_size,
+    make_views(bytes, recipe, flags.views.image_size,
                {pixpro::view_stream(0, 0, sample, 0), pixpro::view_stream(0, 0, sample, 1)}, slots);
   };
   for (int i = 0; i < 20; ++i) make(i);
@@ -95,7 +94,7 @@ void bench_loader(const BenchFlags& flags) {
   const double seconds = seconds_since(start);
   engine::cpu_context().profile = nullptr;
   std::printf("%s, %zu bytes, two views of %d pixels: %.1f images/s on one core\n",
-              flags.aug.c_str(), bytes.size(), flags.image_size, flags.count / seconds);
+              flags.views.aug.c_str(), bytes.size(), flags.views.image_size, flags.count / seconds);
   print_shares(profile, seconds, flags.count);
 }
 
@@ -107,16 +106,7 @@ void add_bench_loader(CLI::App& bench) {
       bench.add_subcommand("loader", "Time decoding and augmenting pictures on one core");
   command->add_option("--image", flags->image, "A picture's file; otherwise one is made up")
       ->check(CLI::ExistingFile);
-  const auto names = pixpro::recipe_names();
-  command->add_option("--aug", flags->aug, "How the two views are drawn")
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
-      ->capture_default_str();
-  command->add_option("--crop", flags->crop, "Least part of the picture's area a view shows")
-      ->check(CLI::Range(1e-6, 1.0))
-      ->capture_default_str();
-  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
-      ->check(CLI::Range(33, 4096))
-      ->capture_default_str();
+  add_view_flags(*command, flags->views);
   command->add_option("--count", flags->count, "Pictures to time")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
