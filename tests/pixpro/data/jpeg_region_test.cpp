@@ -108,6 +108,18 @@ INSTANTIATE_TEST_SUITE_P(
                     JpegKind{"progressive444", JCS_RGB, 1, 1, true}),
     [](const auto& test) { return std::string("Kind") + test.param.name; });
 
+// The encoder's buffer is as large as the worst picture needs: noise, at the best quality.
+TEST(Jpeg, NoiseOfEverySizeIsEncodedWhole) {
+  engine::Random random(9);
+  for (int side = 1; side <= 70; ++side) {
+    Image noise(3 * side, 213 - 3 * side);
+    for (uint8_t& value : noise.rgb) value = random.chance(0.5) ? 255 : 0;
+    const Image back = decode_image(encode_jpeg(noise, 100));
+    EXPECT_EQ(back.width, noise.width);
+    EXPECT_EQ(back.height, noise.height);
+  }
+}
+
 TEST(Decoder, RefusesRegionsThatLeaveThePicture) {
   const std::vector<uint8_t> jpeg = encode_jpeg(Image(20, 10), 90), png = encode_png(Image(20, 10));
   for (const auto& bytes : {jpeg, png}) {
