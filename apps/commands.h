@@ -11,7 +11,9 @@ void add_pack(CLI::App& app);
 void add_replay(CLI::App& app);
 void add_trace(CLI::App& app);
 void add_gradcheck(CLI::App& app);
+void add_augment(CLI::App& app);
 void add_bench_step(CLI::App& bench);
+void add_bench_loader(CLI::App& bench);
 
 // A check of a command was not passed: already reported, exit status 1.
 struct CheckFailed {};

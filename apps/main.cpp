@@ -14,9 +14,11 @@ int main(int argc, char** argv) {
   apps::add_replay(app);
   apps::add_trace(app);
   apps::add_gradcheck(app);
+  apps::add_augment(app);
   CLI::App* bench = app.add_subcommand("bench", "Measure the speed of a part");
   bench->require_subcommand(1);
   apps::add_bench_step(*bench);
+  apps::add_bench_loader(*bench);
   try {
     app.parse(argc, argv);
     return 0;

@@ -1,7 +1,7 @@
 # Debian packages that the project needs, and their installation. Source it, then for example
 #   install_missing "${build_packages[@]}"
 
-build_packages=(g++ cmake ninja-build pkg-config libdnnl-dev libturbojpeg0-dev libpng-dev libtiff-dev
+build_packages=(g++ cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libtiff-dev
   libwebp-dev libzip-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(libgtest-dev libbenchmark-dev clang-format)
 photo_packages=(lomiri-wallpapers-16.04 mate-backgrounds lxqt-themes imagemagick)

@@ -7,8 +7,9 @@
 #include <optional>
 
 #include "apps/commands.h"
-#include "apps/flag_checks.h"
+#include "apps/output_folder.h"
 #include "apps/recipe.h"
+#include "apps/view_flags.h"
 #include "pixpro/data/loader.h"
 #include "pixpro/train/metrics.h"
 #include "pixpro/train/pair_picture.h"
@@ -27,9 +28,8 @@ struct PretrainFlags {
   pixpro::CacheMode cache_mode = pixpro::CacheMode::no;
   std::optional<int64_t> max_broken;
   fs::path output_dir = "output";
-  int image_size = 224;
+  ViewFlags views;
   int64_t batch_size = 128;
-  double crop = 0.08;
   int num_workers = 4;
 };
 
@@ -37,18 +37,10 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-fs::path make_output_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  engine::require(!error && fs::is_directory(path), "output: cannot make the folder '",
-                  path.string(), "': ", error.message());
-  return path;
-}
-
 pixpro::LoaderOptions loader_options(const PretrainFlags& flags) {
   return {.plan = {.batch_size = flags.batch_size},
-          .recipe = pixpro::byol_recipe(flags.crop),
-          .image_size = flags.image_size,
+          .recipe = flags.views.recipe(),
+          .image_size = flags.views.image_size,
           .seed = flags.recipe.seed,
           .workers = flags.num_workers,
           .max_broken = flags.max_broken};
@@ -154,6 +146,9 @@ void print_memory(engine::Device device) {
 }
 
 void pretrain(const PretrainFlags& flags) {
+  engine::require(flags.views.aug != "val",
+                  "--aug val is for evaluation: both views would be the same picture; BYOL is the "
+                  "paper's recipe");
   use_machine(flags.recipe);
   const std::unique_ptr<pixpro::Source> source =
       with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
@@ -161,12 +156,12 @@ void pretrain(const PretrainFlags& flags) {
   const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
   pixpro::Trainer trainer(options);
-  const fs::path out = make_output_folder(flags.output_dir);
+  const fs::path& out = flags.output_dir;
+  make_output_folder(out);
   std::cout << source->size() << " images, " << loader.steps_per_epoch() << " steps of "
             << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs" << std::endl;
 
-  const int64_t grid = (flags.image_size + 31) / 32;  // five halvings, each rounding up
-  write_pair_picture(out / "views.png", *source, loader_options(flags), grid,
+  write_pair_picture(out / "views.png", *source, loader_options(flags), flags.views.grid(),
                      options.model.pos_ratio);
   const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
@@ -204,14 +199,9 @@ void add_pretrain(CLI::App& app) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--output-dir", flags->output_dir, "Weights, metrics and picture go here")
       ->capture_default_str();
-  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
-      ->check(CLI::Range(33, 4096))
-      ->capture_default_str();
+  add_view_flags(*command, flags->views);
   command->add_option("--batch-size", flags->batch_size, "Images a step")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
-  command->add_option("--crop", flags->crop, "Least part of an image's area a view shows")
-      ->check(number_in(1e-6, 1.0))
       ->capture_default_str();
   command->add_option("--num-workers", flags->num_workers, "Threads that read and augment images")
       ->check(CLI::Range(1, 1024))

@@ -33,61 +33,81 @@ ExtendedBox extended_box(float sigma) {
   return box;
 }
 
-// One output row from 2 * radius + 3 input rows of `values` bytes, `step` bytes apart for the
-// horizontal direction (where they overlap) or anywhere for the vertical one.
-template <class Row>
-void filter(const ExtendedBox& box, Row input, uint8_t* out, int64_t values,
-            std::vector<uint32_t>& sums) {
-  const uint8_t* before = input(-box.radius - 1);
-  const uint8_t* after = input(box.radius + 1);
-  sums.assign(static_cast<size_t>(values), 0);
-  uint32_t* sum = sums.data();
-  for (int offset = -box.radius; offset <= box.radius; ++offset) {
-    const uint8_t* in = input(offset);
-    for (int64_t i = 0; i < values; ++i) sum[i] += in[i];
-  }
-  for (int64_t i = 0; i < values; ++i) {
-    const uint32_t ends = static_cast<uint32_t>(before[i]) + after[i];
-    out[i] = static_cast<uint8_t>((sum[i] * box.inner + ends * box.edge + (1u << 23)) >> 24);
-  }
+uint8_t weighted(const ExtendedBox& box, uint32_t sum, uint32_t ends) {
+  return static_cast<uint8_t>((sum * box.inner + ends * box.edge + (1u << 23)) >> 24);
 }
 
-void blur_rows(Image& image, const ExtendedBox& box) {
-  const int64_t values = int64_t{3} * image.width, margin = int64_t{3} * (box.radius + 1);
-  std::vector<uint8_t> padded(static_cast<size_t>(values + 2 * margin));
-  std::vector<uint32_t> sums;
-  uint8_t* line = padded.data() + margin;
-  for (int y = 0; y < image.height; ++y) {
-    uint8_t* row = image.row(y);
-    for (int pass = 0; pass < kPasses; ++pass) {
-      std::copy_n(row, values, line);
-      for (int64_t i = 1; i <= margin; ++i) {
-        line[-i] = row[2 - (i - 1) % 3];
-        line[values + i - 1] = row[values - 3 + (i - 1) % 3];
-      }
-      filter(
-          box, [&](int offset) { return line + 3 * offset; }, row, values, sums);
+// One output row of `count` bytes; input(offset) is the row that lies `offset` pixels to the right
+// or below. The radii of small deviations have their own loops, which keep the sums in registers.
+template <class Rows>
+void filter(const ExtendedBox& box, const Rows& input, uint8_t* __restrict out, int count) {
+  const uint8_t *before = input(-box.radius - 1), *after = input(box.radius + 1);
+  if (box.radius == 0) {
+    const uint8_t* in = input(0);
+    for (int i = 0; i < count; ++i) {
+      out[i] = weighted(box, in[i], static_cast<uint32_t>(before[i] + after[i]));
+    }
+  } else if (box.radius == 1) {
+    const uint8_t *left = input(-1), *in = input(0), *right = input(1);
+    for (int i = 0; i < count; ++i) {
+      out[i] = weighted(box, static_cast<uint32_t>(left[i] + in[i] + right[i]),
+                        static_cast<uint32_t>(before[i] + after[i]));
+    }
+  } else {
+    std::vector<uint32_t> sums(static_cast<size_t>(count));
+    for (int offset = -box.radius; offset <= box.radius; ++offset) {
+      const uint8_t* in = input(offset);
+      for (int i = 0; i < count; ++i) sums[static_cast<size_t>(i)] += in[i];
+    }
+    for (int i = 0; i < count; ++i) {
+      out[i] =
+          weighted(box, sums[static_cast<size_t>(i)], static_cast<uint32_t>(before[i] + after[i]));
     }
   }
 }
 
-void blur_columns(Image& image, const ExtendedBox& box) {
-  Image input(image.width, image.height);
-  std::vector<uint32_t> sums;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    std::swap(image.rgb, input.rgb);
-    for (int y = 0; y < image.height; ++y) {
-      const auto row = [&](int offset) {
-        return input.row(std::clamp(y + offset, 0, input.height - 1));
-      };
-      filter(box, row, image.row(y), int64_t{3} * image.width, sums);
+void blur_rows(Planes& image, const ExtendedBox& box) {
+  const int margin = box.radius + 1, width = image.width;
+  std::vector<uint8_t> lines[2];
+  for (auto& line : lines) line.resize(static_cast<size_t>(width + 2 * margin));
+  for (int64_t row = 0; row < int64_t{3} * image.height; ++row) {
+    uint8_t* pixels = image.bytes.data() + row * width;
+    uint8_t *in = lines[0].data() + margin, *out = lines[1].data() + margin;
+    std::copy_n(pixels, width, in);
+    for (int pass = 0; pass < kPasses; ++pass) {
+      std::fill(in - margin, in, in[0]);
+      std::fill(in + width, in + width + margin, in[width - 1]);
+      const bool last = pass == kPasses - 1;
+      filter(
+          box, [&](int offset) { return in + offset; }, last ? pixels : out, width);
+      std::swap(in, out);
+    }
+  }
+}
+
+void blur_columns(Planes& image, const ExtendedBox& box) {
+  const int64_t width = image.width;
+  std::vector<uint8_t> planes[2];
+  for (auto& plane : planes) plane.resize(static_cast<size_t>(image.pixels()));
+  for (int c = 0; c < 3; ++c) {
+    const uint8_t* in = image.plane(c);
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const bool last = pass == kPasses - 1;
+      uint8_t* out = last ? image.plane(c) : planes[pass].data();
+      for (int y = 0; y < image.height; ++y) {
+        const auto row = [&](int offset) {
+          return in + width * std::clamp(y + offset, 0, image.height - 1);
+        };
+        filter(box, row, out + width * y, image.width);
+      }
+      in = out;
     }
   }
 }
 
 }  // namespace
 
-void gaussian_blur(Image& image, double sigma) {
+void gaussian_blur(Planes& image, double sigma) {
   engine::require(sigma > 0 && sigma <= 1000, "gaussian_blur: sigma must be in (0, 1000], found ",
                   sigma);
   const ExtendedBox box = extended_box(static_cast<float>(sigma));

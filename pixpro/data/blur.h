@@ -3,11 +3,11 @@
 // box filtering", SSVM 2011.
 #pragma once
 
-#include "pixpro/data/image.h"
+#include "pixpro/data/planes.h"
 
 namespace pixpro {
 
-// In place; sigma in pixels, > 0. Beyond the edge the edge's pixel is repeated.
-void gaussian_blur(Image& image, double sigma);
+// In place; sigma in pixels, 0 < sigma <= 1000. Beyond the edge the edge's pixel is repeated.
+void gaussian_blur(Planes& image, double sigma);
 
 }  // namespace pixpro

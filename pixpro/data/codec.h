@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "pixpro/data/decoder.h"
 #include "pixpro/data/image.h"
 
 namespace pixpro {
@@ -23,11 +24,17 @@ Image decode_png(Bytes bytes);
 Image decode_pnm(Bytes bytes);
 Image decode_tiff(Bytes bytes);
 Image decode_webp(Bytes bytes);
+std::unique_ptr<Decoder> open_jpeg(Bytes bytes);
 
 std::vector<uint8_t> encode_png(const Image& image);
-std::vector<uint8_t> encode_jpeg(const Image& image, int quality);  // 1 to 100, 4:2:0
+
+// Baseline, chroma halved in both directions; quality 1 to 100.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
 
 // Throws Error unless 1 <= side <= 65500 and width * height <= 2^28.
 void require_decodable_size(int64_t width, int64_t height);
+
+// Throws Error unless the region has pixels and lies in the picture.
+void require_region(const Box& region, Size size);
 
 }  // namespace pixpro

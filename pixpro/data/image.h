@@ -13,6 +13,15 @@ namespace pixpro {
 
 using Bytes = std::span<const uint8_t>;
 
+struct Size {
+  int width = 0, height = 0;  // pixels
+};
+
+struct Box {
+  int left = 0, top = 0, width = 0, height = 0;  // pixels
+  bool operator==(const Box&) const = default;
+};
+
 struct Image {
   Image() = default;
   Image(int width_pixels, int height_pixels)

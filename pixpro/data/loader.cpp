@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "pixpro/data/normalize.h"
+#include "pixpro/data/views.h"
 
 namespace pixpro {
 namespace {
@@ -29,21 +29,6 @@ const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
                   " processes) but the data set has only ", files,
                   ": choose a smaller batch size or more images");
   return options;
-}
-
-// From the bytes of a picture to its two views (planes of 3 x size x size normalised values) and
-// their coordinates (4 numbers), written where they belong. Throws Error where the bytes are no
-// picture of at least 2 x 2 pixels.
-void make_views(Bytes encoded, const LoaderOptions& options, int64_t epoch, int64_t sample,
-                const std::array<float*, 2>& planes, const std::array<float*, 2>& coords) {
-  const Image image = decode_image(encoded);
-  for (size_t v = 0; v < 2; ++v) {
-    engine::Random random = view_stream(options.seed, epoch, sample, static_cast<int>(v));
-    const ViewParameters view = draw_view(random, options.recipe[v], image.width, image.height);
-    normalize(apply_view(image, view, options.image_size), planes[v]);
-    const std::array<float, 4> corners = view_coordinates(view, image.width, image.height);
-    std::copy(corners.begin(), corners.end(), coords[v]);
-  }
 }
 
 }  // namespace
@@ -140,19 +125,30 @@ void Loader::fill(const Job& job, std::vector<uint8_t>& buffer) {
   engine::fail("none of the ", source_.size(), " images can be read; one of them: ", last_reason_);
 }
 
+// Where the two views of the job's picture belong in its batch.
+PairSlots Loader::slots_of(const Job& job) const {
+  const int64_t floats = 3 * static_cast<int64_t>(options_.image_size) * options_.image_size;
+  PairSlots slots;
+  for (int64_t v = 0; v < 2; ++v) {
+    const int64_t row = v * options_.plan.batch_size + job.position;
+    slots.views[static_cast<size_t>(v)] = job.batch->views + row * floats;
+    slots.coords[static_cast<size_t>(v)] = job.batch->coords + row * 4;
+  }
+  return slots;
+}
+
 // False where the picture is broken.
 bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer) {
   {
     const std::lock_guard lock(mutex_);
     if (known_broken_[static_cast<size_t>(sample)]) return false;
   }
-  const int64_t floats = 3 * static_cast<int64_t>(options_.image_size) * options_.image_size;
-  const std::array<int64_t, 2> rows{job.position, options_.plan.batch_size + job.position};
-  const OpenBatch& open = *job.batch;
+  const int64_t epoch = job.batch->batch.epoch;
   try {
-    make_views(source_.read(sample, buffer), options_, open.batch.epoch, sample,
-               {open.views + rows[0] * floats, open.views + rows[1] * floats},
-               {open.coords + rows[0] * 4, open.coords + rows[1] * 4});
+    make_views(source_.read(sample, buffer), options_.recipe, options_.image_size,
+               {view_stream(options_.seed, epoch, sample, 0),
+                view_stream(options_.seed, epoch, sample, 1)},
+               slots_of(job));
     return true;
   } catch (const engine::Error& error) {
     note_broken(sample, error.what());

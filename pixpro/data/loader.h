@@ -15,9 +15,10 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "pixpro/data/augment.h"
+#include "pixpro/data/recipes.h"
 #include "pixpro/data/sampler.h"
 #include "pixpro/data/source.h"
+#include "pixpro/data/views.h"
 
 namespace pixpro {
 
@@ -38,7 +39,7 @@ struct BrokenImage {
 
 struct LoaderOptions {
   BatchPlan plan;
-  std::array<ViewRecipe, 2> recipe = byol_recipe(0.08);
+  PairRecipe recipe = recipe_named("BYOL", 0.08);
   int image_size = 224;  // pixels a side of a view
   uint64_t seed = 0;
   int workers = 4;
@@ -86,6 +87,7 @@ class Loader {
   std::optional<Job> take_job(const std::stop_token& stop);
   void open_batch();
   void fill(const Job& job, std::vector<uint8_t>& buffer);
+  PairSlots slots_of(const Job& job) const;
   bool try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer);
   void note_broken(int64_t sample, const std::string& reason);
 

@@ -22,14 +22,15 @@ Tables make_tables() {
 
 }  // namespace
 
-void normalize(const Image& image, float* planes) {
+void normalize(const Planes& image, float* out) {
   static const Tables tables = make_tables();
   const int64_t pixels = image.pixels();
-  const uint8_t* in = image.rgb.data();
-  for (int64_t p = 0; p < pixels; ++p, in += 3) {
-    planes[p] = tables[0][in[0]];
-    planes[pixels + p] = tables[1][in[1]];
-    planes[2 * pixels + p] = tables[2][in[2]];
+  for (int c = 0; c < 3; ++c) {
+    const std::array<float, 256>& table = tables[static_cast<size_t>(c)];
+    const uint8_t* in = image.plane(c);
+#pragma GCC unroll 8
+    for (int64_t p = 0; p < pixels; ++p) out[p] = table[in[p]];
+    out += pixels;
   }
 }
 

@@ -1,12 +1,12 @@
 // From bytes to what the network sees.
 #pragma once
 
-#include "pixpro/data/image.h"
+#include "pixpro/data/planes.h"
 
 namespace pixpro {
 
-// Writes the picture as three planes, [3, height, width]: (value / 255 - mean) / deviation with the
-// mean and deviation of ImageNet's channels.
-void normalize(const Image& image, float* planes);
+// Writes three planes of floats, [3, height, width]: (value / 255 - mean) / deviation with the mean
+// and deviation of ImageNet's channels, each operation rounded as in torchvision.
+void normalize(const Planes& image, float* out);
 
 }  // namespace pixpro

@@ -38,8 +38,11 @@ class Grid {
       : columns_(pair.grid_width),
         rows_(pair.grid_height),
         flip_(pair.parameters[static_cast<size_t>(view)].flip) {
-    const Box& crop = pair.parameters[static_cast<size_t>(view)].crop;
-    const double width = pair.original.width, height = pair.original.height;
+    const ViewParameters& parameters = pair.parameters[static_cast<size_t>(view)];
+    const Box& crop = parameters.crop;
+    Size whole{pair.original.width, pair.original.height};
+    if (parameters.shorter_side > 0) whole = size_with_shorter_side(whole, parameters.shorter_side);
+    const double width = whole.width, height = whole.height;
     crop_ = {crop.left / width, crop.top / height, crop.width / width, crop.height / height};
   }
 
@@ -126,8 +129,8 @@ void dot(Image& canvas, Point center, double width, const std::array<uint8_t, 3>
 void draw_original(Image& canvas, const Rect& panel, const ViewPair& pair,
                    const std::array<Grid, 2>& grids) {
   const Image scaled =
-      resized_crop(pair.original, {0, 0, pair.original.width, pair.original.height},
-                   static_cast<int>(panel.width), static_cast<int>(panel.height));
+      to_image(resized_crop(pair.original, {0, 0, pair.original.width, pair.original.height},
+                            static_cast<int>(panel.width), static_cast<int>(panel.height)));
   paste(canvas, scaled, static_cast<int>(panel.left), static_cast<int>(panel.top));
   for (size_t v = 0; v < 2; ++v) {
     const Rect crop = grids[v].crop();
@@ -142,7 +145,7 @@ void draw_original(Image& canvas, const Rect& panel, const ViewPair& pair,
 void draw_view(Image& canvas, const Rect& panel, const ViewPair& pair, size_t view,
                const std::set<int64_t>& positive) {
   const Image& image = pair.views[view];
-  paste(canvas, resized_crop(image, {0, 0, image.width, image.height}, kPanel, kPanel),
+  paste(canvas, to_image(resized_crop(image, {0, 0, image.width, image.height}, kPanel, kPanel)),
         static_cast<int>(panel.left), static_cast<int>(panel.top));
   const int columns = pair.grid_width, rows = pair.grid_height;
   const double width = panel.width / columns, height = panel.height / rows;

@@ -9,151 +9,270 @@
 namespace pixpro {
 namespace {
 
-// Four 32-bit lanes: red, green, blue and one that is thrown away.
-using Lanes = int32_t __attribute__((vector_size(16)));
-using Bytes = uint8_t __attribute__((vector_size(4)));
-
 // Pillow's fixed point: 32 bits less 8 of the pixel less 2 for sums over 1.
 constexpr int kFractionBits = 22;
 constexpr int32_t kHalf = 1 << (kFractionBits - 1);
 
-uint8_t to_byte(int32_t fixed) {
-  return static_cast<uint8_t>(std::clamp(fixed >> kFractionBits, 0, 255));
-}
+// Pixels are packed into 32 bits, red in the lowest 8, then green, blue and a byte without meaning.
+constexpr int kLanes = 16;
+using Lanes = int32_t __attribute__((vector_size(4 * kLanes)));
 
-// For each output position of one axis: the first input position and the weights from there on.
-struct Weights {
-  std::vector<int> first, count;
-  std::vector<int32_t> fixed;  // [outputs, stride]
-  int stride = 0;
-  const int32_t* at(int output) const {
-    return fixed.data() + static_cast<int64_t>(output) * stride;
+// The weighted sums of 16 pixels.
+struct Sums {
+  Lanes red = Lanes{} + kHalf, green = Lanes{} + kHalf, blue = Lanes{} + kHalf;
+
+  void add(const Lanes& pixels, int32_t weight) {
+    red += (pixels & 255) * weight;
+    green += (pixels >> 8 & 255) * weight;
+    blue += (pixels >> 16 & 255) * weight;
+  }
+
+  // Rounds the sums, which are positive, and beyond 255 only by rounding.
+  void pack(Lanes& pixels) {
+    for (Lanes* sum : {&red, &green, &blue}) {
+      *sum >>= kFractionBits;
+      *sum = *sum > 255 ? 255 : *sum;
+    }
+    pixels = red | green << 8 | blue << 16;
   }
 };
 
+// For each output position of one axis: the first of `taps` input positions, and their weights.
+struct Weights {
+  int taps = 0;
+  std::vector<int> first;
+  std::vector<int32_t> fixed;  // [outputs, taps]
+  const int32_t* at(int output) const { return fixed.data() + static_cast<int64_t>(output) * taps; }
+};
+
+// The weights of one output position under its triangle: inputs `first` .. `first + count - 1`.
+struct Triangle {
+  int first = 0, count = 0;
+  double center = 0;
+};
+
+// Every output has as many taps as the widest triangle needs, some of weight 0, so that the loops
+// over them have one length.
 Weights triangle_weights(int inputs, int outputs) {
   const double scale = static_cast<double>(inputs) / outputs;
   const double radius = std::max(scale, 1.0);
+  const auto triangle = [&](int output) {
+    Triangle t{.center = (output + 0.5) * scale};
+    t.first = std::max(static_cast<int>(t.center - radius + 0.5), 0);
+    t.count = std::min(static_cast<int>(t.center + radius + 0.5), inputs) - t.first;
+    return t;
+  };
   Weights weights;
-  weights.stride = static_cast<int>(std::ceil(radius)) * 2 + 1;
-  weights.fixed.resize(static_cast<size_t>(outputs) * static_cast<size_t>(weights.stride));
-  std::vector<double> exact(static_cast<size_t>(weights.stride));
   for (int output = 0; output < outputs; ++output) {
-    const double center = (output + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - radius + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + radius + 0.5), inputs) - first;
+    weights.taps = std::max(weights.taps, triangle(output).count);
+  }
+  weights.first.resize(static_cast<size_t>(outputs));
+  weights.fixed.resize(static_cast<size_t>(outputs) * static_cast<size_t>(weights.taps));
+  std::vector<double> exact(static_cast<size_t>(weights.taps));
+  for (int output = 0; output < outputs; ++output) {
+    const Triangle t = triangle(output);
     double sum = 0;
-    for (int i = 0; i < count; ++i) {
-      const double distance = std::abs((i + first - center + 0.5) * (1.0 / radius));
+    for (int i = 0; i < t.count; ++i) {
+      const double distance = std::abs((i + t.first - t.center + 0.5) * (1.0 / radius));
       exact[static_cast<size_t>(i)] = std::max(1.0 - distance, 0.0);
       sum += exact[static_cast<size_t>(i)];
     }
-    int32_t* fixed = weights.fixed.data() + static_cast<int64_t>(output) * weights.stride;
-    for (int i = 0; i < count; ++i) {
+    const int first = std::min(t.first, inputs - weights.taps);
+    weights.first[static_cast<size_t>(output)] = first;
+    int32_t* fixed = weights.fixed.data() + static_cast<int64_t>(output) * weights.taps;
+    for (int i = 0; i < t.count; ++i) {
       const double share = sum != 0 ? exact[static_cast<size_t>(i)] / sum : 0.0;
-      fixed[i] = static_cast<int32_t>(0.5 + share * (1 << kFractionBits));
+      fixed[t.first - first + i] = static_cast<int32_t>(0.5 + share * (1 << kFractionBits));
     }
-    weights.first.push_back(first);
-    weights.count.push_back(count);
   }
   return weights;
 }
 
-// pixels: one row, readable one byte beyond its last pixel; out: a row of weights.first.size().
-void resize_row(const uint8_t* pixels, const Weights& weights, uint8_t* out) {
-  const int outputs = static_cast<int>(weights.first.size());
-  for (int x = 0; x < outputs; ++x, out += 3) {
-    const uint8_t* pixel = pixels + 3 * weights.first[static_cast<size_t>(x)];
-    const int32_t* weight = weights.at(x);
-    Lanes sum = {kHalf, kHalf, kHalf, 0};
-    for (int i = 0; i < weights.count[static_cast<size_t>(x)]; ++i, pixel += 3) {
-      Bytes bytes;
-      std::memcpy(&bytes, pixel, sizeof bytes);
-      sum += __builtin_convertvector(bytes, Lanes) * weight[i];
-    }
-    for (int c = 0; c < 3; ++c) out[c] = to_byte(sum[c]);
-  }
+// A picture of that size stays as it is: each output is its input.
+Weights weights_of(int inputs, int outputs) {
+  if (inputs != outputs) return triangle_weights(inputs, outputs);
+  Weights weights;
+  weights.taps = 1;
+  for (int i = 0; i < inputs; ++i) weights.first.push_back(i);
+  weights.fixed.assign(static_cast<size_t>(inputs), 1 << kFractionBits);
+  return weights;
 }
 
-Image resize_width(const Image& image, const Box& box, int width) {
-  const Weights weights = triangle_weights(box.width, width);
-  Image out(width, box.height);
-  std::vector<uint8_t> padded;  // the picture's last row has no byte behind it
-  for (int y = 0; y < box.height; ++y) {
-    const uint8_t* pixels = image.row(box.top + y) + 3 * box.left;
-    if (box.top + y == image.height - 1) {
-      padded.assign(pixels, pixels + 3 * box.width);
-      padded.push_back(0);
-      pixels = padded.data();
-    }
-    resize_row(pixels, weights, out.row(y));
+void mirror(Weights& weights) {
+  const auto outputs = static_cast<int64_t>(weights.first.size());
+  std::reverse(weights.first.begin(), weights.first.end());
+  for (int64_t left = 0, right = outputs - 1; left < right; ++left, --right) {
+    std::swap_ranges(weights.fixed.begin() + left * weights.taps,
+                     weights.fixed.begin() + (left + 1) * weights.taps,
+                     weights.fixed.begin() + right * weights.taps);
   }
-  return out;
-}
-
-Image resize_height(const Image& image, int height) {
-  const Weights weights = triangle_weights(image.height, height);
-  Image out(image.width, height);
-  const int values = 3 * image.width;
-  std::vector<int32_t> sums(static_cast<size_t>(values));
-  for (int y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
-    for (int i = 0; i < weights.count[static_cast<size_t>(y)]; ++i) {
-      const uint8_t* in = image.row(weights.first[static_cast<size_t>(y)] + i);
-      const int32_t weight = weights.at(y)[i];
-      for (int v = 0; v < values; ++v) sums[static_cast<size_t>(v)] += in[v] * weight;
-    }
-    std::transform(sums.begin(), sums.end(), out.row(y), to_byte);
-  }
-  return out;
-}
-
-Image crop(const Image& image, const Box& box) {
-  Image out(box.width, box.height);
-  for (int y = 0; y < box.height; ++y) {
-    std::copy_n(image.row(box.top + y) + 3 * box.left, 3 * box.width, out.row(y));
-  }
-  return out;
 }
 
 }  // namespace
 
-Image resized_crop(const Image& image, const Box& box, int width, int height) {
+// Both passes over a strip of 16 rows at a time. The strip is turned on its side, so that a lane is
+// a row and one weight serves all of them. Rows resized horizontally wait in a ring, which stays in
+// the cache, until the outputs that need them.
+class RowResizer::Passes {
+ public:
+  Passes(Size from, Size to, bool flip)
+      : from_(from),
+        columns_(weights_of(from.width, to.width)),
+        rows_(weights_of(from.height, to.height)),
+        stride_((to.width + kLanes - 1) / kLanes * kLanes),
+        strip_(static_cast<size_t>(from.width)),
+        line_(static_cast<size_t>(stride_)),
+        out_(to.width, to.height) {
+    if (flip) mirror(columns_);
+    while (ring_rows_ < rows_.taps + kLanes) ring_rows_ *= 2;
+    ring_.resize(static_cast<size_t>(ring_rows_) * static_cast<size_t>(stride_));
+  }
+
+  void add(const uint8_t* pixels, int64_t stride, int rows) {
+    for (int done = 0; done < rows; done += kLanes) {
+      const int part = std::min(kLanes, rows - done);
+      load_strip(pixels + done * stride, stride, part);
+      resize_strip(part);
+    }
+  }
+
+  Planes take() { return std::move(out_); }
+
+ private:
+  int32_t* ring_row(int y) {
+    return ring_.data() + static_cast<int64_t>(y & (ring_rows_ - 1)) * stride_;
+  }
+
+  // Lanes without a row of their own repeat the last one.
+  void load_strip(const uint8_t* pixels, int64_t stride, int rows) {
+    const uint8_t* in[kLanes];
+    for (int r = 0; r < kLanes; ++r) in[r] = pixels + std::min(r, rows - 1) * stride;
+    const int last = from_.width - 1;
+    for (int x = 0; x < last; ++x) {
+      int32_t column[kLanes];
+      for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * x, 4);
+      std::memcpy(&strip_[static_cast<size_t>(x)], column, sizeof column);
+    }
+    int32_t column[kLanes] = {};  // of the last pixel, which may have no byte behind it
+    for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * last, 3);
+    std::memcpy(&strip_[static_cast<size_t>(last)], column, sizeof column);
+  }
+
+  // The rows of the strip, and the outputs that waited for them.
+  void resize_strip(int rows) {
+    int32_t* out[kLanes];
+    for (int r = 0; r < kLanes; ++r) out[r] = ring_row(rows_in_ + r);
+    const int taps = columns_.taps;
+    for (int x = 0; x < out_.width; ++x) {
+      const Lanes* pixels = strip_.data() + columns_.first[static_cast<size_t>(x)];
+      const int32_t* weight = columns_.at(x);
+      Sums sums;
+      for (int i = 0; i < taps; ++i) sums.add(pixels[i], weight[i]);
+      Lanes packed;
+      sums.pack(packed);
+      for (int r = 0; r < kLanes; ++r) out[r][x] = packed[r];
+    }
+    rows_in_ += rows;
+    while (rows_out_ < out_.height &&
+           rows_.first[static_cast<size_t>(rows_out_)] + rows_.taps <= rows_in_) {
+      resize_vertically(rows_out_++);
+    }
+  }
+
+  void resize_vertically(int y) {
+    const int first = rows_.first[static_cast<size_t>(y)], taps = rows_.taps;
+    const int32_t* weight = rows_.at(y);
+    for (int x = 0; x < stride_; x += kLanes) {
+      Sums sums;
+      for (int i = 0; i < taps; ++i) {
+        Lanes pixels;
+        std::memcpy(&pixels, ring_row(first + i) + x, sizeof pixels);
+        sums.add(pixels, weight[i]);
+      }
+      Lanes packed;
+      sums.pack(packed);
+      std::memcpy(line_.data() + x, &packed, sizeof packed);
+    }
+    for (int c = 0; c < 3; ++c) {
+      uint8_t* out = out_.plane(c) + static_cast<int64_t>(y) * out_.width;
+      for (int x = 0; x < out_.width; ++x) {
+        out[x] = static_cast<uint8_t>(line_[static_cast<size_t>(x)] >> 8 * c);
+      }
+    }
+  }
+
+  const Size from_;
+  Weights columns_, rows_;
+  const int stride_;  // pixels of a ring row
+  int ring_rows_ = 1;
+  std::vector<int32_t> ring_;
+  std::vector<Lanes> strip_;  // [from.width]: a column's 16 pixels
+  std::vector<int32_t> line_;
+  Planes out_;
+  int rows_in_ = 0, rows_out_ = 0;
+};
+
+RowResizer::RowResizer(Size from, Size to, bool flip)
+    : passes_(std::make_unique<Passes>(from, to, flip)) {}
+RowResizer::~RowResizer() = default;
+void RowResizer::add(const uint8_t* pixels, int64_t stride, int rows) {
+  passes_->add(pixels, stride, rows);
+}
+Planes RowResizer::take() { return passes_->take(); }
+
+Planes resized_crop(const Image& image, const Box& box, int width, int height, bool flip) {
   engine::require(box.left >= 0 && box.top >= 0 && box.width >= 1 && box.height >= 1 &&
                       box.left <= image.width - box.width && box.top <= image.height - box.height,
                   "crop: the box of ", box.width, " x ", box.height, " pixels at (", box.left, ", ",
                   box.top, ") leaves the picture of ", image.width, " x ", image.height);
-  engine::require(width >= 1 && height >= 1, "resize: cannot make ", width, " x ", height,
-                  " pixels");
-  // A pass that would change nothing is left out, as there; its weights would be exactly 1.
-  Image out = box.width == width ? crop(image, box) : resize_width(image, box, width);
-  return out.height == height ? out : resize_height(out, height);
+  constexpr int64_t kMaxPixels = int64_t{1} << 28;
+  engine::require(width >= 1 && height >= 1 && int64_t{width} * height <= kMaxPixels,
+                  "resize: cannot make ", width, " x ", height, " pixels; at most ", kMaxPixels);
+  RowResizer resizer({box.width, box.height}, {width, height}, flip);
+  resizer.add(image.row(box.top) + 3 * box.left, int64_t{3} * image.width, box.height);
+  return resizer.take();
 }
 
-Image resize_shorter(const Image& image, int size) {
+Size size_with_shorter_side(Size size, int shorter) {
   const auto longer = [&](int side, int other) {
-    return static_cast<int>(static_cast<int64_t>(size) * side / other);
+    return static_cast<int>(static_cast<int64_t>(shorter) * side / other);
   };
-  const bool upright = image.width <= image.height;
-  const int width = upright ? size : longer(image.width, image.height);
-  const int height = upright ? longer(image.height, image.width) : size;
-  return resized_crop(image, {0, 0, image.width, image.height}, width, height);
+  return size.width <= size.height ? Size{shorter, longer(size.height, size.width)}
+                                   : Size{longer(size.width, size.height), shorter};
+}
+
+Image resize_shorter(const Image& image, int shorter) {
+  const Size size = size_with_shorter_side({image.width, image.height}, shorter);
+  return to_image(resized_crop(image, {0, 0, image.width, image.height}, size.width, size.height));
+}
+
+Box central_box(Size picture, int size) {
+  // A missing pixel is missing on the right; nearbyint: halves go to the even number, as in Python.
+  const auto first = [&](int side) {
+    return side < size ? -((size - side) / 2)
+                       : static_cast<int>(std::nearbyint((side - size) / 2.0));
+  };
+  return {first(picture.width), first(picture.height), size, size};
 }
 
 Image center_crop(const Image& image, int size) {
-  engine::require(size >= 1 && size <= image.width && size <= image.height, "center crop of ", size,
-                  " pixels from a picture of ", image.width, " x ", image.height);
-  // nearbyint: halves go to the even number, as in Python.
-  const int left = static_cast<int>(std::nearbyint((image.width - size) / 2.0));
-  const int top = static_cast<int>(std::nearbyint((image.height - size) / 2.0));
-  return crop(image, {left, top, size, size});
+  engine::require(size >= 1, "center crop of ", size, " pixels");
+  const Box box = central_box({image.width, image.height}, size);
+  Image out(size, size);
+  const int left = std::max(box.left, 0), right = std::min(box.left + size, image.width);
+  for (int y = 0; y < size; ++y) {
+    const int row = box.top + y;
+    if (row < 0 || row >= image.height) continue;
+    std::copy(image.row(row) + 3 * left, image.row(row) + 3 * right,
+              out.row(y) + 3 * (left - box.left));
+  }
+  return out;
 }
 
-void flip_horizontally(Image& image) {
-  for (int y = 0; y < image.height; ++y) {
-    uint8_t* left = image.row(y);
-    uint8_t* right = left + 3 * (image.width - 1);
-    for (; left < right; left += 3, right -= 3) std::swap_ranges(left, left + 3, right);
+void flip_horizontally(Planes& image) {
+  for (int64_t row = 0; row < int64_t{3} * image.height; ++row) {
+    uint8_t* first = image.bytes.data() + row * image.width;
+    std::reverse(first, first + image.width);
   }
 }
 

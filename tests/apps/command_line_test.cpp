@@ -41,7 +41,7 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
   const CommandResult help = pixpro({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"pretrain", "pack", "replay", "trace", "gradcheck"}) {
+  for (const char* command : {"pretrain", "pack", "replay", "trace", "gradcheck", "augment"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   }
   const CommandResult pretrain = pixpro({"pretrain", "--help"});
@@ -51,6 +51,7 @@ TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
                            "--image-size",
                            "--batch-size",
                            "--epochs",
+                           "--aug",
                            "--crop",
                            "--optimizer",
                            "--base-lr",

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/error.h"
+#include "engine/random.h"
 #include "pixpro/data/codec.h"
 #include "pixpro/data/packed.h"
 #include "pixpro/data/source.h"
@@ -30,6 +31,29 @@ using IsIt = bool (*)(pixpro::Bytes);
 template <IsIt is_it, Decode decode>
 void decode_format(Bytes bytes) {
   if (is_it(bytes)) expect_whole(decode(bytes));
+}
+
+template <void (*run)(Bytes)>
+void keep_errors(Bytes bytes) {
+  try {
+    run(bytes);
+  } catch (const engine::Error&) {
+  }
+}
+
+// The whole picture, then some region of it.
+void decode_jpeg_and_region(Bytes bytes) {
+  if (!pixpro::is_jpeg(bytes)) return;
+  keep_errors<decode_format<pixpro::is_jpeg, pixpro::decode_jpeg>>(bytes);
+  const std::unique_ptr<pixpro::Decoder> decoder = pixpro::open_jpeg(bytes);
+  engine::Random random(bytes.size(), bytes.back());
+  const auto [width, height] = decoder->size();
+  pixpro::Box box;
+  box.left = static_cast<int>(random.below(width));
+  box.top = static_cast<int>(random.below(height));
+  box.width = 1 + static_cast<int>(random.below(width - box.left));
+  box.height = 1 + static_cast<int>(random.below(height - box.top));
+  expect_whole(decoder->decode(box));
 }
 
 void decode_any(Bytes bytes) { expect_whole(pixpro::decode_image(bytes)); }
@@ -72,21 +96,13 @@ void read_zip(Bytes bytes) {
   }
 }
 
-template <void (*run)(Bytes)>
-void keep_errors(Bytes bytes) {
-  try {
-    run(bytes);
-  } catch (const engine::Error&) {
-  }
-}
-
 }  // namespace
 
 const std::vector<Target>& targets() {
   using namespace pixpro;
   static const std::vector<Target> all = {
       {"bmp", keep_errors<decode_format<is_bmp, decode_bmp>>, {".bmp"}},
-      {"jpeg", keep_errors<decode_format<is_jpeg, decode_jpeg>>, {".jpg"}},
+      {"jpeg", keep_errors<decode_jpeg_and_region>, {".jpg"}},
       {"png", keep_errors<decode_format<is_png, decode_png>>, {".png"}},
       {"pnm", keep_errors<decode_format<is_pnm, decode_pnm>>, {".pbm", ".pgm", ".ppm"}},
       {"tiff", keep_errors<decode_format<is_tiff, decode_tiff>>, {".tif"}},

@@ -7,6 +7,7 @@
 
 #include "engine/allocator.h"
 #include "engine/error.h"
+#include "pixpro/data/augment.h"
 #include "pixpro/data/folder.h"
 #include "pixpro/data/normalize.h"
 #include "scratch_folder.h"
@@ -53,11 +54,12 @@ std::pair<Values, Values> expected_view(const std::filesystem::path& path,
                                         int view) {
   const Image image = read_image(path);
   engine::Random random = view_stream(options.seed, epoch, sample, view);
+  const Size size{image.width, image.height};
   const ViewParameters drawn =
-      draw_view(random, options.recipe[static_cast<size_t>(view)], image.width, image.height);
+      draw_view(random, options.recipe[static_cast<size_t>(view)], size, options.image_size);
   Values pixels(static_cast<size_t>(3 * options.image_size * options.image_size));
   normalize(apply_view(image, drawn, options.image_size), pixels.data());
-  const auto corners = view_coordinates(drawn, image.width, image.height);
+  const auto corners = view_coordinates(drawn, size);
   return {pixels, Values(corners.begin(), corners.end())};
 }
 

@@ -14,7 +14,8 @@ ViewPair example() {
   pair.original = test_image(120, 80, 1);
   pair.parameters[0].crop = {0, 0, 80, 80};
   pair.parameters[1].crop = {40, 0, 80, 80};
-  for (size_t v = 0; v < 2; ++v) pair.views[v] = apply_view(pair.original, pair.parameters[v], 64);
+  for (size_t v = 0; v < 2; ++v)
+    pair.views[v] = to_image(apply_view(pair.original, pair.parameters[v], 64));
   pair.grid_width = pair.grid_height = 2;
   pair.positives = {{1, 0}, {3, 2}};
   return pair;

@@ -1,0 +1,20 @@
+// Operations on a picture as JSON text: [{"op": "hue", "shift": 0.07}, {"op": "hflip"}, ...].
+#pragma once
+
+#include <string>
+
+#include "pixpro/data/image.h"
+
+namespace apps {
+
+// Applies the operations of the list in their order. Besides the steps of pixpro/data/steps.h:
+//   resized_crop    left, top, width, height: a box of the picture, resized to size x size
+//   resize_shorter  size: of the shorter side
+//   center_crop     size: of both sides
+//   hflip
+//   decode_jpeg     nothing more: the picture is decoded
+// Throws Error, naming the operation, where the text is not such a list, or an operation or
+// parameter is unknown, missing or out of range.
+pixpro::Image apply_operations(pixpro::Image image, const std::string& json);
+
+}  // namespace apps

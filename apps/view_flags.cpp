@@ -1,0 +1,22 @@
+#include "apps/view_flags.h"
+
+#include <vector>
+
+#include "apps/flag_checks.h"
+
+namespace apps {
+
+void add_view_flags(CLI::App& command, ViewFlags& flags) {
+  const auto names = pixpro::recipe_names();
+  command.add_option("--aug", flags.aug, "How the two views are drawn")
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+      ->capture_default_str();
+  command.add_option("--crop", flags.crop, "Least part of an image's area a view shows")
+      ->check(number_in(1e-6, 1.0))
+      ->capture_default_str();
+  command.add_option("--image-size", flags.image_size, "Side of a view in pixels")
+      ->check(CLI::Range(33, 4096))
+      ->capture_default_str();
+}
+
+}  // namespace apps

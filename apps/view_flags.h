@@ -1,0 +1,25 @@
+// The flags that say how views are made, shared by pretrain, augment and bench loader.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "pixpro/data/recipes.h"
+
+namespace apps {
+
+struct ViewFlags {
+  std::string aug = "BYOL";
+  double crop = 0.08;
+  int image_size = 224;
+
+  pixpro::PairRecipe recipe() const { return pixpro::recipe_named(aug, crop); }
+
+  // Height and width of the last feature map: five halvings, each rounding up.
+  int grid() const { return (image_size + 31) / 32; }
+};
+
+// --aug, --crop and --image-size
+void add_view_flags(CLI::App& command, ViewFlags& flags);
+
+}  // namespace apps

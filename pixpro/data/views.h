@@ -1,0 +1,25 @@
+// From the bytes of a picture's file to its two views in a batch: all that a loader's worker does.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/random.h"
+#include "pixpro/data/image.h"
+#include "pixpro/data/recipes.h"
+
+namespace pixpro {
+
+// The place of one picture in a batch, for view 1 and view 2.
+struct PairSlots {
+  std::array<float*, 2> views;   // [3, size, size], normalised
+  std::array<float*, 2> coords;  // [4]: x0, y0, x1, y1, see view_coordinates
+};
+
+// Decodes the part of the picture that the views drawn from the two streams are made of, makes them
+// and writes them. Throws Error where the picture cannot be decoded or has a side of 1 pixel; what
+// the slots hold then has no meaning.
+void make_views(Bytes bytes, const PairRecipe& recipe, int size,
+                std::array<engine::Random, 2> streams, const PairSlots& slots);
+
+}  // namespace pixpro
