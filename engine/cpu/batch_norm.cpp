@@ -107,17 +107,19 @@ void image_moments(const Tensor& x, const Planes& planes, std::vector<double>& r
     constexpr int kWidth = lanes;
     double mean[kWidth] = {}, m2[kWidth] = {};
     for_runs(planes.pixels, [&](int64_t begin, int64_t end) {
-      const auto count = static_cast<T>(end - begin);
-      T sum[kWidth], squares[kWidth];
-      sum_run<lanes>(strip, begin, end, sum, [=](int64_t i, int) { return in[i]; });
-      for (T& value : sum) value /= count;
+      // Relative to the run's first pixel, so that a large mean costs no digits in T either.
+      T first[kWidth], offset[kWidth], squares[kWidth];
+      std::copy_n(in + strip.offset + begin * strip.stride, kWidth, first);
+      sum_run<lanes>(strip, begin, end, offset,
+                     [&](int64_t i, int lane) { return in[i] - first[lane]; });
+      for (T& value : offset) value /= static_cast<T>(end - begin);
       sum_run<lanes>(strip, begin, end, squares, [&](int64_t i, int lane) {
-        const T deviation = in[i] - sum[lane];
+        const T deviation = in[i] - first[lane] - offset[lane];
         return deviation * deviation;
       });
       const Merge merge(begin, end - begin);
       for (int lane = 0; lane < lanes; ++lane) {
-        merge.add(sum[lane], squares[lane], mean[lane], m2[lane]);
+        merge.add(double{first[lane]} + offset[lane], squares[lane], mean[lane], m2[lane]);
       }
     });
     double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;

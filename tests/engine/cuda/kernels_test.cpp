@@ -74,7 +74,7 @@ TEST(CudaBatchNorm, AVarianceBesideALargeMeanKeepsItsDigits) {
   SKIP_WITHOUT_CUDA();
   const Tensor x = to_dtype(hashed_tensor("x", {2, 40, 32, 32}, 1.0, 1e4), DType::f32);
   Tensor expected({2, 2, 40}, DType::f64), found({2, 2, 40}, DType::f64, kCuda);
-  batch_norm_statistics(cpu_context(), x, expected);
+  batch_norm_statistics(cpu_context(), to_dtype(x, DType::f64), expected);
   on_device(kCuda, [&](auto& ctx) {
     batch_norm_statistics(ctx, to_layout(to_device(x, kCuda), Layout::nhwc), found);
   });
