@@ -228,9 +228,11 @@ TEST_F(LoaderTest, BatchesComeFromTheAllocatorAndGoBackToIt) {
   write_images(4);
   Loader loader(source(), options(4));
   for (int i = 0; i < 4; ++i) loader.next();
-  const int64_t before = engine::allocator_of(engine::kCpu).stats().system_allocations;
+  [[maybe_unused]] const int64_t before =
+      engine::allocator_of(engine::kCpu).stats().system_allocations;
   for (int i = 0; i < 8; ++i) loader.next();
-  const int64_t after = engine::allocator_of(engine::kCpu).stats().system_allocations;
+  [[maybe_unused]] const int64_t after =
+      engine::allocator_of(engine::kCpu).stats().system_allocations;
 #if !defined(__SANITIZE_ADDRESS__)  // under it the allocator keeps nothing
   EXPECT_EQ(after, before);
 #endif
