@@ -50,7 +50,9 @@ class ResNetGolden : public testing::TestWithParam<Case> {
   }
 
   engine::TensorFile golden_ = test_support::golden(std::string(GetParam().arch) + ".safetensors");
-  test_support::WithConvPolicy direct_{engine::ConvPolicy::direct};
+  // A ReLU whose input is nearly zero opens or closes by the order of a sum, and the gradients
+  // jump: the library's order is near the one that the f32 errors were recorded with.
+  test_support::WithConvPolicy library_{engine::ConvPolicy::library};
 };
 
 TEST_P(ResNetGolden, EqualsTheReference) {

@@ -32,7 +32,8 @@ Values view_of_whole(const Image& image, const ViewRecipe& recipe, engine::Rando
 // make_views decodes no more than the two crops need, which must not show.
 TEST(Views, OfEveryFormatAreThoseOfTheWholePicture) {
   const std::filesystem::path folder = std::filesystem::path(PIXPRO_GOLDEN_DIR) / "decode";
-  for (const auto& test : nlohmann::json::parse(std::ifstream(folder / "cases.json"))["cases"]) {
+  const auto recorded = nlohmann::json::parse(std::ifstream(folder / "cases.json"));
+  for (const auto& test : recorded["cases"]) {
     const std::string file = test["file"];
     std::vector<uint8_t> bytes;
     read_file(folder / file, bytes);
