@@ -132,6 +132,8 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
       return direct_conv_forward(ctx, x, w, bias, options, y);
     case ConvAlgorithm::winograd2:
       return winograd_conv_forward<2>(ctx, x, w, options, y);
+    case ConvAlgorithm::winograd3:
+      return winograd_conv_forward<3>(ctx, x, w, options, y);
     case ConvAlgorithm::winograd4:
       return winograd_conv_forward<4>(ctx, x, w, options, y);
   }
@@ -153,6 +155,8 @@ void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
       return direct_conv_backward_data(ctx, dy, w, options, dx);
     case ConvAlgorithm::winograd2:
       return winograd_conv_backward_data<2>(ctx, dy, w, options, dx);
+    case ConvAlgorithm::winograd3:
+      return winograd_conv_backward_data<3>(ctx, dy, w, options, dx);
     case ConvAlgorithm::winograd4:
       return winograd_conv_backward_data<4>(ctx, dy, w, options, dx);
   }
@@ -176,6 +180,9 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
       break;
     case ConvAlgorithm::winograd2:
       winograd_conv_backward_weights<2>(x, dy, options, dw);
+      break;
+    case ConvAlgorithm::winograd3:
+      winograd_conv_backward_weights<3>(x, dy, options, dw);
       break;
     case ConvAlgorithm::winograd4:
       winograd_conv_backward_weights<4>(x, dy, options, dw);

@@ -1,5 +1,6 @@
 #include "engine/cpu/conv_algorithm.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include "engine/cpu/lanes.h"
@@ -22,28 +23,32 @@ int64_t multiplications(int64_t height, int64_t width, int64_t m) {
   return ceil_div(height, m) * ceil_div(width, m) * (m + 2) * (m + 2);
 }
 
-// Between equals the larger tiles: they need fewer weights for a pixel.
+// The cheapest tiles; between equals the larger ones, which need fewer weights for a pixel.
 ConvAlgorithm winograd(int64_t height, int64_t width) {
-  return multiplications(height, width, 4) <= multiplications(height, width, 2)
-             ? ConvAlgorithm::winograd4
-             : ConvAlgorithm::winograd2;
+  const int64_t two = multiplications(height, width, 2), three = multiplications(height, width, 3),
+                four = multiplications(height, width, 4);
+  if (four <= std::min(two, three)) return ConvAlgorithm::winograd4;
+  return three <= two ? ConvAlgorithm::winograd3 : ConvAlgorithm::winograd2;
 }
 
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, ConvAlgorithm algorithm) {
-  constexpr const char* names[] = {"plain", "library", "direct", "winograd2", "winograd4"};
+  constexpr const char* names[] = {"plain",     "library",   "direct",
+                                   "winograd2", "winograd3", "winograd4"};
   return out << names[static_cast<int>(algorithm)];
 }
 
 const char* kernel_name(ConvDirection direction, ConvAlgorithm algorithm) {
-  constexpr const char* names[3][5] = {
-      {"conv2d plain", "conv2d library", "conv2d direct", "conv2d winograd2", "conv2d winograd4"},
+  constexpr const char* names[3][6] = {
+      {"conv2d plain", "conv2d library", "conv2d direct", "conv2d winograd2", "conv2d winograd3",
+       "conv2d winograd4"},
       {"conv2d backward data plain", "conv2d backward data library", "conv2d backward data direct",
-       "conv2d backward data winograd2", "conv2d backward data winograd4"},
+       "conv2d backward data winograd2", "conv2d backward data winograd3",
+       "conv2d backward data winograd4"},
       {"conv2d backward weights plain", "conv2d backward weights library",
        "conv2d backward weights direct", "conv2d backward weights winograd2",
-       "conv2d backward weights winograd4"}};
+       "conv2d backward weights winograd3", "conv2d backward weights winograd4"}};
   return names[static_cast<int>(direction)][static_cast<int>(algorithm)];
 }
 

@@ -220,9 +220,13 @@ void winograd_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor
 
 template void winograd_conv_forward<2>(CpuContext&, const Tensor&, const Tensor&,
                                        const Conv2dOptions&, Tensor&);
+template void winograd_conv_forward<3>(CpuContext&, const Tensor&, const Tensor&,
+                                       const Conv2dOptions&, Tensor&);
 template void winograd_conv_forward<4>(CpuContext&, const Tensor&, const Tensor&,
                                        const Conv2dOptions&, Tensor&);
 template void winograd_conv_backward_data<2>(CpuContext&, const Tensor&, const Tensor&,
+                                             const Conv2dOptions&, Tensor&);
+template void winograd_conv_backward_data<3>(CpuContext&, const Tensor&, const Tensor&,
                                              const Conv2dOptions&, Tensor&);
 template void winograd_conv_backward_data<4>(CpuContext&, const Tensor&, const Tensor&,
                                              const Conv2dOptions&, Tensor&);

@@ -1,5 +1,5 @@
 // Winograd's convolution for 3x3 kernels with stride 1 (winograd_transform.h has the formula),
-// M = 2 or 4: every one of the (M+2)^2 elements of a transformed tile is a matrix product of
+// M = 2, 3 or 4: every one of the (M+2)^2 elements of a transformed tile is a matrix product of
 // tiles x inputs and inputs x outputs, done by the register tiles of the direct convolution.
 // f32, activations in kLaneLayout, no groups, dilation or bias; any padding. Backward-weights is
 // the exact gradient of the same formula. Results do not depend on the number of threads. Relative

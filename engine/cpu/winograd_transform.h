@@ -1,8 +1,8 @@
-// The transforms of Winograd's convolution F(M x M, 3 x 3), M = 2 or 4 (Lavin and Gray, "Fast
+// The transforms of Winograd's convolution F(M x M, 3 x 3), M = 2, 3 or 4 (Lavin and Gray, "Fast
 // algorithms for convolutional neural networks", 2016): an M x M tile of outputs y of a window d
 // of (M+2) x (M+2) inputs and a 3 x 3 kernel g is
 //   y = A' [(G g G') * (B' d B)] A        * by element, ' transposed
-// Interpolation points are 0, 1, -1, infinity (M = 2) and 0, 1, -1, 2, -2, infinity (M = 4).
+// Interpolation points are 0, 1, -1, infinity (M = 2), with 2 (M = 3), and with 2 and -2 (M = 4).
 // The gradients of the formula need the transposes: A y A' and G' u G.
 //
 // Each function transforms one line of kLanes-vectors: in[i * in_step] to out[j * out_step].
@@ -55,6 +55,59 @@ struct Winograd<2> {
     lanes(out) = a + half;
     lanes(out + t) = (b - c) * 0.5f;
     lanes(out + 2 * t) = half + d;
+  }
+};
+
+template <>
+struct Winograd<3> {
+  // B' d: 5 to 5.
+  static void input(const float* in, int64_t s, float* out, int64_t t) {
+    const Lanes d0 = lanes(in), d1 = lanes(in + s), d2 = lanes(in + 2 * s);
+    const Lanes d3 = lanes(in + 3 * s), d4 = lanes(in + 4 * s);
+    const Lanes odd = d3 - d1;
+    lanes(out) = 2.0f * (d0 - d2) + odd;
+    lanes(out + t) = d3 - d2 - 2.0f * d1;
+    lanes(out + 2 * t) = d3 - 3.0f * d2 + 2.0f * d1;
+    lanes(out + 3 * t) = odd;
+    lanes(out + 4 * t) = d4 - d2 - 2.0f * odd;
+  }
+  // A' m: 5 to 3.
+  static void output(const float* in, int64_t s, float* out, int64_t t) {
+    const Lanes m0 = lanes(in), m1 = lanes(in + s), m2 = lanes(in + 2 * s);
+    const Lanes m3 = lanes(in + 3 * s), m4 = lanes(in + 4 * s);
+    const Lanes sum = m1 + m2;
+    lanes(out) = m0 + sum + m3;
+    lanes(out + t) = m1 - m2 + 2.0f * m3;
+    lanes(out + 2 * t) = sum + 4.0f * m3 + m4;
+  }
+  // A y: 3 to 5.
+  static void output_gradient(const float* in, int64_t s, float* out, int64_t t) {
+    const Lanes y0 = lanes(in), y1 = lanes(in + s), y2 = lanes(in + 2 * s);
+    const Lanes even = y0 + y2;
+    lanes(out) = y0;
+    lanes(out + t) = even + y1;
+    lanes(out + 2 * t) = even - y1;
+    lanes(out + 3 * t) = y0 + 2.0f * y1 + 4.0f * y2;
+    lanes(out + 4 * t) = y2;
+  }
+  // G g: 3 to 5.
+  static void weight(const float* in, int64_t s, float* out, int64_t t) {
+    const Lanes w0 = lanes(in), w1 = lanes(in + s), w2 = lanes(in + 2 * s);
+    const Lanes even = w0 + w2;
+    lanes(out) = w0 * 0.5f;
+    lanes(out + t) = (even + w1) * -0.5f;
+    lanes(out + 2 * t) = (w1 - even) * (1.0f / 6);
+    lanes(out + 3 * t) = w0 * (1.0f / 6) + w1 * (1.0f / 3) + w2 * (2.0f / 3);
+    lanes(out + 4 * t) = w2;
+  }
+  // G' u: 5 to 3.
+  static void weight_gradient(const float* in, int64_t s, float* out, int64_t t) {
+    const Lanes u0 = lanes(in), u1 = lanes(in + s), u2 = lanes(in + 2 * s);
+    const Lanes u3 = lanes(in + 3 * s), u4 = lanes(in + 4 * s);
+    const Lanes half1 = u1 * 0.5f, sixth2 = u2 * (1.0f / 6), sixth3 = u3 * (1.0f / 6);
+    lanes(out) = u0 * 0.5f - half1 - sixth2 + sixth3;
+    lanes(out + t) = sixth2 - half1 + 2.0f * sixth3;
+    lanes(out + 2 * t) = 4.0f * sixth3 - half1 - sixth2 + u4;
   }
 };
 

@@ -167,6 +167,8 @@ void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Con
 
 template void winograd_conv_backward_weights<2>(const Tensor&, const Tensor&, const Conv2dOptions&,
                                                 Tensor&);
+template void winograd_conv_backward_weights<3>(const Tensor&, const Tensor&, const Conv2dOptions&,
+                                                Tensor&);
 template void winograd_conv_backward_weights<4>(const Tensor&, const Tensor&, const Conv2dOptions&,
                                                 Tensor&);
 

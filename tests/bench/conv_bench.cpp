@@ -84,6 +84,8 @@ struct Problem {
         return direct_conv_forward(ctx, x, w, none, options, y);
       case ConvAlgorithm::winograd2:
         return winograd_conv_forward<2>(ctx, x, w, options, y);
+      case ConvAlgorithm::winograd3:
+        return winograd_conv_forward<3>(ctx, x, w, options, y);
       case ConvAlgorithm::winograd4:
         return winograd_conv_forward<4>(ctx, x, w, options, y);
     }
@@ -99,6 +101,8 @@ struct Problem {
         return direct_conv_backward_data(ctx, y, w, options, x);
       case ConvAlgorithm::winograd2:
         return winograd_conv_backward_data<2>(ctx, y, w, options, x);
+      case ConvAlgorithm::winograd3:
+        return winograd_conv_backward_data<3>(ctx, y, w, options, x);
       case ConvAlgorithm::winograd4:
         return winograd_conv_backward_data<4>(ctx, y, w, options, x);
     }
@@ -113,6 +117,8 @@ struct Problem {
         return direct_conv_backward_weights(x, y, options, w);
       case ConvAlgorithm::winograd2:
         return winograd_conv_backward_weights<2>(x, y, options, w);
+      case ConvAlgorithm::winograd3:
+        return winograd_conv_backward_weights<3>(x, y, options, w);
       case ConvAlgorithm::winograd4:
         return winograd_conv_backward_weights<4>(x, y, options, w);
     }
@@ -149,6 +155,7 @@ void add_layer(const Network& network, const Layer& layer) {
       {"library", ConvAlgorithm::library}, {"direct", ConvAlgorithm::direct}};
   if (layer.kernel == 3 && layer.stride == 1) {
     algorithms.emplace_back("winograd2", ConvAlgorithm::winograd2);
+    algorithms.emplace_back("winograd3", ConvAlgorithm::winograd3);
     algorithms.emplace_back("winograd4", ConvAlgorithm::winograd4);
   }
   for (const auto& [direction, call] : directions) {

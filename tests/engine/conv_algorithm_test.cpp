@@ -20,8 +20,10 @@ TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndTheLibraryFor1x1) {
   const ConvPolicy automatic = ConvPolicy::automatic;
   EXPECT_EQ(chosen(automatic, 56, 3), ConvAlgorithm::winograd4);
   EXPECT_EQ(chosen(automatic, 7, 3), ConvAlgorithm::winograd4);
-  EXPECT_EQ(chosen(automatic, 6, 3), ConvAlgorithm::winograd4);  // 4 x 36, as many as 9 x 16
-  EXPECT_EQ(chosen(automatic, 2, 3), ConvAlgorithm::winograd2);  // 16 against 36
+  EXPECT_EQ(chosen(automatic, 8, 3), ConvAlgorithm::winograd4);
+  EXPECT_EQ(chosen(automatic, 6, 3), ConvAlgorithm::winograd3);   // 4 x 25 against 4 x 36, 9 x 16
+  EXPECT_EQ(chosen(automatic, 18, 3), ConvAlgorithm::winograd4);  // 25 x 36, as many as 36 x 25
+  EXPECT_EQ(chosen(automatic, 2, 3), ConvAlgorithm::winograd2);   // 16 against 36
   EXPECT_EQ(chosen(automatic, 56, 3, {.stride = 2, .padding = 1}), ConvAlgorithm::direct);
   EXPECT_EQ(chosen(automatic, 56, 5), ConvAlgorithm::direct);
   EXPECT_EQ(chosen(automatic, 56, 1), ConvAlgorithm::library);

@@ -43,6 +43,13 @@ Result reference(const Case& c) {
   return r;
 }
 
+template <int64_t M>
+void run_winograd(const Case& c, const Tensor& x, const Tensor& w, const Tensor& dy, Result& r) {
+  winograd_conv_forward<M>(cpu_context(), x, w, c.options, r.y);
+  winograd_conv_backward_data<M>(cpu_context(), dy, w, c.options, r.dx);
+  winograd_conv_backward_weights<M>(x, dy, c.options, r.dw);
+}
+
 // Outputs start as 7, so that a pixel nobody writes is found.
 Result run(const Case& c, ConvAlgorithm algorithm) {
   CpuContext& ctx = cpu_context();
@@ -50,18 +57,20 @@ Result run(const Case& c, ConvAlgorithm algorithm) {
   const Tensor w = to_dtype(hashed_tensor("w", c.w), DType::f32);
   Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout), to_layout(full(c.x, 7.0), kLaneLayout),
            full(c.w, 7.0)};
-  if (algorithm == ConvAlgorithm::direct) {
-    direct_conv_forward(ctx, x, w, {}, c.options, r.y);
-    direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
-    direct_conv_backward_weights(x, dy, c.options, r.dw);
-  } else if (algorithm == ConvAlgorithm::winograd2) {
-    winograd_conv_forward<2>(ctx, x, w, c.options, r.y);
-    winograd_conv_backward_data<2>(ctx, dy, w, c.options, r.dx);
-    winograd_conv_backward_weights<2>(x, dy, c.options, r.dw);
-  } else {
-    winograd_conv_forward<4>(ctx, x, w, c.options, r.y);
-    winograd_conv_backward_data<4>(ctx, dy, w, c.options, r.dx);
-    winograd_conv_backward_weights<4>(x, dy, c.options, r.dw);
+  switch (algorithm) {
+    case ConvAlgorithm::winograd2:
+      run_winograd<2>(c, x, w, dy, r);
+      break;
+    case ConvAlgorithm::winograd3:
+      run_winograd<3>(c, x, w, dy, r);
+      break;
+    case ConvAlgorithm::winograd4:
+      run_winograd<4>(c, x, w, dy, r);
+      break;
+    default:
+      direct_conv_forward(ctx, x, w, {}, c.options, r.y);
+      direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
+      direct_conv_backward_weights(x, dy, c.options, r.dw);
   }
   return r;
 }
@@ -113,6 +122,7 @@ TEST(OwnConvolution, WinogradEqualsThePlainKernelOnOddShapes) {
   for (const Case& c : odd_cases({3}, {1}, 3)) {
     const Result expected = reference(c);
     expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
+    expect_near(c, run(c, ConvAlgorithm::winograd3), expected, 3e-6);
     expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
   }
 }
@@ -130,6 +140,7 @@ TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
     const Result expected = reference(c);
     expect_near(c, run(c, ConvAlgorithm::direct), expected, 2e-6);
     expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
+    expect_near(c, run(c, ConvAlgorithm::winograd3), expected, 3e-6);
     expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
   }
 }
@@ -148,8 +159,8 @@ TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
   cases.push_back({{3, 64, 15, 14}, {96, 64, 3, 3}, {.stride = 2, .padding = 1}});
   cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});  // few inputs: panels are split
   for (const Case& c : cases) {
-    for (const ConvAlgorithm algorithm :
-         {ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
+    for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd2,
+                                          ConvAlgorithm::winograd3, ConvAlgorithm::winograd4}) {
       if (algorithm != ConvAlgorithm::direct && (c.options.stride > 1 || c.w[2] != 3)) continue;
       omp_set_num_threads(1);
       const Result one = run(c, algorithm);
