@@ -1,6 +1,7 @@
 #include "engine/kernels/pool.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -49,33 +50,42 @@ Window window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
 template <class T>
 using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
 
+// kLanes values as one vector of GCC's extension: it stays in registers where an array would go
+// through memory for every place of a window.
+template <int kLanes, class T>
+struct VectorOf {
+  using Type [[gnu::vector_size(kLanes * sizeof(T))]] = T;
+};
+template <int kLanes, class T>
+using Vector = typename VectorOf<kLanes, T>::Type;
+
+template <int kLanes, class T>
+Vector<kLanes, T> load(const T* from) {
+  Vector<kLanes, T> v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
 // The largest value of each lane and its place u * size + v in the window.
 template <int kLanes, class T>
 void pool_window(const T* in, const PoolPlane& plane, const Window& window, int64_t size, T* out,
                  uint8_t* winner) {
-  T best[kLanes];
-  Place<T> place[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    best[lane] = -std::numeric_limits<T>::infinity();
-    place[lane] = static_cast<Place<T>>(window.u_begin * size + window.v_begin);
-  }
+  using Places = Vector<kLanes, Place<T>>;
+  const auto at = [&](int64_t u, int64_t v) { return static_cast<Place<T>>(u * size + v); };
+  Vector<kLanes, T> best = Vector<kLanes, T>{} - std::numeric_limits<T>::infinity();
+  Places place = Places{} + at(window.u_begin, window.v_begin);
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
-      const T* x = in + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
-      const auto here = static_cast<Place<T>>(u * size + v);
-#pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) {
-        // A NaN wins and stays, as in every framework: it must not vanish here.
-        const bool stays = (x[lane] <= best[lane]) | (best[lane] != best[lane]);
-        best[lane] = stays ? best[lane] : x[lane];
-        place[lane] = stays ? place[lane] : here;
-      }
+      const auto x =
+          load<kLanes>(in + ((window.row + u) * plane.width + window.column + v) * plane.lanes);
+      // A NaN wins and stays, as in every framework: it must not vanish here.
+      const Places stays = (x <= best) | (best != best);
+      best = stays ? best : x;
+      place = stays ? place : Places{} + at(u, v);
     }
   }
-  for (int lane = 0; lane < kLanes; ++lane) {
-    out[lane] = best[lane];
-    winner[lane] = static_cast<uint8_t>(place[lane]);
-  }
+  std::memcpy(out, &best, sizeof(best));
+  for (int lane = 0; lane < kLanes; ++lane) winner[lane] = static_cast<uint8_t>(place[lane]);
 }
 
 // Calls f(window, element, lane, lanes) for every window of a plane and group of its lanes; element
@@ -104,20 +114,16 @@ void pool_plane(const T* in, const PoolPlane& plane, PoolOptions o, T* out, uint
 template <int kLanes, class T>
 void unpool_window(const T* dy, const uint8_t* winner, const PoolPlane& plane, const Window& window,
                    int64_t size, T* dx) {
-  T gradient[kLanes];
-  Place<T> place[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    gradient[lane] = dy[lane];
-    place[lane] = winner[lane];
-  }
+  const auto gradient = load<kLanes>(dy);
+  Vector<kLanes, Place<T>> place;
+  for (int lane = 0; lane < kLanes; ++lane) place[lane] = winner[lane];
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
       T* to = dx + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
       const auto here = static_cast<Place<T>>(u * size + v);
-#pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) {
-        to[lane] += place[lane] == here ? gradient[lane] : T{0};
-      }
+      const Vector<kLanes, T> sum =
+          load<kLanes>(to) + (place == here ? gradient : Vector<kLanes, T>{});
+      std::memcpy(to, &sum, sizeof(sum));
     }
   }
 }

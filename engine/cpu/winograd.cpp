@@ -197,9 +197,8 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
       }
     } else {
       float* mine = floats + team.member * run.strip_floats();
-      for (int64_t i = team.member; i < run.strips; i += team.size) {
-        run.strip(i, mine, weights, Team{});
-      }
+#pragma omp for schedule(dynamic) nowait
+      for (int64_t i = 0; i < run.strips; ++i) run.strip(i, mine, weights, Team{});
     }
   }
 }

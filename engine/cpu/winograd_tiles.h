@@ -62,12 +62,29 @@ struct Transformed {
 // are this far apart, do not fall into the same sets of the first-level cache.
 inline int64_t element_stride(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
 
+// Transforms R x R pixels from (row, column) on, some of which lie outside of the plane of height x
+// width pixels and count as zero.
+template <auto kLine, int64_t R, int64_t E>
+void transform_edge(const float* plane, int64_t height, int64_t width, int64_t row, int64_t column,
+                    const Square<float>& out) {
+  const auto pixel = [&](int64_t i, int64_t j) {
+    const bool inside = i >= 0 && i < height && j >= 0 && j < width;
+    return inside ? lanes(plane + (i * width + j) * kLanes) : Lanes{};
+  };
+  transform_columns<kLine, R, E>(
+      [&](int64_t j, float* to, int64_t step) {
+        alignas(64) float line[R * kLanes];
+        for (int64_t i = 0; i < R; ++i) lanes(line + i * kLanes) = pixel(row + i, column + j);
+        kLine(line, kLanes, to, step);
+      },
+      out);
+}
+
 // Transforms windows of R x R pixels to E x E elements. The window of tile (i, j) begins at pixel
 // (i * M - padding, j * M - padding) of its image; `first` is the first of the images.
 template <auto kLine, int64_t R, int64_t E, int64_t M>
 void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t padding,
                      const Strip& strip, const Transformed& out, const Team& team) {
-  alignas(64) float copy[R * R * kLanes];
   const int64_t tiles = strip.tiles(), row_floats = first.width * kLanes;
   const int64_t plane = first.height * row_floats;
   team.share(first.blocks * tiles, [&](int64_t item) {
@@ -81,8 +98,7 @@ void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t paddin
       const float* corner = in + row * row_floats + column * kLanes;
       return transform<kLine, R, E>(Square<const float>{corner, row_floats, kLanes}, to);
     }
-    copy_window({in, 1, first.height, first.width}, {row, column, R, R, 1}, copy, 0);
-    transform<kLine, R, E>(Square<const float>{copy, R * kLanes, kLanes}, to);
+    transform_edge<kLine, R, E>(in, first.height, first.width, row, column, to);
   });
 }
 

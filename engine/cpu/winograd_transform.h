@@ -178,16 +178,22 @@ struct Square {
   int64_t row, column;
 };
 
-// Both dimensions, In x In to Out x Out: every column, then every row, by one of the above.
-template <auto kLine, int64_t In, int64_t Out>
-inline void transform(const Square<const float>& in, const Square<float>& out) {
+// Both dimensions, In x In to Out x Out, by one of the above: every column, which
+// column(j, to, step) transforms to to[i * step], then every row.
+template <auto kLine, int64_t In, int64_t Out, class Column>
+inline void transform_columns(Column&& column, const Square<float>& out) {
   alignas(64) float columns[Out * In * kLanes];
-  for (int64_t j = 0; j < In; ++j) {
-    kLine(in.data + j * in.column, in.row, columns + j * kLanes, In * kLanes);
-  }
+  for (int64_t j = 0; j < In; ++j) column(j, columns + j * kLanes, In * kLanes);
   for (int64_t i = 0; i < Out; ++i) {
     kLine(columns + i * In * kLanes, kLanes, out.data + i * out.row, out.column);
   }
+}
+
+template <auto kLine, int64_t In, int64_t Out>
+inline void transform(const Square<const float>& in, const Square<float>& out) {
+  transform_columns<kLine, In, Out>(
+      [&](int64_t j, float* to, int64_t step) { kLine(in.data + j * in.column, in.row, to, step); },
+      out);
 }
 
 }  // namespace engine
