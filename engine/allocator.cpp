@@ -25,9 +25,9 @@ class SystemMemory {
     ++stats.system_allocations;
     return std::aligned_alloc(64, static_cast<size_t>(bytes));
   }
-  void give_back(void* block) { std::free(block); }
+  void give_back(void* block, int64_t) { std::free(block); }
   void trim() {}
-  int64_t touched_bytes(const MemoryStats& stats) const { return stats.current_bytes; }
+  int64_t cached_bytes() const { return 0; }
 };
 
 #else
@@ -40,15 +40,19 @@ class SystemMemory {
     char* block = pool_.take(bytes);
     if (block == nullptr && add_segment(bytes)) block = pool_.take(bytes);
     if (block == nullptr) return nullptr;
-    Segment& segment = std::prev(segments_.upper_bound(block))->second;
+    auto& [begin, segment] = *std::prev(segments_.upper_bound(block));
     if (block + bytes > segment.touched) {
-      segment.touched = block + bytes;
+      segment.touched = begin + round_up(block + bytes - begin, kPage);
       ++stats.system_allocations;
     }
+    in_use_ += bytes;
     return block;
   }
 
-  void give_back(void* block) { pool_.give_back(static_cast<char*>(block)); }
+  void give_back(void* block, int64_t bytes) {
+    in_use_ -= bytes;
+    pool_.give_back(static_cast<char*>(block));
+  }
 
   // Gives the free ends of all segments back to the system.
   void trim() {
@@ -60,16 +64,16 @@ class SystemMemory {
     }
   }
 
-  int64_t touched_bytes(const MemoryStats&) const {
-    int64_t bytes = 0;
-    for (const auto& [begin, segment] : segments_) bytes += segment.touched - begin;
-    return bytes;
+  int64_t cached_bytes() const {
+    int64_t touched = 0;
+    for (const auto& [begin, segment] : segments_) touched += segment.touched - begin;
+    return touched - in_use_;
   }
 
  private:
   struct Segment {
     char* end;
-    char* touched;  // nothing from here on has been used
+    char* touched;  // no page from here on has been used
   };
   static constexpr int64_t kPage = 4096, kHugePage = int64_t{2} << 20, kLeast = int64_t{1} << 30;
 
@@ -88,6 +92,7 @@ class SystemMemory {
   }
 
   BlockPool pool_;
+  int64_t in_use_ = 0;
   std::map<char*, Segment> segments_;
 };
 
@@ -98,7 +103,7 @@ class CpuAllocator : public Allocator {
   void* allocate(int64_t bytes) override {
     const std::lock_guard lock(mutex_);
     const int64_t size = rounded(bytes);
-    void* data = memory_.take(size, stats_);
+    void* data = memory_for(size).take(size, stats_);
     require(data != nullptr, "out of memory: asked for ", size, " bytes while tensors hold ",
             stats_.current_bytes, "; a smaller --batch-size or --image-size needs less");
     stats_.current_bytes += size;
@@ -108,14 +113,15 @@ class CpuAllocator : public Allocator {
 
   void release(void* data, int64_t bytes) override {
     const std::lock_guard lock(mutex_);
-    stats_.current_bytes -= rounded(bytes);
-    memory_.give_back(data);
+    const int64_t size = rounded(bytes);
+    stats_.current_bytes -= size;
+    memory_for(size).give_back(data, size);
   }
 
   MemoryStats stats() const override {
     const std::lock_guard lock(mutex_);
     MemoryStats stats = stats_;
-    stats.cached_bytes = memory_.touched_bytes(stats) - stats.current_bytes;
+    stats.cached_bytes = small_.cached_bytes() + large_.cached_bytes();
     return stats;
   }
 
@@ -126,14 +132,20 @@ class CpuAllocator : public Allocator {
 
   void release_cache() override {
     const std::lock_guard lock(mutex_);
-    memory_.trim();
+    small_.trim();
+    large_.trim();
   }
 
  private:
   static int64_t rounded(int64_t bytes) { return round_up(std::max<int64_t>(bytes, 1), 64); }
 
+  // Small tensors have segments of their own: a loss that outlives its step must not lie in the
+  // middle of what the next step wants whole.
+  SystemMemory& memory_for(int64_t size) { return size < kSmall ? small_ : large_; }
+  static constexpr int64_t kSmall = 64 << 10;
+
   mutable std::mutex mutex_;
-  SystemMemory memory_;
+  SystemMemory small_, large_;
   MemoryStats stats_;
 };
 
