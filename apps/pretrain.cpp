@@ -1,5 +1,4 @@
 // pixpro pretrain: from a folder of images to a pre-trained backbone.
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -7,11 +6,13 @@
 #include <optional>
 
 #include "apps/commands.h"
+#include "apps/interrupts.h"
 #include "apps/output_folder.h"
+#include "apps/progress.h"
 #include "apps/recipe.h"
 #include "apps/view_flags.h"
 #include "pixpro/data/loader.h"
-#include "pixpro/train/metrics.h"
+#include "pixpro/train/checkpoint.h"
 #include "pixpro/train/pair_picture.h"
 #include "pixpro/train/weights.h"
 
@@ -19,7 +20,6 @@ namespace apps {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 struct PretrainFlags {
   Recipe recipe;
@@ -31,18 +31,39 @@ struct PretrainFlags {
   ViewFlags views;
   int64_t batch_size = 128;
   int num_workers = 4;
+  int64_t save_freq = 10;
+  std::optional<fs::path> resume;
+  bool auto_resume = false;
 };
 
-double seconds_between(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
+fs::path newest_checkpoint(const PretrainFlags& flags) {
+  return flags.output_dir / "current.safetensors";
 }
 
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags) {
+// What the run goes on from, where it is not a new one.
+std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flags) {
+  const fs::path newest = newest_checkpoint(flags);
+  if (flags.auto_resume && fs::exists(newest)) return engine::read_tensor_file(newest);
+  if (flags.resume) return engine::read_tensor_file(*flags.resume);
+  return std::nullopt;
+}
+
+pixpro::Settings settings_of(const PretrainFlags& flags, int64_t images) {
+  pixpro::Settings settings = settings_of(flags.recipe);
+  settings["images"] = std::to_string(images);
+  settings["--batch-size"] = std::to_string(flags.batch_size);
+  settings.merge(settings_of(flags.views));
+  return settings;
+}
+
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& run) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.recipe.seed,
           .workers = flags.num_workers,
+          .first_step = static_cast<int64_t>(run.steps.size()),
+          .known_broken = run.broken_images,
           .max_broken = flags.max_broken};
 }
 
@@ -53,86 +74,60 @@ RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
           .steps_per_epoch = per_epoch};
 }
 
-// Reports broken images as they are met and counts them.
-int64_t report_broken(pixpro::Loader& loader) {
-  const std::vector<pixpro::BrokenImage> broken = loader.take_broken();
-  for (const pixpro::BrokenImage& image : broken) {
+// Reports broken images as they are met and adds them to those of the run.
+void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
+  for (const pixpro::BrokenImage& image : loader.take_broken()) {
     std::cerr << "pixpro: skipped: " << image.reason << '\n';
+    broken.push_back(image.sample);
   }
-  return static_cast<int64_t>(broken.size());
 }
 
 // The next batch. Whatever ends the run, the broken images met before are reported.
-pixpro::Batch next_batch(pixpro::Loader& loader, int64_t& broken) {
+pixpro::Batch next_batch(pixpro::Loader& loader, std::vector<int64_t>& broken) {
   try {
     pixpro::Batch batch = loader.next();
-    broken += report_broken(loader);
+    report_broken(loader, broken);
     return batch;
   } catch (...) {
-    report_broken(loader);
+    report_broken(loader, broken);
     throw;
   }
 }
 
-// What has been trained so far, as it is written down and printed.
-class Progress {
- public:
-  Progress(const PretrainFlags& flags, int64_t total_steps)
-      : flags_(flags), total_steps_(total_steps), metrics_(flags.output_dir / "metrics.jsonl") {}
-
-  // Every step is recorded, about one a second is printed. waited: seconds, for images.
-  void add(pixpro::StepRecord record, double waited) {
-    const Clock::time_point now = Clock::now();
-    const double seconds = seconds_between(last_, now);
-    last_ = now;
-    record.images_per_second = static_cast<double>(flags_.batch_size) / seconds;
-    record.wait_fraction = waited / seconds;
-    skipped_ += record.result.skipped ? 1 : 0;
-    record.skipped_steps = skipped_;
-    metrics_.write(record);
-    steps_.push_back(record.result);
-    const auto done = static_cast<int64_t>(steps_.size());
-    if (seconds_between(printed_, now) < 1.0 && done < total_steps_) return;
-    printed_ = now;
-    const double left = seconds_between(start_, now) * static_cast<double>(total_steps_ - done) /
-                        static_cast<double>(done);
-    std::cout << progress_line(record, flags_.recipe.epochs, total_steps_, left) << std::endl;
-  }
-
-  const std::vector<pixpro::StepResult>& steps() const { return steps_; }
-
- private:
-  const PretrainFlags& flags_;
-  int64_t total_steps_;
-  pixpro::MetricsFile metrics_;
-  std::vector<pixpro::StepResult> steps_;
-  int64_t skipped_ = 0;
-  const Clock::time_point start_ = Clock::now();
-  Clock::time_point last_ = start_, printed_{};
-};
-
 // The training itself. A step's numbers are asked for when the next one has been started, so that
-// a GPU never waits for the host.
-std::vector<pixpro::StepResult> train(const PretrainFlags& flags, pixpro::Loader& loader,
-                                      pixpro::Trainer& trainer, int64_t total_steps) {
-  Progress progress(flags, total_steps);
+// a GPU never waits for the host; only in front of a checkpoint are they waited for.
+void train(const PretrainFlags& flags, pixpro::Loader& loader, pixpro::Trainer& trainer,
+           int64_t total_steps, const pixpro::Settings& settings, pixpro::RunState& run) {
+  Progress progress({flags.batch_size, flags.recipe.epochs, total_steps},
+                    flags.output_dir / "metrics.jsonl", run.steps);
+  const Interrupts interrupts;
   std::optional<pixpro::StepRecord> started;
   double waited = 0.0;  // for the images of the step that is started
   const auto finish = [&] {
+    if (!started) return;
     started->result = trainer.finish_step();
     progress.add(*started, waited);
+    started.reset();
   };
-  int64_t broken = 0;
   while (trainer.steps_done() < total_steps) {
     const double before = loader.wait_seconds();
-    const pixpro::Batch batch = next_batch(loader, broken);
+    const pixpro::Batch batch = next_batch(loader, run.broken_images);
     trainer.start_step(batch.views, batch.coords);
-    if (started) finish();
-    started = {.epoch = batch.epoch, .broken_images = broken};
+    finish();
+    started = {.epoch = batch.epoch,
+               .broken_images = static_cast<int64_t>(run.broken_images.size())};
     waited = loader.wait_seconds() - before;
+
+    const int64_t done = trainer.steps_done();
+    const bool stop = interrupts.arrived() && done < total_steps;
+    const bool due = done % (flags.save_freq * loader.steps_per_epoch()) == 0;
+    if (!stop && !due && done < total_steps) continue;
+    finish();
+    write_checkpoint(newest_checkpoint(flags), trainer, run, settings);
+    engine::require(!stop, "interrupted after step ", done, " of ", total_steps,
+                    "; the same command with --auto-resume goes on from '",
+                    newest_checkpoint(flags).string(), "'");
   }
-  if (started) finish();
-  return progress.steps();
 }
 
 // What the run needed of the GPU's memory; what is free but in small pieces is lost to large
@@ -152,23 +147,35 @@ void pretrain(const PretrainFlags& flags) {
   use_machine(flags.recipe);
   const std::unique_ptr<pixpro::Source> source =
       with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
-  pixpro::Loader loader(*source, loader_options(flags));
+  const pixpro::Settings settings = settings_of(flags, source->size());
+  std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
+  pixpro::RunState run;
+  if (checkpoint) run = pixpro::run_of(*checkpoint, settings);
+  const pixpro::LoaderOptions loading = loader_options(flags, run);
+  pixpro::Loader loader(*source, loading);
   const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
   pixpro::Trainer trainer(options);
+  if (checkpoint) trainer.load_state(*checkpoint);
+  checkpoint.reset();  // as large as the trainer
   const fs::path& out = flags.output_dir;
   make_output_folder(out);
   std::cout << source->size() << " images, " << loader.steps_per_epoch() << " steps of "
-            << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs" << std::endl;
+            << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs\n";
+  if (trainer.steps_done() > 0) {
+    std::cout << "going on after step " << trainer.steps_done() << " of " << length.total_steps
+              << '\n';
+  }
+  std::cout << std::flush;
 
-  write_pair_picture(out / "views.png", *source, loader_options(flags), flags.views.grid(),
+  write_pair_picture(out / "views.png", *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
-  const std::vector<pixpro::StepResult> steps = train(flags, loader, trainer, length.total_steps);
+  train(flags, loader, trainer, length.total_steps, settings, run);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
 
   std::cout << '\n';
   if (options.device != engine::kCpu) print_memory(options.device);
-  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+  std::cout << summary_text(pixpro::summarize(run.steps), options.model.out_channels) << '\n'
             << "weights  " << (out / "weights.safetensors").string() << '\n'
             << "metrics  " << (out / "metrics.jsonl").string() << '\n'
             << "picture  " << (out / "views.png").string() << std::endl;
@@ -206,6 +213,14 @@ void add_pretrain(CLI::App& app) {
   command->add_option("--num-workers", flags->num_workers, "Threads that read and augment images")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command
+      ->add_option("--save-freq", flags->save_freq,
+                   "Epochs between two checkpoints; there is one at the end too")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--resume", flags->resume, "Checkpoint to go on from");
+  command->add_flag("--auto-resume", flags->auto_resume,
+                    "Go on from the checkpoint of the output folder, where there is one");
   add_model_flags(*command, flags->recipe);
   add_optimizer_flags(*command, flags->recipe);
   add_machine_flags(*command, flags->recipe);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "apps/flag_checks.h"
 #include "engine/context.h"
@@ -152,6 +153,30 @@ pixpro::TrainerOptions trainer_options(const Recipe& r, int64_t batch_size,
           .seed = r.seed,
           .precision = type_of_precision(r),
           .device = engine::parse_device(r.device)};
+}
+
+pixpro::Settings settings_of(const Recipe& r) {
+  const auto text = [](const auto& number) { return nlohmann::json(number).dump(); };
+  return {{"--arch", r.arch},
+          {"--model", r.model},
+          {"--pixpro-p", text(r.pixpro_p)},
+          {"--pixpro-momentum", text(r.pixpro_momentum)},
+          {"--pixpro-pos-ratio", text(r.pixpro_pos_ratio)},
+          {"--pixpro-clamp-value", text(r.pixpro_clamp_value)},
+          {"--pixpro-transform-layer", text(r.pixpro_transform_layer)},
+          {"--pixpro-ins-loss-weight", text(r.pixpro_ins_loss_weight)},
+          {"--optimizer", r.optimizer},
+          {"--base-lr", text(r.base_lr)},
+          {"--weight-decay", text(r.weight_decay)},
+          {"--momentum", text(r.momentum)},
+          {"--lr-scheduler", r.lr_scheduler},
+          {"--epochs", text(r.epochs)},
+          {"--warmup-epoch", text(r.warmup_epoch)},
+          {"--warmup-multiplier", text(r.warmup_multiplier)},
+          {"--lr-decay-epochs", text(r.lr_decay_epochs)},
+          {"--lr-decay-rate", text(r.lr_decay_rate)},
+          {"--seed", text(r.seed)},
+          {"--precision", r.precision}};
 }
 
 void use_machine(const Recipe& recipe) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "pixpro/train/trainer.h"
+#include "pixpro/train/checkpoint.h"
 
 namespace apps {
 
@@ -56,6 +56,10 @@ struct RunLength {
 // base_lr * batch_size / 256.
 pixpro::TrainerOptions trainer_options(const Recipe& recipe, int64_t batch_size,
                                        const RunLength& length);
+
+// What a run's numbers depend on, by flag. Rounding also depends on the machine and on how it is
+// used (--device, --threads, --conv-algorithm): these may change when a run is resumed.
+pixpro::Settings settings_of(const Recipe& recipe);
 
 // Sets what --threads and --conv-algorithm ask for.
 void use_machine(const Recipe& recipe);

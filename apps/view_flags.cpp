@@ -1,5 +1,6 @@
 #include "apps/view_flags.h"
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "apps/flag_checks.h"
@@ -17,6 +18,12 @@ void add_view_flags(CLI::App& command, ViewFlags& flags) {
   command.add_option("--image-size", flags.image_size, "Side of a view in pixels")
       ->check(CLI::Range(33, 4096))
       ->capture_default_str();
+}
+
+pixpro::Settings settings_of(const ViewFlags& flags) {
+  return {{"--aug", flags.aug},
+          {"--crop", nlohmann::json(flags.crop).dump()},
+          {"--image-size", std::to_string(flags.image_size)}};
 }
 
 }  // namespace apps

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "pixpro/data/recipes.h"
+#include "pixpro/train/checkpoint.h"
 
 namespace apps {
 
@@ -18,6 +19,9 @@ struct ViewFlags {
   // Height and width of the last feature map: five halvings, each rounding up.
   int grid() const { return (image_size + 31) / 32; }
 };
+
+// What a run's numbers depend on, by flag.
+pixpro::Settings settings_of(const ViewFlags& flags);
 
 // --aug, --crop and --image-size
 void add_view_flags(CLI::App& command, ViewFlags& flags);

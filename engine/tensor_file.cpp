@@ -141,11 +141,15 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   out.commit();
 }
 
+std::string file_called(const TensorFile& file) {
+  return file.source.empty() ? "tensors" : file_called(file.source);
+}
+
 const Tensor& find_tensor(const TensorFile& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found != file.tensors.end()) return found->second;
-  const std::string where = file.source.empty() ? "tensors" : file_called(file.source);
-  fail(where, ": ", tensor_called(name), " is missing; there are ", file.tensors.size(), " others");
+  fail(file_called(file), ": ", tensor_called(name), " is missing; there are ", file.tensors.size(),
+       " others");
 }
 
 }  // namespace engine

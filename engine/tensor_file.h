@@ -25,6 +25,9 @@ TensorFile read_tensor_file(const std::filesystem::path& path);
 // so that each begins at a multiple of its element size. `file.source` is not looked at.
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
+// "'PATH'" for messages; "tensors" for a file made here.
+std::string file_called(const TensorFile& file);
+
 // The tensor of this name; throws Error naming it where it is absent.
 const Tensor& find_tensor(const TensorFile& file, const std::string& name);
 

@@ -15,15 +15,6 @@ using Json = nlohmann::json;
 
 constexpr const char* kMetadata = "__metadata__";
 
-// Text of a file as a message may show it.
-std::string shown(const std::string& text) {
-  constexpr size_t kMost = 160;
-  std::string line = text.size() > kMost ? text.substr(0, kMost) + "..." : text;
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
-  return line;
-}
-
 int64_t from_i32(int32_t value) { return value; }
 
 float from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
@@ -151,6 +142,14 @@ void require_gapless(const std::vector<StoredTensor>& tensors, int64_t data_byte
 }
 
 }  // namespace
+
+std::string shown(const std::string& text) {
+  constexpr size_t kMost = 160;
+  std::string line = text.size() > kMost ? text.substr(0, kMost) + "..." : text;
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
+  return line;
+}
 
 std::string tensor_called(const std::string& name) {
   const std::string text = shown(name);

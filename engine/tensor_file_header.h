@@ -46,6 +46,9 @@ TensorFileHeader parse_header(const std::string& text, int64_t data_bytes);
 // The text of a header, with sorted keys, padded with spaces to a multiple of 8 bytes.
 std::string header_text(const TensorFileHeader& header);
 
+// Text of a file as a message may show it: on one line and not endless.
+std::string shown(const std::string& text);
+
 // "tensor 'NAME'", whatever a file's name may be: on one line and not endless.
 std::string tensor_called(const std::string& name);
 

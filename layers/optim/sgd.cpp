@@ -8,7 +8,7 @@ Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
     : settings_(settings) {
   for (const NamedVar& p : parameters) {
     if (!p.var.needs_grad()) continue;
-    entries_.push_back({p.var, engine::zeros_like(p.var.value())});
+    entries_.push_back({p.name, p.var, engine::zeros_like(p.var.value())});
   }
 }
 
@@ -20,9 +20,15 @@ std::vector<Tensor> Sgd::gradients() const {
   return all;
 }
 
+std::vector<NamedTensor> Sgd::momentum() const {
+  std::vector<NamedTensor> all;
+  for (const Entry& entry : entries_) all.push_back({entry.name, entry.momentum});
+  return all;
+}
+
 void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_scale) {
   std::vector<engine::ParameterUpdate> updates;
-  for (const auto& [parameter, momentum] : entries_) {
+  for (const auto& [name, parameter, momentum] : entries_) {
     if (!parameter.grad().defined()) continue;
     const bool decay = !settings_.lars || parameter.shape().rank() > 1;
     updates.push_back({parameter.value(), parameter.grad(), momentum, decay});

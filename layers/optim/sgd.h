@@ -31,8 +31,12 @@ class Sgd {
   // The gradients that have arrived.
   std::vector<Tensor> gradients() const;
 
+  // The momentum buffers under the names of their parameters; share the optimiser's memory.
+  std::vector<NamedTensor> momentum() const;
+
  private:
   struct Entry {
+    std::string name;
     Var parameter;
     Tensor momentum;
   };

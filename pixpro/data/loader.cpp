@@ -28,6 +28,14 @@ const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
                   " images (batch size ", plan.batch_size, " x ", plan.ranks,
                   " processes) but the data set has only ", files,
                   ": choose a smaller batch size or more images");
+  for (const int64_t sample : options.known_broken) {
+    engine::require(0 <= sample && sample < files, "loader: image ", sample,
+                    " is said to be broken, but there are only ", files);
+  }
+  const auto known = static_cast<int64_t>(options.known_broken.size());
+  engine::require(known <= options.max_broken.value_or(known), known, " of the ", files,
+                  " images were found to be broken before, more than the ",
+                  options.max_broken.value_or(0), " that --max-broken allows");
   return options;
 }
 
@@ -38,7 +46,11 @@ Loader::Loader(const Source& source, const LoaderOptions& options)
       options_(checked(options, source.size())),
       steps_per_epoch_(options.plan.steps_per_epoch(source.size())),
       next_batch_(options.first_epoch * steps_per_epoch_ + options.first_step),
-      known_broken_(static_cast<size_t>(source.size())) {
+      known_broken_(static_cast<size_t>(source.size())),
+      broken_(static_cast<int64_t>(options.known_broken.size())) {
+  for (const int64_t sample : options.known_broken) {
+    known_broken_[static_cast<size_t>(sample)] = true;
+  }
   for (int i = 0; i < options.workers; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
@@ -165,7 +177,7 @@ void Loader::note_broken(int64_t sample, const std::string& reason) {
   known_broken_[static_cast<size_t>(sample)] = true;
   ++broken_;
   last_reason_ = name + ": " + reason;
-  new_broken_.push_back({name, last_reason_});
+  new_broken_.push_back({sample, name, last_reason_});
   engine::require(!options_.max_broken || broken_ <= *options_.max_broken, broken_, " of the ",
                   source_.size(), " images are broken, more than the ",
                   options_.max_broken.value_or(0),

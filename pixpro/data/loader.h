@@ -33,6 +33,7 @@ struct Batch {
 };
 
 struct BrokenImage {
+  int64_t sample = 0;
   std::string name;    // as its source gives it
   std::string reason;  // begins with the name
 };
@@ -43,8 +44,11 @@ struct LoaderOptions {
   int image_size = 224;  // pixels a side of a view
   uint64_t seed = 0;
   int workers = 4;
-  int64_t first_epoch = 0, first_step = 0;  // where a resumed run goes on
-  std::optional<int64_t> max_broken;        // more broken images than this are an error
+  // Where a resumed run goes on, whose first step may be more than an epoch has, and the samples it
+  // had found to be broken: they are counted, but neither read nor reported again.
+  int64_t first_epoch = 0, first_step = 0;
+  std::vector<int64_t> known_broken = {};
+  std::optional<int64_t> max_broken = {};  // more broken images than this are an error
 };
 
 class Loader {

@@ -22,12 +22,18 @@ struct StepRecord {
   int64_t skipped_steps = 0;   // steps so far that changed nothing, their gradients not finite
 };
 
+// Records as a table f64 [steps, numbers], for a checkpoint, and back. The table's reader throws
+// Error where it is none. `result.skipped` is not in it.
+Tensor table_of(const std::vector<StepRecord>& steps);
+std::vector<StepRecord> steps_of(const Tensor& table);
+
 // Appends records to a file as JSON, each complete on disk's side of the process at once.
 class MetricsFile {
  public:
-  // A file of this name from an earlier run is kept as <name>.previous. Throws where it cannot be
-  // written.
-  explicit MetricsFile(const std::filesystem::path& path);
+  // The file of a new run, or of one that goes on after the steps `done`: it holds these then, and
+  // none of those that followed before the run was interrupted. A new run keeps an earlier one's
+  // file as <name>.previous. Throws where it cannot be written.
+  explicit MetricsFile(const std::filesystem::path& path, const std::vector<StepRecord>& done = {});
   void write(const StepRecord& record);
 
  private:
@@ -48,7 +54,7 @@ struct RunSummary {
   double first_loss = 0.0, last_loss = 0.0;
   CollapseMeasures first{}, last{};
 };
-RunSummary summarize(const std::vector<StepResult>& steps);
+RunSummary summarize(const std::vector<StepRecord>& steps);
 
 // The summary in a few lines that say what healthy values are; `channels` of a feature.
 std::string summary_text(const RunSummary& summary, int64_t channels);

@@ -5,6 +5,7 @@
 #include "engine/kernels/norm.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/tensor_ops.h"
+#include "pixpro/train/weights.h"
 
 namespace pixpro {
 namespace {
@@ -67,6 +68,10 @@ Tensor initial_loss_scale(const TrainerOptions& options) {
   engine::on_device(options.device, [&](auto& ctx) { fill(ctx, scale, kLossScaling.initial); });
   return state;
 }
+
+// Of a trainer's state, beside what has the name of a parameter or buffer.
+constexpr const char *kStepsDone = "steps_done", *kLossScale = "loss_scale";
+std::string momentum_name(const std::string& parameter) { return "optimizer." + parameter; }
 
 // What each part of a batch has to tell.
 enum Number : size_t { kLoss, kPairs, kStatistics, kNumbers };
@@ -186,6 +191,39 @@ StepResult Trainer::step(const Tensor& views, const Tensor& boxes) {
 StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) {
   queue_gradients(views, boxes);
   return finish_step();
+}
+
+std::vector<layers::NamedTensor> Trainer::changing_tensors() const {
+  engine::require(started_ == finished_, "trainer: a step is started and not finished");
+  std::vector<layers::NamedTensor> all = state_of(model_);
+  for (const layers::NamedTensor& momentum : optimizer_.momentum()) {
+    all.push_back({momentum_name(momentum.name), momentum.tensor});
+  }
+  if (loss_scale_.defined()) all.push_back({kLossScale, loss_scale_});
+  return all;
+}
+
+engine::TensorFile Trainer::state() const {
+  engine::TensorFile file;
+  for (const layers::NamedTensor& t : changing_tensors()) file.tensors[t.name] = t.tensor;
+  file.tensors[kStepsDone] = engine::from_values<int64_t>({}, {steps_done_});
+  return file;
+}
+
+void Trainer::load_state(const engine::TensorFile& file) {
+  const Tensor steps({}, engine::DType::i64);
+  overwrite({{kStepsDone, steps}}, file);
+  const int64_t done = *steps.data<int64_t>(), total = options_.schedule.total_steps;
+  engine::require(0 <= done && done <= total, file_called(file), ": '", kStepsDone, "' from 0 to ",
+                  total, " expected, found ", done);
+  // Not the running estimates, which training does not use: f16 may have spoilt them in a step that
+  // was skipped.
+  for (const layers::NamedVar& p : model_.parameters()) require_finite(file, p.name);
+  for (const layers::NamedTensor& m : optimizer_.momentum()) {
+    require_finite(file, momentum_name(m.name));
+  }
+  overwrite(changing_tensors(), file);
+  steps_done_ = done;
 }
 
 }  // namespace pixpro

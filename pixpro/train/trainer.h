@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/kernels/multi_tensor.h"
+#include "engine/tensor_file.h"
 #include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"
@@ -72,6 +73,14 @@ class Trainer {
   const Model& model() const { return model_; }
   int64_t steps_done() const { return steps_done_; }  // started ones are counted
 
+  // All that the next step depends on beside the options: parameters and buffers under their
+  // published names, their momentum as "optimizer.<name>", "steps_done" and, with f16,
+  // "loss_scale". Shares the trainer's memory. Every started step must be finished.
+  engine::TensorFile state() const;
+  // Goes on where a trainer of the same options had this state, with the same bits. Throws, and
+  // changes nothing, where the file is no such state.
+  void load_state(const engine::TensorFile& file);
+
  private:
   // A step whose numbers are on their way.
   struct Pending {
@@ -80,6 +89,7 @@ class Trainer {
     int64_t pixels = 0;   // of a feature map
   };
 
+  std::vector<layers::NamedTensor> changing_tensors() const;
   void queue_gradients(const Tensor& views, const Tensor& boxes);
   Tensor loss_gradient(const Tensor& loss) const;
 

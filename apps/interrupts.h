@@ -1,0 +1,24 @@
+// SIGINT (Ctrl-C) and SIGTERM, as something to ask for between two steps.
+#pragma once
+
+#include <csignal>
+
+namespace apps {
+
+// While it lives, the first of these signals is only noted; a second one ends the program at once.
+// One at a time.
+class Interrupts {
+ public:
+  Interrupts();
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  bool arrived() const;
+
+ private:
+  struct sigaction before_int_ {
+  }, before_term_{};
+};
+
+}  // namespace apps

@@ -1,0 +1,227 @@
+// A run that is interrupted and goes on is the run that was never interrupted, bit for bit.
+#include "pixpro/train/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "engine/tensor_ops.h"
+#include "tests/support/cuda.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/training.h"
+
+namespace pixpro {
+namespace {
+
+using engine::DType;
+using engine::TensorFile;
+using test_support::Batch;
+using test_support::kCuda;
+using test_support::small_training;
+using test_support::TempDir;
+using test_support::training_batch;
+
+const Settings kSettings = {{"--arch", "resnet18"}, {"--epochs", "2"}};
+
+// Both branches, with the momentum of the parameters far enough from 0 to matter.
+TrainerOptions training(DType precision, engine::Device device = engine::kCpu) {
+  TrainerOptions options = small_training(precision, device);
+  options.model.instance_weight = 0.5;
+  options.schedule = {.base = 2.0, .total_steps = 5, .warmup_steps = 1};
+  return options;
+}
+
+// The batch of a step; `spoilt`: with a value that no gradient survives.
+Batch batch_of(int64_t step, bool spoilt) {
+  Batch batch = training_batch(2, 64, "views" + std::to_string(step));
+  if (spoilt) batch.views.data<float>()[0] = std::numeric_limits<float>::infinity();
+  return batch;
+}
+
+// Goes on to `steps` steps. Under f16 the step before the last checkpoint is skipped, so that the
+// loss scale is not the one a new trainer begins with.
+void train_to(int64_t steps, Trainer& trainer, RunState& run, bool skips) {
+  while (trainer.steps_done() < steps) {
+    const Batch batch = batch_of(trainer.steps_done(), skips && trainer.steps_done() == 1);
+    run.steps.push_back({.result = trainer.step(batch.views, batch.boxes), .epoch = 1});
+  }
+}
+
+void expect_same_state(const Trainer& expected, const Trainer& found) {
+  const TensorFile a = expected.state(), b = found.state();
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  for (const auto& [name, tensor] : a.tensors) {
+    EXPECT_EQ(engine::to_values(tensor), engine::to_values(find_tensor(b, name))) << name;
+  }
+}
+
+void expect_resumes_with_the_same_bits(DType precision, engine::Device device) {
+  const TempDir dir;
+  const std::filesystem::path path = dir.path() / "current.safetensors";
+  const TrainerOptions options = training(precision, device);
+  const bool skips = precision == DType::f16;
+  Trainer straight(options);
+  RunState whole;
+  {
+    Trainer first(options);
+    RunState run{.steps = {}, .broken_images = {3, 1}};
+    train_to(2, first, run, skips);
+    write_checkpoint(path, first, run, kSettings);
+  }
+  train_to(4, straight, whole, skips);
+
+  const TensorFile file = engine::read_tensor_file(path);
+  RunState run = run_of(file, kSettings);
+  EXPECT_EQ(run.broken_images, (std::vector<int64_t>{3, 1}));
+  ASSERT_EQ(run.steps.size(), 2U);
+  TrainerOptions other = options;
+  other.seed = 1;  // nothing is left of what the seed made
+  Trainer resumed(other);
+  resumed.load_state(file);
+  EXPECT_EQ(resumed.steps_done(), 2);
+  train_to(4, resumed, run, skips);
+
+  expect_same_state(straight, resumed);
+  for (size_t step = 0; step < 4; ++step) {
+    const StepResult &a = whole.steps[step].result, &b = run.steps[step].result;
+    EXPECT_EQ(a.step, b.step);
+    EXPECT_TRUE(a.loss == b.loss || (std::isnan(a.loss) && std::isnan(b.loss))) << step;
+    EXPECT_EQ(a.learning_rate, b.learning_rate);
+    EXPECT_EQ(a.momentum, b.momentum);
+    EXPECT_EQ(a.loss_scale, b.loss_scale);
+  }
+  EXPECT_EQ(whole.steps[3].result.loss_scale, skips ? 32768.0 : 1.0);
+}
+
+TEST(Checkpoint, ResumesWithTheSameBits) {
+  for (const DType precision : {DType::f32, DType::f64}) {
+    expect_resumes_with_the_same_bits(precision, engine::kCpu);
+  }
+}
+
+TEST(Checkpoint, ResumesWithTheSameBitsOnCuda) {
+  SKIP_WITHOUT_CUDA();
+  for (const DType precision : {DType::f32, DType::f16}) {
+    expect_resumes_with_the_same_bits(precision, kCuda);
+  }
+}
+
+TEST(Checkpoint, HoldsEveryParameterBufferAndMomentum) {
+  Trainer trainer(training(DType::f32));
+  const TensorFile file = trainer.state();
+  size_t expected = 1;  // steps_done
+  for (const layers::NamedVar& p : trainer.model().parameters()) {
+    ++expected;
+    EXPECT_EQ(find_tensor(file, p.name).shape(), p.var.shape());
+    if (!p.var.needs_grad()) continue;
+    ++expected;
+    EXPECT_EQ(find_tensor(file, "optimizer." + p.name).shape(), p.var.shape());
+  }
+  for (const layers::NamedTensor& b : trainer.model().buffers()) {
+    ++expected;
+    EXPECT_EQ(find_tensor(file, b.name).shape(), b.tensor.shape());
+  }
+  EXPECT_EQ(file.tensors.size(), expected);
+}
+
+TEST(Checkpoint, NeedsEveryStartedStepToBeFinished) {
+  Trainer trainer(training(DType::f32));
+  const Batch batch = batch_of(0, false);
+  trainer.start_step(batch.views, batch.boxes);
+  EXPECT_THROW(trainer.state(), engine::Error);
+  trainer.finish_step();
+  EXPECT_NO_THROW(trainer.state());
+}
+
+// A checkpoint after one step, to be damaged.
+class BadCheckpoint : public testing::Test {
+ protected:
+  BadCheckpoint() : fresh_(training(DType::f32)) {
+    Trainer trainer(training(DType::f32));
+    RunState run;
+    train_to(1, trainer, run, false);
+    const TempDir dir;
+    write_checkpoint(dir.path() / "c", trainer, run, kSettings);
+    file_ = engine::read_tensor_file(dir.path() / "c");
+    before_ = engine::to_values(online_weight());
+  }
+
+  Tensor online_weight() { return fresh_.model().parameters()[0].var.value(); }
+
+  // The message, after which the trainer is as it was.
+  std::string refusal(const Settings& settings = kSettings) {
+    try {
+      run_of(file_, settings);
+      fresh_.load_state(file_);
+    } catch (const engine::Error& error) {
+      EXPECT_EQ(engine::to_values(online_weight()), before_);
+      EXPECT_EQ(fresh_.steps_done(), 0);
+      const std::string message = error.what();
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      return message;
+    }
+    return "no error";
+  }
+  void expect_refused(const std::string& words, const Settings& settings = kSettings) {
+    const std::string message = refusal(settings);
+    EXPECT_NE(message.find(words), std::string::npos) << "'" << words << "' in: " << message;
+  }
+
+  Trainer fresh_;
+  TensorFile file_;
+  std::vector<double> before_;
+};
+
+TEST_F(BadCheckpoint, OfOtherSettingsNamesThem) {
+  expect_refused("made with: --arch resnet18 (asked for: resnet50), --epochs 2 (asked for: 3)",
+                 {{"--arch", "resnet50"}, {"--epochs", "3"}});
+  expect_refused("--seed nothing (asked for: 0)",
+                 {{"--arch", "resnet18"}, {"--epochs", "2"}, {"--seed", "0"}});
+  file_.metadata["--arch"] = "two\nlines";
+  expect_refused("--arch two?lines (asked for: resnet18)");
+  file_.metadata["--arch"] = "resnet18";
+  EXPECT_EQ(refusal(), "no error");
+}
+
+TEST_F(BadCheckpoint, ThatIsAnotherFile) {
+  file_.metadata.clear();
+  expect_refused("is no checkpoint of pretrain: 'pixpro checkpoint 1' expected");
+  file_.metadata["format"] = "pixpro checkpoint 2";
+  expect_refused("found pixpro checkpoint 2");
+}
+
+TEST_F(BadCheckpoint, WithoutATensorOrWithAnotherInItsPlace) {
+  const TensorFile whole = file_;
+  for (const char* name :
+       {"encoder.conv1.weight", "encoder_k.bn1.running_mean", "optimizer.value_transform.weight",
+        "steps_done", "metrics", "broken_images"}) {
+    file_ = whole;
+    file_.tensors.erase(name);
+    expect_refused(std::string("'") + name + "' is missing");
+    file_.tensors[name] = Tensor({3}, DType::u8);
+    EXPECT_NE(refusal(), "no error") << name;
+  }
+  file_ = whole;
+  file_.tensors["optimizer.predictor.linear1.bias"] = engine::full({32}, std::nan(""));
+  expect_refused("'optimizer.predictor.linear1.bias' holds a value that is not a finite number");
+}
+
+TEST_F(BadCheckpoint, WithCountsThatCannotBe) {
+  file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {2});
+  expect_refused("2 steps are done, but it has metrics of 1");
+  file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {1});
+  Tensor metrics = find_tensor(file_, "metrics");
+  metrics.data<double>()[1] = 0.5;
+  expect_refused("'step' must be a whole number, found 0.5");
+  metrics.data<double>()[1] = std::nan("");
+  expect_refused("'step' must be a whole number");
+  file_.tensors["metrics"] =
+      engine::zeros({9, find_tensor(file_, "metrics").shape()[1]}, DType::f64);
+  file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {9});
+  expect_refused("'steps_done' from 0 to 5 expected, found 9");
+}
+
+}  // namespace
+}  // namespace pixpro
