@@ -4,8 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/tensor_file.h"
 #include "engine/tensor_ops.h"
@@ -13,78 +11,16 @@
 #include "pixpro/data/source.h"
 #include "pixpro/train/trainer.h"
 #include "pixpro/train/weights.h"
-#include "tests/support/command.h"
+#include "tests/apps/pretrain_runs.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
-#include "tests/support/temp_dir.h"
 #include "tests/support/zip_file.h"
 
 namespace apps {
 namespace {
 
-namespace fs = std::filesystem;
-using engine::Tensor;
 using engine::TensorFile;
-using test_support::CommandResult;
 using test_support::hashed_tensor;
-using test_support::TempDir;
-
-CommandResult pixpro(const std::vector<std::string>& arguments) {
-  return test_support::run_command(PIXPRO_BINARY, arguments);
-}
-
-std::vector<std::string> words(const std::string& text) {
-  std::istringstream in(text);
-  return {std::istream_iterator<std::string>(in), {}};
-}
-
-// Coloured noise, smooth enough that crops of one picture resemble one another.
-void write_pictures(const fs::path& folder, int count) {
-  for (int i = 0; i < count; ++i) {
-    const Tensor noise = hashed_tensor("picture" + std::to_string(i), {3, 10, 12});
-    pixpro::Image image(120, 100);
-    for (int y = 0; y < image.height; ++y) {
-      for (int x = 0; x < image.width; ++x) {
-        for (int c = 0; c < 3; ++c) {
-          const double u = noise.data<double>()[(c * 10 + y / 10) * 12 + x / 10];
-          image.row(y)[3 * x + c] = static_cast<uint8_t>(127.5 + 127.0 * u);
-        }
-      }
-    }
-    write_png(folder / ("picture" + std::to_string(i) + ".png"), image);
-  }
-}
-
-std::vector<nlohmann::json> read_metrics(const fs::path& path) {
-  std::vector<nlohmann::json> lines;
-  std::ifstream in(path);
-  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
-class Pretrain : public testing::Test {
- protected:
-  CommandResult train(const fs::path& out, const std::vector<std::string>& more = {},
-                      int epochs = 2) {
-    std::vector<std::string> arguments = words(
-        "pretrain --arch resnet18 --image-size 64 --batch-size 4 --warmup-epoch 0 --threads 2");
-    for (const std::string& argument :
-         {std::string("--epochs"), std::to_string(epochs), std::string("--data-dir"),
-          data_.string(), std::string("--output-dir"), out.string()}) {
-      arguments.push_back(argument);
-    }
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return pixpro(arguments);
-  }
-
-  void SetUp() override {
-    fs::create_directory(dir_.path() / "photos");
-    write_pictures(dir_.path() / "photos", 9);
-  }
-
-  TempDir dir_;
-  fs::path data_ = dir_.path() / "photos";
-};
 
 TEST_F(Pretrain, LeavesWeightsMetricsAndAPicture) {
   const fs::path out = dir_.path() / "run";
@@ -144,11 +80,6 @@ TEST_F(Pretrain, StopsWhenTooManyPicturesAreBroken) {
   for (const char* name : {"skipped: ", "broken1.jpg", "broken2.jpg"}) {
     EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
   }
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 TEST_F(Pretrain, SameLossFromAFolderAZipArchiveAndAPackedFile) {

@@ -30,12 +30,14 @@ std::string read_text(const std::filesystem::path& path) {
 
 }  // namespace
 
-CommandResult run_command(const std::string& program, const std::vector<std::string>& arguments) {
+CommandResult run_command(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::function<void(pid_t)>& meanwhile) {
   const TempDir dir;
   const std::string out = dir.path() / "out", err = dir.path() / "err";
   const pid_t child = fork();
   engine::require(child >= 0, "run_command: fork failed");
   if (child == 0) become(program, arguments, out, err);
+  if (meanwhile) meanwhile(child);
   int status = 0;
   waitpid(child, &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(out),

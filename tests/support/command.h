@@ -1,6 +1,9 @@
 // Runs the pixpro binary as a user does.
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,7 +14,9 @@ struct CommandResult {
   std::string out, err;
 };
 
-// Arguments are passed as they are: no shell reads them.
-CommandResult run_command(const std::string& program, const std::vector<std::string>& arguments);
+// Arguments are passed as they are: no shell reads them. While the program runs, `meanwhile` is
+// called with its process id, once.
+CommandResult run_command(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::function<void(pid_t)>& meanwhile = {});
 
 }  // namespace test_support
