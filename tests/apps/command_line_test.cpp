@@ -73,6 +73,9 @@ TEST(CommandLine, HelpTellsEveryCommandAndFlag) {
                            "--zip",
                            "--cache-mode",
                            "--max-broken",
+                           "--save-freq",
+                           "--resume",
+                           "--auto-resume",
                            "--seed",
                            "--threads",
                            "--device"}) {
@@ -88,6 +91,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   expect_refused({"pretrain", "--data-dir", "/", "--batch-size", "many"}, {"--batch-size", "many"});
   expect_refused({"pretrain", "--data-dir", "/", "--pixpro-transform-layer", "3"},
                  {"--pixpro-transform-layer", "3"});
+  expect_refused({"pretrain", "--data-dir", "/", "--save-freq", "0"}, {"--save-freq", "0"});
   expect_refused({"pretrain"}, {"--data-dir"});
 }
 

@@ -143,6 +143,31 @@ TEST_F(LoaderTest, BrokenImagesAreReportedOnceAndReplaced) {
   EXPECT_EQ(reported, (std::vector<std::string>{"101.png", "102.png", "105.png"}));
 }
 
+TEST_F(LoaderTest, ImagesKnownToBeBrokenAreCountedButNotReportedAgain) {
+  write_images(5);
+  scratch_.write("101.png", "broken");
+  scratch_.write("103.png", "broken");
+  LoaderOptions chosen = options(5);
+  Loader fresh(source(), chosen);
+  const Values expected = values_of(fresh.next().views);
+  chosen.known_broken = {1};
+  chosen.max_broken = 2;
+  Loader resumed(source(), chosen);
+  EXPECT_EQ(values_of(resumed.next().views), expected);
+  const std::vector<BrokenImage> broken = resumed.take_broken();
+  ASSERT_EQ(broken.size(), 1U);
+  EXPECT_EQ(broken[0].sample, 3);
+
+  chosen.max_broken = 1;
+  Loader strict(source(), chosen);
+  EXPECT_THROW(strict.next(), engine::Error);
+  chosen.max_broken = 0;
+  EXPECT_THROW(Loader(source(), chosen), engine::Error);
+  chosen.max_broken = {};
+  chosen.known_broken = {5};
+  EXPECT_THROW(Loader(source(), chosen), engine::Error);
+}
+
 TEST_F(LoaderTest, NoReadableImageIsAnError) {
   for (const char* name : {"1.png", "2.jpg", "3.png"}) scratch_.write(name, "broken");
   Loader loader(source(), options(2));
