@@ -46,7 +46,9 @@ RunState run_of(const TensorFile& checkpoint, const Settings& settings) {
   engine::require(found == kVersion, file, " is no checkpoint of pretrain: '", kVersion,
                   "' expected as its ", kFormat, ", found ", found);
   require_same(checkpoint, settings);
-  RunState run{.steps = steps_of(find_tensor(checkpoint, kMetrics)), .broken_images = {}};
+  const Tensor& metrics = find_tensor(checkpoint, kMetrics);
+  RunState run{.steps = engine::within(file, [&] { return steps_of(metrics); }),
+               .broken_images = {}};
   const auto steps = static_cast<double>(run.steps.size());
   const double done = engine::item(find_tensor(checkpoint, "steps_done"));
   engine::require(done == steps, file, ": ", done, " steps are done, but it has metrics of ",
