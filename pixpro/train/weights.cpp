@@ -64,7 +64,10 @@ LoadReport load_weights(const TensorFile& file, layers::Module& module) {
   for (const auto& [name, tensor] : file.tensors) {
     if (!known.contains(name)) report.unused.push_back(name);
   }
-  for (const NamedTensor& target : targets) require_finite(file, target.name);
+  for (const NamedTensor& target : targets) {
+    check(target, file);
+    require_finite(file, target.name);
+  }
   overwrite(targets, file);
   return report;
 }
