@@ -101,22 +101,29 @@ void train(const PretrainFlags& flags, pixpro::Loader& loader, pixpro::Trainer& 
   Progress progress({flags.batch_size, flags.recipe.epochs, total_steps},
                     flags.output_dir / "metrics.jsonl", run.steps);
   const Interrupts interrupts;
-  std::optional<pixpro::StepRecord> started;
-  double waited = 0.0;  // for the images of the step that is started
-  const auto finish = [&] {
+  struct Started {
+    pixpro::StepRecord record;
+    Progress::Clock::time_point begun;
+    double waited;  // seconds, for its images
+  };
+  std::optional<Started> started;
+  const auto finish = [&](std::optional<Progress::Clock::time_point> next_begun = {}) {
     if (!started) return;
-    started->result = trainer.finish_step();
-    progress.add(*started, waited);
+    started->record.result = trainer.finish_step();
+    const auto end = next_begun.value_or(Progress::Clock::now());
+    progress.add(started->record, end - started->begun, started->waited);
     started.reset();
   };
   while (trainer.steps_done() < total_steps) {
+    const auto begun = Progress::Clock::now();
     const double before = loader.wait_seconds();
     const pixpro::Batch batch = next_batch(loader, run.broken_images);
     trainer.start_step(batch.views, batch.coords);
-    finish();
-    started = {.epoch = batch.epoch,
-               .broken_images = static_cast<int64_t>(run.broken_images.size())};
-    waited = loader.wait_seconds() - before;
+    finish(begun);
+    const auto broken = static_cast<int64_t>(run.broken_images.size());
+    started = {.record = {.epoch = batch.epoch, .broken_images = broken},
+               .begun = begun,
+               .waited = loader.wait_seconds() - before};
 
     const int64_t done = trainer.steps_done();
     const bool stop = interrupts.arrived() && done < total_steps;

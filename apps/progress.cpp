@@ -5,9 +5,9 @@
 namespace apps {
 namespace {
 
-template <class Time>
-double seconds_between(Time from, Time to) {
-  return std::chrono::duration<double>(to - from).count();
+template <class Duration>
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
 }
 
 }  // namespace
@@ -16,20 +16,18 @@ Progress::Progress(const Run& run, const std::filesystem::path& metrics,
                    std::vector<pixpro::StepRecord>& steps)
     : run_(run), steps_(steps), done_before_(steps.size()), metrics_(metrics, steps) {}
 
-void Progress::add(pixpro::StepRecord record, double waited) {
-  const Clock::time_point now = Clock::now();
-  const double seconds = seconds_between(last_, now);
-  last_ = now;
-  record.images_per_second = static_cast<double>(run_.batch_size) / seconds;
-  record.wait_fraction = waited / seconds;
+void Progress::add(pixpro::StepRecord record, Clock::duration taken, double waited) {
+  record.images_per_second = static_cast<double>(run_.batch_size) / seconds(taken);
+  record.wait_fraction = waited / seconds(taken);
   record.skipped_steps = steps_.empty() ? 0 : steps_.back().skipped_steps;
   record.skipped_steps += record.result.skipped ? 1 : 0;
   metrics_.write(record);
   steps_.push_back(record);
   const auto done = static_cast<int64_t>(steps_.size());
-  if (seconds_between(printed_, now) < 1.0 && done < run_.total_steps) return;
+  const Clock::time_point now = Clock::now();
+  if (seconds(now - printed_) < 1.0 && done < run_.total_steps) return;
   printed_ = now;
-  const double left = seconds_between(start_, now) * static_cast<double>(run_.total_steps - done) /
+  const double left = seconds(now - start_) * static_cast<double>(run_.total_steps - done) /
                       static_cast<double>(steps_.size() - done_before_);
   std::cout << progress_line(record, run_.epochs, run_.total_steps, left) << std::endl;
 }

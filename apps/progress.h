@@ -18,18 +18,19 @@ class Progress {
   Progress(const Run& run, const std::filesystem::path& metrics,
            std::vector<pixpro::StepRecord>& steps);
 
-  // Every step is recorded, about one a second is printed. waited: seconds, for images.
-  void add(pixpro::StepRecord record, double waited);
-
- private:
   using Clock = std::chrono::steady_clock;
 
+  // Every step is recorded, about one a second is printed. taken: the step's time; waited: seconds
+  // of it, for images.
+  void add(pixpro::StepRecord record, Clock::duration taken, double waited);
+
+ private:
   Run run_;
   std::vector<pixpro::StepRecord>& steps_;
   const size_t done_before_;
   pixpro::MetricsFile metrics_;
   const Clock::time_point start_ = Clock::now();
-  Clock::time_point last_ = start_, printed_{};
+  Clock::time_point printed_{};
 };
 
 }  // namespace apps
