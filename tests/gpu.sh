@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
+source tests/cuda_tests.sh
 images=${1:-128}
 
 command -v nvidia-smi >/dev/null || { echo "gpu.sh needs an NVIDIA GPU; there is no nvidia-smi" >&2; exit 1; }
@@ -15,7 +16,8 @@ install_missing "${build_packages[@]}" "${test_packages[@]}"
 
 cmake --preset gpu
 cmake --build --preset gpu
-ctest --preset gpu
+ctest --preset gpu -E "$cuda_test_names"
+cuda_tests gpu "$cuda_test_names"
 
 # The allocator hands every request on to the driver, so that the checker sees each tensor's bounds.
 if command -v compute-sanitizer >/dev/null; then
@@ -32,7 +34,7 @@ fi
 images_per_second() { sed -n 's|^step .*: \([0-9.]*\) and .*|\1|p'; }
 ours() {
   build/gpu/pixpro bench step --device cuda --precision "$1" --arch resnet50 --image-size 224 \
-    --batch-size "$images" --steps 30 --cudnn-benchmark | tee /dev/stderr | images_per_second
+    --batch-size "$images" --steps 30 --cudnn-benchmark | tee >(cat >&2) | images_per_second
 }
 theirs() { python3 tests/gpu_step.py "$1" "$images" 2>/dev/null || echo "-"; }
 

@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything in Release and runs every test. Where there is a CUDA
-# toolkit, the CUDA backend is built too and run on the emulated device; no GPU is needed.
+# toolkit, the CUDA backend is built too and run on the emulated device, once under AddressSanitizer;
+# no GPU is needed. Without a toolkit its tests are skipped, and counted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
+source tests/cuda_tests.sh
 
 install_missing "${build_packages[@]}" "${test_packages[@]}"
 bash tests/structure.sh
 cmake --preset release
 cmake --build --preset release
-ctest --preset release
+ctest --preset release -E "$cuda_test_names"
 
 PATH=$PATH:/usr/local/cuda/bin
-if command -v nvcc >/dev/null; then
-  cmake --preset cuda
-  cmake --build --preset cuda
-  ctest --preset cuda -R '[Cc]uda'
-  # The kernels again, with the threads of every block in other orders.
-  kernels='CudaOp|CudaMethod|CudaPixel|engine\.Cuda'
-  ctest --preset cuda-reverse -R "$kernels"
-  ctest --preset cuda-random -R "$kernels"
-else
-  echo "skipped: all tests of the CUDA backend, as there is no nvcc here"
+if ! command -v nvcc >/dev/null; then
+  skipped=$(ctest --preset release -R "$cuda_test_names" | tee >(cat >&2) | count_not_run)
+  echo "skipped: $skipped tests of the CUDA backend and all that only its build has: no nvcc here"
+  exit
 fi
+
+cmake --preset cuda
+cmake --build --preset cuda
+cuda_tests cuda "$cuda_test_names"
+# The kernels again, with the threads of every block in other orders.
+kernels='CudaOp|CudaMethod|CudaPixel|engine\.Cuda'
+cuda_tests cuda-reverse "$kernels"
+cuda_tests cuda-random "$kernels"
+# And under AddressSanitizer, which sees every access, with the emulation's own tests.
+cmake --preset cuda-asan
+cmake --build --preset cuda-asan --target test_cuda_emulation test_engine test_autograd
+cuda_tests cuda-asan "$kernels|cuda_emulation"

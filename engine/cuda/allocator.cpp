@@ -18,7 +18,7 @@
 #include "engine/block_pool.h"
 #include "engine/cuda/check.h"
 #include "engine/cuda/device.h"
-#include "engine/error.h"
+#include "engine/cuda/out_of_memory.h"
 
 namespace engine {
 namespace {
@@ -159,12 +159,15 @@ class CudaAllocator : public Allocator {
   [[noreturn]] void fail_out_of_memory(int64_t asked) const {
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    fail("out of memory on cuda:", index_, ": asked for ", Size{asked}, " while tensors hold ",
-         Size{stats_.current_bytes}, ", ",
-         Size{held_bytes() - (caching_ ? stats_.current_bytes : 0)}, " lie between them in pieces ",
-         "of at most ", Size{pool_.largest_free()}, " and ", Size{static_cast<int64_t>(free)},
-         " of the device's ", Size{static_cast<int64_t>(total)},
-         " are free; a smaller --batch-size or --image-size needs less");
+    std::ostringstream text;
+    text << "out of memory on cuda:" << index_ << ": asked for " << Size{asked}
+         << " while tensors hold " << Size{stats_.current_bytes} << ", "
+         << Size{held_bytes() - (caching_ ? stats_.current_bytes : 0)}
+         << " lie between them in pieces of at most " << Size{pool_.largest_free()} << " and "
+         << Size{static_cast<int64_t>(free)} << " of the device's "
+         << Size{static_cast<int64_t>(total)}
+         << " are free; a smaller --batch-size or --image-size needs less";
+    throw OutOfMemory(text.str());
   }
 
   const int index_;

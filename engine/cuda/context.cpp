@@ -35,12 +35,7 @@ cublasHandle_t CudaContext::cublas() {
   return cublas_ = fresh.release();
 }
 
-void set_cuda(int index, const CudaSettings& settings) {
-  CudaContext& ctx = cuda_context(index);
-  ctx.math = settings.tf32 ? MathMode::tf32 : MathMode::f32;
-  ctx.deterministic = settings.deterministic;
-  ctx.benchmark = settings.benchmark;
-}
+void set_cuda(int index, const CudaSettings& settings) { cuda_context(index).settings = settings; }
 
 CudaContext& cuda_context(int index) {
   thread_local std::map<int, std::unique_ptr<CudaContext>> contexts;

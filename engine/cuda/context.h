@@ -14,10 +14,6 @@ namespace engine {
 
 class Cudnn;  // engine/cuda/cudnn.h: handle and plans
 
-// How matrix products and convolutions of f32 tensors compute. f32 is exact: every product is
-// rounded to f32 only. tf32 rounds the factors to 10 bits of mantissa and runs on tensor cores.
-enum class MathMode : uint8_t { f32, tf32 };
-
 // One per thread and device. All contexts of a device share one compute stream, so that work runs
 // in the order in which it was asked for, whoever asked: memory that a tensor gives back can be
 // handed out again at once (see allocator.h).
@@ -36,11 +32,7 @@ class CudaContext {
   // How many blocks a device runs side by side at the least: multiprocessors.
   int multiprocessors() const { return multiprocessors_; }
 
-  MathMode math = MathMode::f32;
-  // Libraries may use only algorithms that give the same bits in every run. Own kernels always do.
-  bool deterministic = false;
-  // Libraries time their candidates for a new shape, instead of trusting a rule.
-  bool benchmark = false;
+  CudaSettings settings;
 
  private:
   friend CudaContext& cuda_context(int index);

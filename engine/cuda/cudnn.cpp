@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "engine/cuda/event.h"
+#include "engine/cuda/out_of_memory.h"
 
 namespace engine {
 namespace {
@@ -54,16 +55,32 @@ Cudnn::Cudnn(cudaStream_t stream) {
 }
 
 ConvPlan Cudnn::choose(CudaContext& ctx, const ConvProblem& problem, const ConvData& data) {
-  const bool timed = ctx.benchmark && !ctx.deterministic;
+  const bool timed = ctx.settings.benchmark && !ctx.settings.deterministic;
   std::vector<ConvPlan> plans = conv_plans(handle_.get(), problem, timed ? kTimedPlans : 1);
   size_t best = 0;
   float least = std::numeric_limits<float>::infinity();
   for (size_t i = 0; plans.size() > 1 && i < plans.size(); ++i) {
-    const float milliseconds =
-        least_milliseconds(ctx.stream(), [&] { execute(ctx, handle_.get(), plans[i], data); });
-    if (milliseconds < least) least = milliseconds, best = i;
+    try {
+      const float milliseconds =
+          least_milliseconds(ctx.stream(), [&] { execute(ctx, handle_.get(), plans[i], data); });
+      if (milliseconds < least) least = milliseconds, best = i;
+    } catch (const OutOfMemory&) {  // its workspace does not fit: no candidate
+    }
   }
   return std::move(plans[best]);
+}
+
+// Replaces the plan by the heuristics' first with a smaller workspace; false where there is none.
+bool Cudnn::choose_smaller(CudaContext& ctx, const ConvProblem& problem, ConvPlan& plan) {
+  constexpr size_t kAll = std::numeric_limits<size_t>::max();
+  for (ConvPlan& other : conv_plans(handle_.get(), problem, kAll)) {
+    if (other.workspace_bytes < plan.workspace_bytes) {
+      check(cudaStreamSynchronize(ctx.stream()));  // the old plan's kernels may still run
+      std::swap(plan, other);
+      return true;
+    }
+  }
+  return false;
 }
 
 void Cudnn::convolve(CudaContext& ctx, const ConvProblem& problem, const ConvData& data) {
@@ -72,7 +89,14 @@ void Cudnn::convolve(CudaContext& ctx, const ConvProblem& problem, const ConvDat
   if (found == plans_.end()) {
     found = plans_.emplace(std::move(key), choose(ctx, problem, data)).first;
   }
-  execute(ctx, handle_.get(), found->second, data);
+  ConvPlan& plan = found->second;
+  for (;;) {
+    try {
+      return execute(ctx, handle_.get(), plan, data);
+    } catch (const OutOfMemory&) {
+      if (problem.deterministic || !choose_smaller(ctx, problem, plan)) throw;
+    }
+  }
 }
 
 Cudnn& CudaContext::cudnn() {

@@ -18,15 +18,18 @@ class Cudnn {
   explicit Cudnn(cudaStream_t stream);
 
   // Runs the convolution. The first time a problem comes, its plan is chosen: the one that the
-  // heuristics rank first, or where ctx.benchmark is set the fastest of kTimedPlans (not where
-  // ctx.deterministic is: runs that choose differently differ in their bits). That may wait for the
-  // device; later calls only queue work. Workspaces are tensors of the context's device.
+  // heuristics rank first, or with settings.benchmark the fastest of kTimedPlans (which may wait
+  // for the device; later calls only queue work). Workspaces are tensors of the context's device.
+  // Where one does not fit any more, the first plan with a smaller workspace takes its plan's
+  // place. With settings.deterministic there is neither: runs that choose differently differ in
+  // their bits.
   void convolve(CudaContext& ctx, const ConvProblem& problem, const ConvData& data);
 
   static constexpr size_t kTimedPlans = 8;
 
  private:
   ConvPlan choose(CudaContext& ctx, const ConvProblem& problem, const ConvData& data);
+  bool choose_smaller(CudaContext& ctx, const ConvProblem& problem, ConvPlan& plan);
 
   struct Destroy {
     void operator()(cudnnHandle_t handle) const { cudnnDestroy(handle); }

@@ -79,8 +79,8 @@ void convolve(CudaContext& ctx, ConvDirection direction, Tensor x, Tensor w, Ten
       .w = w.shape(),
       .options = options,
       .alignment = std::min({alignment_of(data.x), alignment_of(data.w), alignment_of(data.y)}),
-      .tf32 = ctx.math == MathMode::tf32,
-      .deterministic = ctx.deterministic};
+      .tf32 = ctx.settings.tf32,
+      .deterministic = ctx.settings.deterministic};
   ctx.cudnn().convolve(ctx, problem, data);
 }
 

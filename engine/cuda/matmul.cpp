@@ -9,7 +9,7 @@ namespace engine {
 namespace {
 
 cublasComputeType_t compute_type(const CudaContext& ctx) {
-  return ctx.math == MathMode::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  return ctx.settings.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 int to_int(int64_t extent) {

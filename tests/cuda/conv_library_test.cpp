@@ -72,7 +72,7 @@ TEST(ConvLibrary, PlansOnceAShape) {
 TEST(ConvLibrary, TimesItsCandidatesOnRequest) {
   in_new_thread([] {
     const Conv conv(kCuda);
-    cuda_context(0).benchmark = true;
+    set_cuda(0, {.benchmark = true});
     const int64_t before = call_count("cudnnBackendExecute");
     expect_right(conv.run());
     const int64_t first = call_count("cudnnBackendExecute") - before;
@@ -86,11 +86,49 @@ TEST(ConvLibrary, TimesItsCandidatesOnRequest) {
 TEST(ConvLibrary, DeterministicRunsTimeNothing) {
   in_new_thread([] {
     const Conv conv(kCuda);
-    cuda_context(0).benchmark = cuda_context(0).deterministic = true;
+    set_cuda(0, {.deterministic = true, .benchmark = true});
     const int64_t before = call_count("cudnnBackendExecute");
     expect_right(conv.run());
     EXPECT_EQ(call_count("cudnnBackendExecute"), before + 3);
   });
+}
+
+// Leaves the device so little memory beside the tensors, for the length of a scope.
+class RoomLeft {
+ public:
+  explicit RoomLeft(int64_t bytes) {
+    check(cudaDeviceSynchronize());  // what was given back is free
+    const int64_t held = allocator_of(kCuda).stats().current_bytes;
+    cuda_emulation::limit_device_memory(static_cast<size_t>(held + bytes));
+  }
+  ~RoomLeft() { cuda_emulation::limit_device_memory(cuda_emulation::kDeviceBytes); }
+  RoomLeft(const RoomLeft&) = delete;
+  RoomLeft& operator=(const RoomLeft&) = delete;
+};
+
+// The gradient of x, for which cuDNN's first plan wants a workspace of 4 KiB, in 2 KiB.
+void run_in_little_room(const CudaSettings& settings) {
+  const Conv conv(kCuda);
+  set_cuda(0, settings);
+  Tensor dx = empty_like(conv.x);
+  const auto run = [&] {
+    on_device(kCuda,
+              [&](auto& ctx) { conv2d_backward_data(ctx, conv.dy, conv.w, conv.options, dx); });
+  };
+  const RoomLeft room(2048);
+  const int64_t before = call_count("cudaMemGetInfo");  // the message tells what is free
+  run();
+  EXPECT_LE(distance(dx, Conv(kCpu).run()[1]), 1e-6);
+  const int64_t failures = call_count("cudaMemGetInfo");
+  EXPECT_GT(failures, before) << "every workspace fits";
+  run();
+  EXPECT_EQ(call_count("cudaMemGetInfo"), failures) << "the plan that does not fit was kept";
+}
+
+TEST(ConvLibrary, WhereAWorkspaceDoesNotFitTakesAPlanWithASmallerOne) {
+  in_new_thread([] { run_in_little_room({}); });
+  in_new_thread([] { run_in_little_room({.benchmark = true}); });
+  in_new_thread([] { EXPECT_THROW(run_in_little_room({.deterministic = true}), Error); });
 }
 
 TEST(ConvLibrary, EveryFailingCallIsAnErrorAndLosesNothing) {

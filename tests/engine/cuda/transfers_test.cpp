@@ -12,7 +12,7 @@ namespace {
 
 using test_support::kCuda;
 
-TEST(Transfers, BringWhatWasThereWhenTheyWereAsked) {
+TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
   SKIP_WITHOUT_CUDA();
   Upload upload(kCuda);
   Readback first(kCuda), second(kCuda);
@@ -38,7 +38,7 @@ TEST(Transfers, BringWhatWasThereWhenTheyWereAsked) {
   }
 }
 
-TEST(Transfers, OnTheCpuHandOnWhatTheyGet) {
+TEST(CudaTransfers, OnTheCpuHandOnWhatTheyGet) {
   const Tensor x = full({3}, 1.0);
   EXPECT_EQ(Upload(kCpu).send({x})[0].buffer(), x.buffer());
   Readback readback(kCpu);

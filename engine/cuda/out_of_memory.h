@@ -1,0 +1,13 @@
+// What a tensor throws for which the device has no memory.
+#pragma once
+
+#include "engine/error.h"
+
+namespace engine {
+
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace engine
