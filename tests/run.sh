@@ -23,11 +23,13 @@ fi
 cmake --preset cuda
 cmake --build --preset cuda
 cuda_tests cuda "$cuda_test_names"
+# Those above bypass the caching allocator, which would hide what the emulation finds.
+cuda_tests cuda-cached 'CudaAllocator|CudaTransfers|CudaStep\.(Neither|Memory)'
 # The kernels again, with the threads of every block in other orders.
 kernels='CudaOp|CudaMethod|CudaPixel|engine\.Cuda'
 cuda_tests cuda-reverse "$kernels"
 cuda_tests cuda-random "$kernels"
-# And under AddressSanitizer, which sees every access, with the emulation's own tests.
+# And under AddressSanitizer, which sees every access, with error paths and the emulation itself.
 cmake --preset cuda-asan
-cmake --build --preset cuda-asan --target test_cuda_emulation test_engine test_autograd
-cuda_tests cuda-asan "$kernels|cuda_emulation"
+cmake --build --preset cuda-asan --target test_cuda_emulation test_engine test_autograd test_cuda
+cuda_tests cuda-asan "$kernels|cuda_emulation|cuda\.(CudaFailures|CudaNccl|ConvLibrary)"

@@ -46,7 +46,9 @@ class BatchNorm2d : public Module {
  private:
   Var weight_, bias_;
   Tensor running_mean_, running_var_;
-  Tensor batches_;  // i64: how many (views of) batches the running estimates have seen
+  // i64, on the CPU whatever the device: how many (views of) batches the running estimates have
+  // seen.
+  Tensor batches_;
 };
 
 // y = x weight^T + bias. x: [N, in] -> [N, out].
