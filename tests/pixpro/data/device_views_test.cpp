@@ -159,7 +159,7 @@ TEST(DeviceViews, CropsOfEverySize) {
 // resized by the worker.
 TEST(DeviceViews, WholeRecipes) {
   SKIP_WITHOUT_CUDA();
-  constexpr int kSize = 29, kSamples = 48;
+  constexpr int kSize = 29, kSamples = 200;
   constexpr int64_t kFloats = 3 * kSize * kSize;
   std::vector<std::vector<uint8_t>> files;
   for (const auto& [width, height] :
