@@ -58,8 +58,8 @@ struct Sums {
     g += c.g * weight;
     b += c.b * weight;
   }
-  __device__ Rgb rounded() const { return {rounded(r), rounded(g), rounded(b)}; }
-  __device__ static int rounded(int sum) { return min(sum >> kResizeBits, 255); }
+  // At most 255: what rounding adds to the sum of kMaxTaps weights is far from half a level.
+  __device__ Rgb rounded() const { return {r >> kResizeBits, g >> kResizeBits, b >> kResizeBits}; }
 };
 
 // planes: [M,3,size,size]. A column of the crop is summed as often as rows of the view need it, so
