@@ -14,7 +14,7 @@ using cuda_emulation::call_count;
 using engine::Tensor;
 using test_support::kCuda;
 
-TEST(DeviceViews, TakeThreeLaunchesABatchAndNeitherWaitNorAllocate) {
+TEST(CudaViews, TakeThreeLaunchesABatchAndNeitherWaitNorAllocate) {
   SKIP_WITHOUT_CUDA();
   constexpr int kSize = 16, kViews = 10;
   const std::vector<Step> steps = {{Op::contrast, 0.7}, {Op::hue, 0.1}, {Op::gaussian_blur, 1.0}};

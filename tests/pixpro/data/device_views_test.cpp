@@ -94,7 +94,7 @@ void expect_as_on_the_cpu(const std::vector<Case>& cases, int size) {
   expect_equal(difference);
 }
 
-TEST(DeviceViews, EveryOperation) {
+TEST(CudaViews, EveryOperation) {
   SKIP_WITHOUT_CUDA();
   const std::vector<Step> steps = {{Op::brightness, 0.0},      {Op::brightness, 0.613},
                                    {Op::brightness, 1.77},     {Op::contrast, 0.0},
@@ -119,7 +119,7 @@ TEST(DeviceViews, EveryOperation) {
 }
 
 // Contrast sees what was before it, blur what neighbours have become, and what follows them both.
-TEST(DeviceViews, StepsInEveryOrder) {
+TEST(CudaViews, StepsInEveryOrder) {
   SKIP_WITHOUT_CUDA();
   std::vector<Step> steps = {{Op::brightness, 1.3},
                              {Op::contrast, 0.6},
@@ -137,7 +137,7 @@ TEST(DeviceViews, StepsInEveryOrder) {
   expect_as_on_the_cpu(cases, 23);
 }
 
-TEST(DeviceViews, CropsOfEverySize) {
+TEST(CudaViews, CropsOfEverySize) {
   SKIP_WITHOUT_CUDA();
   for (const int size : {1, 7, 20}) {
     std::vector<Case> cases;
@@ -157,7 +157,7 @@ TEST(DeviceViews, CropsOfEverySize) {
 
 // Brighter, darker and noisy pictures of several sizes; some of their crops have no room and are
 // resized by the worker.
-TEST(DeviceViews, WholeRecipes) {
+TEST(CudaViews, WholeRecipes) {
   SKIP_WITHOUT_CUDA();
   constexpr int kSize = 29, kSamples = 200;
   constexpr int64_t kFloats = 3 * kSize * kSize;
@@ -191,7 +191,7 @@ TEST(DeviceViews, WholeRecipes) {
   }
 }
 
-TEST(DeviceViews, OfEveryTypeLieAsNetworksTakeThem) {
+TEST(CudaViews, OfEveryTypeLieAsNetworksTakeThem) {
   SKIP_WITHOUT_CUDA();
   constexpr int kSize = 9;
   const std::vector<Case> cases = {{.crop = noise_image(9, 11, 1)},
@@ -213,7 +213,7 @@ TEST(DeviceViews, OfEveryTypeLieAsNetworksTakeThem) {
 }
 
 // Batches travel one after the other through the same memory, while the host goes on.
-TEST(DeviceViews, OfALoaderAreThoseItWouldHandOut) {
+TEST(CudaViews, OfALoaderAreThoseItWouldHandOut) {
   SKIP_WITHOUT_CUDA();
   const ScratchFolder scratch;
   for (int i = 0; i < 7; ++i) {
