@@ -24,16 +24,15 @@ struct RawPair {
   engine::Tensor rows{{2, raw_view_bytes(kSize)}, engine::DType::u8};
   std::array<ViewParameters, 2> drawn;
 
-  RawPair(const Image& picture, const char* recipe_name, int64_t sample) {
+  RawPair(Size picture, Bytes file, const char* recipe_name, int64_t sample) {
     const PairRecipe recipe = recipe_named(recipe_name, 0.08);
     const std::array streams{view_stream(0, 0, sample, 0), view_stream(0, 0, sample, 1)};
     for (size_t v = 0; v < 2; ++v) {
       engine::Random stream = streams[v];
-      drawn[v] = draw_view(stream, recipe[v], {picture.width, picture.height}, kSize);
+      drawn[v] = draw_view(stream, recipe[v], picture, kSize);
     }
     float coords[8];
-    make_raw_views(encode_png(picture), recipe, kSize, streams,
-                   {{row(0), row(1)}, {coords, coords + 4}});
+    make_raw_views(file, recipe, kSize, streams, {{row(0), row(1)}, {coords, coords + 4}});
   }
   uint8_t* row(size_t v) { return rows.data<uint8_t>() + v * raw_view_bytes(kSize); }
   const RawView& view(size_t v) { return *reinterpret_cast<const RawView*>(row(v)); }
@@ -41,8 +40,9 @@ struct RawPair {
 
 TEST(RawView, HoldsTheCropAsItWasDecoded) {
   const Image picture = test_image(50, 40, 3);
+  const std::vector<uint8_t> file = encode_png(picture);
   for (int64_t sample = 0; sample < 20; ++sample) {
-    RawPair pair(picture, "BYOL", sample);
+    RawPair pair({50, 40}, file, "BYOL", sample);
     for (size_t v = 0; v < 2; ++v) {
       const Box& crop = pair.drawn[v].crop;
       ASSERT_EQ(pair.view(v).width, crop.width);
@@ -59,10 +59,12 @@ TEST(RawView, HoldsTheCropAsItWasDecoded) {
 
 // Of a large picture; and of steps, as many as the last one without a kernel asks for.
 TEST(RawView, LeavesToTheWorkerWhatHasNoRoomOrNoKernel) {
-  const Image small = test_image(50, 40, 3), large = test_image(400, 300, 3);
+  const std::vector<uint8_t> small = encode_png(test_image(50, 40, 3));
+  const std::vector<uint8_t> large = encode_png(test_image(200, 150, 3));
   int large_crops = 0, cut_steps = 0;
   for (int64_t sample = 0; sample < 60; ++sample) {
-    RawPair of_large(large, "BYOL", sample), random(small, "RandAug", sample);
+    RawPair of_large({200, 150}, large, "BYOL", sample);
+    RawPair random({50, 40}, small, "RandAug", sample);
     for (size_t v = 0; v < 2; ++v) {
       const Box& crop = of_large.drawn[v].crop;
       const bool has_room = fits_raw_view({crop.width, crop.height}, kSize);
