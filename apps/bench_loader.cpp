@@ -11,8 +11,10 @@
 #include "apps/view_flags.h"
 #include "engine/profile.h"
 #include "engine/random.h"
+#include "engine/tensor.h"
 #include "pixpro/data/codec.h"
 #include "pixpro/data/file_bytes.h"
+#include "pixpro/data/raw_view.h"
 #include "pixpro/data/sampler.h"
 #include "pixpro/data/views.h"
 
@@ -79,11 +81,19 @@ void bench_loader(const BenchFlags& flags) {
   const pixpro::PairRecipe recipe = flags.views.recipe();
   const auto size = static_cast<size_t>(flags.views.image_size);
   std::vector<float> views(2 * 3 * size * size), coords(8);
+  const engine::Tensor raw({2, pixpro::raw_view_bytes(flags.views.image_size)}, engine::DType::u8);
   const pixpro::PairSlots slots{{views.data(), views.data() + 3 * size * size},
                                 {coords.data(), coords.data() + 4}};
+  const pixpro::RawPairSlots raw_slots{
+      {raw.rows(0, 1).data<uint8_t>(), raw.rows(1, 1).data<uint8_t>()}, slots.coords};
   const auto make = [&](int sample) {
-    make_views(bytes, recipe, flags.views.image_size,
-               {pixpro::view_stream(0, 0, sample, 0), pixpro::view_stream(0, 0, sample, 1)}, slots);
+    const std::array streams{pixpro::view_stream(0, 0, sample, 0),
+                             pixpro::view_stream(0, 0, sample, 1)};
+    if (flags.views.on_gpu()) {
+      make_raw_views(bytes, recipe, flags.views.image_size, streams, raw_slots);
+    } else {
+      make_views(bytes, recipe, flags.views.image_size, streams, slots);
+    }
   };
   for (int i = 0; i < 20; ++i) make(i);
 
@@ -93,8 +103,9 @@ void bench_loader(const BenchFlags& flags) {
   for (int i = 0; i < flags.count; ++i) make(i);
   const double seconds = seconds_since(start);
   engine::cpu_context().profile = nullptr;
-  std::printf("%s, %zu bytes, two views of %d pixels: %.1f images/s on one core\n",
-              flags.views.aug.c_str(), bytes.size(), flags.views.image_size, flags.count / seconds);
+  std::printf("%s, %zu bytes, two views of %d pixels%s: %.1f images/s on one core\n",
+              flags.views.aug.c_str(), bytes.size(), flags.views.image_size,
+              flags.views.on_gpu() ? ", left for a GPU to finish" : "", flags.count / seconds);
   print_shares(profile, seconds, flags.count);
 }
 
@@ -107,6 +118,7 @@ void add_bench_loader(CLI::App& bench) {
   command->add_option("--image", flags->image, "A picture's file; otherwise one is made up")
       ->check(CLI::ExistingFile);
   add_view_flags(*command, flags->views);
+  add_augment_on(*command, flags->views);
   command->add_option("--count", flags->count, "Pictures to time")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();

@@ -11,6 +11,7 @@
 #include "apps/progress.h"
 #include "apps/recipe.h"
 #include "apps/view_flags.h"
+#include "pixpro/data/device_views.h"
 #include "pixpro/data/loader.h"
 #include "pixpro/train/checkpoint.h"
 #include "pixpro/train/pair_picture.h"
@@ -64,7 +65,8 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::R
           .workers = flags.num_workers,
           .first_step = static_cast<int64_t>(run.steps.size()),
           .known_broken = run.broken_images,
-          .max_broken = flags.max_broken};
+          .max_broken = flags.max_broken,
+          .raw = flags.views.on_gpu()};
 }
 
 RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
@@ -73,6 +75,12 @@ RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
           .warmup_steps = static_cast<int64_t>(recipe.warmup_epoch * per_epoch),
           .steps_per_epoch = per_epoch};
 }
+
+// Where batches come from.
+struct Images {
+  pixpro::Loader loader;
+  std::optional<pixpro::DeviceViews> gpu = {};  // finishes the loader's views
+};
 
 // Reports broken images as they are met and adds them to those of the run.
 void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
@@ -83,20 +91,21 @@ void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
 }
 
 // The next batch. Whatever ends the run, the broken images met before are reported.
-pixpro::Batch next_batch(pixpro::Loader& loader, std::vector<int64_t>& broken) {
+pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
   try {
-    pixpro::Batch batch = loader.next();
-    report_broken(loader, broken);
+    pixpro::Batch batch = images.loader.next();
+    report_broken(images.loader, broken);
+    if (images.gpu) batch.views = images.gpu->finish(batch.views);
     return batch;
   } catch (...) {
-    report_broken(loader, broken);
+    report_broken(images.loader, broken);
     throw;
   }
 }
 
 // The training itself. A step's numbers are asked for when the next one has been started, so that
 // a GPU never waits for the host; only in front of a checkpoint are they waited for.
-void train(const PretrainFlags& flags, pixpro::Loader& loader, pixpro::Trainer& trainer,
+void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
            int64_t total_steps, const pixpro::Settings& settings, pixpro::RunState& run) {
   Progress progress({flags.batch_size, flags.recipe.epochs, total_steps},
                     flags.output_dir / "metrics.jsonl", run.steps);
@@ -116,18 +125,18 @@ void train(const PretrainFlags& flags, pixpro::Loader& loader, pixpro::Trainer& 
   };
   while (trainer.steps_done() < total_steps) {
     const auto begun = Progress::Clock::now();
-    const double before = loader.wait_seconds();
-    const pixpro::Batch batch = next_batch(loader, run.broken_images);
+    const double before = images.loader.wait_seconds();
+    const pixpro::Batch batch = next_batch(images, run.broken_images);
     trainer.start_step(batch.views, batch.coords);
     finish(begun);
     const auto broken = static_cast<int64_t>(run.broken_images.size());
     started = {.record = {.epoch = batch.epoch, .broken_images = broken},
                .begun = begun,
-               .waited = loader.wait_seconds() - before};
+               .waited = images.loader.wait_seconds() - before};
 
     const int64_t done = trainer.steps_done();
     const bool stop = interrupts.arrived() && done < total_steps;
-    const bool due = done % (flags.save_freq * loader.steps_per_epoch()) == 0;
+    const bool due = done % (flags.save_freq * images.loader.steps_per_epoch()) == 0;
     if (!stop && !due && done < total_steps) continue;
     finish();
     write_checkpoint(newest_checkpoint(flags), trainer, run, settings);
@@ -151,6 +160,10 @@ void pretrain(const PretrainFlags& flags) {
   engine::require(flags.views.aug != "val",
                   "--aug val is for evaluation: both views would be the same picture; BYOL is the "
                   "paper's recipe");
+  engine::require(
+      !flags.views.on_gpu() || engine::parse_device(flags.recipe.device) != engine::kCpu,
+      "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
+      "workers with --augment-on cpu");
   use_machine(flags.recipe);
   const std::unique_ptr<pixpro::Source> source =
       with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
@@ -159,16 +172,20 @@ void pretrain(const PretrainFlags& flags) {
   pixpro::RunState run;
   if (checkpoint) run = pixpro::run_of(*checkpoint, settings);
   const pixpro::LoaderOptions loading = loader_options(flags, run);
-  pixpro::Loader loader(*source, loading);
-  const RunLength length = run_length(flags.recipe, loader.steps_per_epoch());
+  Images images{.loader{*source, loading}};
+  const int64_t steps_per_epoch = images.loader.steps_per_epoch();
+  const RunLength length = run_length(flags.recipe, steps_per_epoch);
   const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
   pixpro::Trainer trainer(options);
+  if (flags.views.on_gpu()) {
+    images.gpu.emplace(options.device, options.precision, flags.views.image_size);
+  }
   if (checkpoint) trainer.load_state(*checkpoint);
   checkpoint.reset();  // as large as the trainer
   const fs::path& out = flags.output_dir;
   make_output_folder(out);
-  std::cout << source->size() << " images, " << loader.steps_per_epoch() << " steps of "
-            << flags.batch_size << " an epoch, " << flags.recipe.epochs << " epochs\n";
+  std::cout << source->size() << " images, " << steps_per_epoch << " steps of " << flags.batch_size
+            << " an epoch, " << flags.recipe.epochs << " epochs\n";
   if (trainer.steps_done() > 0) {
     std::cout << "going on after step " << trainer.steps_done() << " of " << length.total_steps
               << '\n';
@@ -177,7 +194,7 @@ void pretrain(const PretrainFlags& flags) {
 
   write_pair_picture(out / "views.png", *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
-  train(flags, loader, trainer, length.total_steps, settings, run);
+  train(flags, images, trainer, length.total_steps, settings, run);
   write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
 
   std::cout << '\n';
@@ -214,6 +231,7 @@ void add_pretrain(CLI::App& app) {
   command->add_option("--output-dir", flags->output_dir, "Weights, metrics and picture go here")
       ->capture_default_str();
   add_view_flags(*command, flags->views);
+  add_augment_on(*command, flags->views);
   command->add_option("--batch-size", flags->batch_size, "Images a step")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();

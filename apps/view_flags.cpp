@@ -26,4 +26,12 @@ pixpro::Settings settings_of(const ViewFlags& flags) {
           {"--image-size", std::to_string(flags.image_size)}};
 }
 
+void add_augment_on(CLI::App& command, ViewFlags& flags) {
+  command
+      .add_option("--augment-on", flags.augment_on,
+                  "Where crops become views: cpu, in the workers, or gpu, on the --device")
+      ->check(CLI::IsMember({"cpu", "gpu"}))
+      ->capture_default_str();
+}
+
 }  // namespace apps

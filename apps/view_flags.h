@@ -13,7 +13,9 @@ struct ViewFlags {
   std::string aug = "BYOL";
   double crop = 0.08;
   int image_size = 224;
+  std::string augment_on = "cpu";
 
+  bool on_gpu() const { return augment_on == "gpu"; }
   pixpro::PairRecipe recipe() const { return pixpro::recipe_named(aug, crop); }
 
   // Height and width of the last feature map: five halvings, each rounding up.
@@ -25,5 +27,6 @@ pixpro::Settings settings_of(const ViewFlags& flags);
 
 // --aug, --crop and --image-size
 void add_view_flags(CLI::App& command, ViewFlags& flags);
+void add_augment_on(CLI::App& command, ViewFlags& flags);  // --augment-on
 
 }  // namespace apps

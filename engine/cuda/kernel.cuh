@@ -34,13 +34,14 @@ __device__ void for_each_index(int64_t count, F&& f) {
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += step) f(i);
 }
 
-// The sum of every thread's value, for all threads of a one-dimensional block of kBlockThreads; in
-// the same order in every run.
-inline __device__ double block_sum(double value) {
-  __shared__ double partial[kBlockThreads];
+// The sum of every thread's value, for all threads of a one-dimensional block of kThreads, a power
+// of 2; in the same order in every run.
+template <int kThreads = kBlockThreads>
+__device__ double block_sum(double value) {
+  __shared__ double partial[kThreads];
   __syncthreads();  // an earlier sum may still be read
   partial[threadIdx.x] = value;
-  for (unsigned half = kBlockThreads / 2; half > 0; half /= 2) {
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
   }

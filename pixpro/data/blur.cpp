@@ -8,35 +8,6 @@
 namespace pixpro {
 namespace {
 
-constexpr int kPasses = 3;
-
-// out = inner * (sum of the 2 * radius + 1 values around) + edge * (the one before and the one
-// after them), in fixed point of 24 bits.
-struct ExtendedBox {
-  int radius;
-  uint32_t inner, edge;
-};
-
-// Equations 7, 11 and 14 of the paper, in Pillow's mix of float and double.
-ExtendedBox extended_box(float sigma) {
-  const float variance = sigma * sigma / kPasses;
-  const float length = static_cast<float>(std::sqrt(12.0 * variance + 1.0));
-  const float whole = static_cast<float>(std::floor((length - 1.0) / 2.0));
-  float part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance);
-  part /= 6 * (variance - (whole + 1) * (whole + 1));
-  const float radius = whole + part;
-  ExtendedBox box;
-  box.radius = static_cast<int>(radius);
-  const uint32_t taps = static_cast<uint32_t>(2 * box.radius + 1);
-  box.inner = static_cast<uint32_t>(static_cast<float>(1 << 24) / (radius * 2 + 1));
-  box.edge = ((1u << 24) - taps * box.inner) / 2;
-  return box;
-}
-
-uint8_t weighted(const ExtendedBox& box, uint32_t sum, uint32_t ends) {
-  return static_cast<uint8_t>((sum * box.inner + ends * box.edge + (1u << 23)) >> 24);
-}
-
 // One output row of `count` bytes; input(offset) is the row that lies `offset` pixels to the right
 // or below. The radii of small deviations have their own loops, which keep the sums in registers.
 template <class Rows>
@@ -45,13 +16,13 @@ void filter(const ExtendedBox& box, const Rows& input, uint8_t* __restrict out, 
   if (box.radius == 0) {
     const uint8_t* in = input(0);
     for (int i = 0; i < count; ++i) {
-      out[i] = weighted(box, in[i], static_cast<uint32_t>(before[i] + after[i]));
+      out[i] = box.weighted(in[i], static_cast<uint32_t>(before[i] + after[i]));
     }
   } else if (box.radius == 1) {
     const uint8_t *left = input(-1), *in = input(0), *right = input(1);
     for (int i = 0; i < count; ++i) {
-      out[i] = weighted(box, static_cast<uint32_t>(left[i] + in[i] + right[i]),
-                        static_cast<uint32_t>(before[i] + after[i]));
+      out[i] = box.weighted(static_cast<uint32_t>(left[i] + in[i] + right[i]),
+                            static_cast<uint32_t>(before[i] + after[i]));
     }
   } else {
     std::vector<uint32_t> sums(static_cast<size_t>(count));
@@ -61,7 +32,7 @@ void filter(const ExtendedBox& box, const Rows& input, uint8_t* __restrict out, 
     }
     for (int i = 0; i < count; ++i) {
       out[i] =
-          weighted(box, sums[static_cast<size_t>(i)], static_cast<uint32_t>(before[i] + after[i]));
+          box.weighted(sums[static_cast<size_t>(i)], static_cast<uint32_t>(before[i] + after[i]));
     }
   }
 }
@@ -74,10 +45,10 @@ void blur_rows(Planes& image, const ExtendedBox& box) {
     uint8_t* pixels = image.bytes.data() + row * width;
     uint8_t *in = lines[0].data() + margin, *out = lines[1].data() + margin;
     std::copy_n(pixels, width, in);
-    for (int pass = 0; pass < kPasses; ++pass) {
+    for (int pass = 0; pass < kBlurPasses; ++pass) {
       std::fill(in - margin, in, in[0]);
       std::fill(in + width, in + width + margin, in[width - 1]);
-      const bool last = pass == kPasses - 1;
+      const bool last = pass == kBlurPasses - 1;
       filter(
           box, [&](int offset) { return in + offset; }, last ? pixels : out, width);
       std::swap(in, out);
@@ -91,8 +62,8 @@ void blur_columns(Planes& image, const ExtendedBox& box) {
   for (auto& plane : planes) plane.resize(static_cast<size_t>(image.pixels()));
   for (int c = 0; c < 3; ++c) {
     const uint8_t* in = image.plane(c);
-    for (int pass = 0; pass < kPasses; ++pass) {
-      const bool last = pass == kPasses - 1;
+    for (int pass = 0; pass < kBlurPasses; ++pass) {
+      const bool last = pass == kBlurPasses - 1;
       uint8_t* out = last ? image.plane(c) : planes[pass].data();
       for (int y = 0; y < image.height; ++y) {
         const auto row = [&](int offset) {
@@ -107,10 +78,27 @@ void blur_columns(Planes& image, const ExtendedBox& box) {
 
 }  // namespace
 
-void gaussian_blur(Planes& image, double sigma) {
+// Equations 7, 11 and 14 of the paper, in Pillow's mix of float and double.
+ExtendedBox extended_box(double sigma) {
   engine::require(sigma > 0 && sigma <= 1000, "gaussian_blur: sigma must be in (0, 1000], found ",
                   sigma);
-  const ExtendedBox box = extended_box(static_cast<float>(sigma));
+  const float deviation = static_cast<float>(sigma);
+  const float variance = deviation * deviation / kBlurPasses;
+  const float length = static_cast<float>(std::sqrt(12.0 * variance + 1.0));
+  const float whole = static_cast<float>(std::floor((length - 1.0) / 2.0));
+  float part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance);
+  part /= 6 * (variance - (whole + 1) * (whole + 1));
+  const float radius = whole + part;
+  ExtendedBox box;
+  box.radius = static_cast<int>(radius);
+  const uint32_t taps = static_cast<uint32_t>(2 * box.radius + 1);
+  box.inner = static_cast<uint32_t>(static_cast<float>(1 << 24) / (radius * 2 + 1));
+  box.edge = ((1u << 24) - taps * box.inner) / 2;
+  return box;
+}
+
+void gaussian_blur(Planes& image, double sigma) {
+  const ExtendedBox box = extended_box(sigma);
   blur_rows(image, box);
   blur_columns(image, box);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "pixpro/data/raw_view.h"
 #include "pixpro/data/views.h"
 
 namespace pixpro {
@@ -118,9 +119,11 @@ void Loader::open_batch() {
   }
   const int64_t count = options_.plan.batch_size, size = options_.image_size;
   OpenBatch open;
-  open.batch = {engine::Tensor({2 * count, 3, size, size}), engine::Tensor({2 * count, 4}), epoch,
-                step};
-  open.views = open.batch.views.data<float>();
+  open.batch = {options_.raw ? engine::Tensor({2 * count, raw_view_bytes(options_.image_size)},
+                                              engine::DType::u8)
+                             : engine::Tensor({2 * count, 3, size, size}),
+                engine::Tensor({2 * count, 4}), epoch, step};
+  open.views = static_cast<char*>(open.batch.views.raw());
   open.coords = open.batch.coords.data<float>();
   const auto first = order_.begin() + options_.plan.first(step);
   open.samples.assign(first, first + count);
@@ -138,12 +141,13 @@ void Loader::fill(const Job& job, std::vector<uint8_t>& buffer) {
 }
 
 // Where the two views of the job's picture belong in its batch.
-PairSlots Loader::slots_of(const Job& job) const {
-  const int64_t floats = 3 * static_cast<int64_t>(options_.image_size) * options_.image_size;
-  PairSlots slots;
+template <class View>
+Slots<View> Loader::slots_of(const Job& job) const {
+  const int64_t bytes = job.batch->batch.views.bytes() / (2 * options_.plan.batch_size);
+  Slots<View> slots;
   for (int64_t v = 0; v < 2; ++v) {
     const int64_t row = v * options_.plan.batch_size + job.position;
-    slots.views[static_cast<size_t>(v)] = job.batch->views + row * floats;
+    slots.views[static_cast<size_t>(v)] = reinterpret_cast<View*>(job.batch->views + row * bytes);
     slots.coords[static_cast<size_t>(v)] = job.batch->coords + row * 4;
   }
   return slots;
@@ -157,10 +161,14 @@ bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buff
   }
   const int64_t epoch = job.batch->batch.epoch;
   try {
-    make_views(source_.read(sample, buffer), options_.recipe, options_.image_size,
-               {view_stream(options_.seed, epoch, sample, 0),
-                view_stream(options_.seed, epoch, sample, 1)},
-               slots_of(job));
+    const Bytes bytes = source_.read(sample, buffer);
+    const std::array streams{view_stream(options_.seed, epoch, sample, 0),
+                             view_stream(options_.seed, epoch, sample, 1)};
+    if (options_.raw) {
+      make_raw_views(bytes, options_.recipe, options_.image_size, streams, slots_of<uint8_t>(job));
+    } else {
+      make_views(bytes, options_.recipe, options_.image_size, streams, slots_of<float>(job));
+    }
     return true;
   } catch (const engine::Error& error) {
     note_broken(sample, error.what());

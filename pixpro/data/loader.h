@@ -23,8 +23,10 @@
 namespace pixpro {
 
 struct Batch {
-  engine::Tensor views;   // f32 plain [2N,3,size,size], ImageNet mean/std; N first views, N second
-  engine::Tensor coords;  // f32 [2N,4]: x0, y0, x1, y1 (see view_coordinates)
+  // N first views, N second. f32 plain [2N,3,size,size], ImageNet mean/std; raw ones are for
+  // DeviceViews (device_views.h): u8 [2N, raw_view_bytes(size)].
+  engine::Tensor views;
+  engine::Tensor coords;        // f32 [2N,4]: x0, y0, x1, y1 (see view_coordinates)
   int64_t epoch = 0, step = 0;  // step within the epoch
 
   int64_t size() const { return views.shape()[0] / 2; }  // N
@@ -49,6 +51,7 @@ struct LoaderOptions {
   int64_t first_epoch = 0, first_step = 0;
   std::vector<int64_t> known_broken = {};
   std::optional<int64_t> max_broken = {};  // more broken images than this are an error
+  bool raw = false;                        // a CUDA device is to finish the views
 };
 
 class Loader {
@@ -78,7 +81,7 @@ class Loader {
   struct OpenBatch {
     Batch batch;
     std::vector<int64_t> samples;
-    float* views = nullptr;
+    char* views = nullptr;
     float* coords = nullptr;
     int64_t taken = 0, finished = 0;
   };
@@ -91,7 +94,8 @@ class Loader {
   std::optional<Job> take_job(const std::stop_token& stop);
   void open_batch();
   void fill(const Job& job, std::vector<uint8_t>& buffer);
-  PairSlots slots_of(const Job& job) const;
+  template <class View>
+  Slots<View> slots_of(const Job& job) const;
   bool try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer);
   void note_broken(int64_t sample, const std::string& reason);
 

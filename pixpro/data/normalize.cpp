@@ -1,12 +1,7 @@
 #include "pixpro/data/normalize.h"
 
-#include <array>
-
 namespace pixpro {
 namespace {
-
-constexpr std::array<float, 3> kMean{0.485f, 0.456f, 0.406f};
-constexpr std::array<float, 3> kDeviation{0.229f, 0.224f, 0.225f};
 
 using Tables = std::array<std::array<float, 256>, 3>;
 
@@ -14,7 +9,7 @@ Tables make_tables() {
   Tables tables;
   for (size_t c = 0; c < 3; ++c) {
     for (size_t v = 0; v < 256; ++v) {
-      tables[c][v] = (static_cast<float>(v) / 255.0f - kMean[c]) / kDeviation[c];
+      tables[c][v] = normalized(static_cast<int>(v), kImageNetMean[c], kImageNetDeviation[c]);
     }
   }
   return tables;

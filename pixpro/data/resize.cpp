@@ -5,13 +5,10 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "pixpro/data/resize_weights.h"
 
 namespace pixpro {
 namespace {
-
-// Pillow's fixed point: 32 bits less 8 of the pixel less 2 for sums over 1.
-constexpr int kFractionBits = 22;
-constexpr int32_t kHalf = 1 << (kFractionBits - 1);
 
 // Pixels are packed into 32 bits, red in the lowest 8, then green, blue and a byte without meaning.
 constexpr int kLanes = 16;
@@ -19,7 +16,7 @@ using Lanes = int32_t __attribute__((vector_size(4 * kLanes)));
 
 // The weighted sums of 16 pixels.
 struct Sums {
-  Lanes red = Lanes{} + kHalf, green = Lanes{} + kHalf, blue = Lanes{} + kHalf;
+  Lanes red = Lanes{} + kResizeHalf, green = Lanes{} + kResizeHalf, blue = Lanes{} + kResizeHalf;
 
   void add(const Lanes& pixels, int32_t weight) {
     red += (pixels & 255) * weight;
@@ -30,83 +27,12 @@ struct Sums {
   // Rounds the sums, which are positive, and beyond 255 only by rounding.
   void pack(Lanes& pixels) {
     for (Lanes* sum : {&red, &green, &blue}) {
-      *sum >>= kFractionBits;
+      *sum >>= kResizeBits;
       *sum = *sum > 255 ? 255 : *sum;
     }
     pixels = red | green << 8 | blue << 16;
   }
 };
-
-// For each output position of one axis: the first of `taps` input positions, and their weights.
-struct Weights {
-  int taps = 0;
-  std::vector<int> first;
-  std::vector<int32_t> fixed;  // [outputs, taps]
-  const int32_t* at(int output) const { return fixed.data() + static_cast<int64_t>(output) * taps; }
-};
-
-// The weights of one output position under its triangle: inputs `first` .. `first + count - 1`.
-struct Triangle {
-  int first = 0, count = 0;
-  double center = 0;
-};
-
-// Every output has as many taps as the widest triangle needs, some of weight 0, so that the loops
-// over them have one length.
-Weights triangle_weights(int inputs, int outputs) {
-  const double scale = static_cast<double>(inputs) / outputs;
-  const double radius = std::max(scale, 1.0);
-  const auto triangle = [&](int output) {
-    Triangle t{.center = (output + 0.5) * scale};
-    t.first = std::max(static_cast<int>(t.center - radius + 0.5), 0);
-    t.count = std::min(static_cast<int>(t.center + radius + 0.5), inputs) - t.first;
-    return t;
-  };
-  Weights weights;
-  for (int output = 0; output < outputs; ++output) {
-    weights.taps = std::max(weights.taps, triangle(output).count);
-  }
-  weights.first.resize(static_cast<size_t>(outputs));
-  weights.fixed.resize(static_cast<size_t>(outputs) * static_cast<size_t>(weights.taps));
-  std::vector<double> exact(static_cast<size_t>(weights.taps));
-  for (int output = 0; output < outputs; ++output) {
-    const Triangle t = triangle(output);
-    double sum = 0;
-    for (int i = 0; i < t.count; ++i) {
-      const double distance = std::abs((i + t.first - t.center + 0.5) * (1.0 / radius));
-      exact[static_cast<size_t>(i)] = std::max(1.0 - distance, 0.0);
-      sum += exact[static_cast<size_t>(i)];
-    }
-    const int first = std::min(t.first, inputs - weights.taps);
-    weights.first[static_cast<size_t>(output)] = first;
-    int32_t* fixed = weights.fixed.data() + static_cast<int64_t>(output) * weights.taps;
-    for (int i = 0; i < t.count; ++i) {
-      const double share = sum != 0 ? exact[static_cast<size_t>(i)] / sum : 0.0;
-      fixed[t.first - first + i] = static_cast<int32_t>(0.5 + share * (1 << kFractionBits));
-    }
-  }
-  return weights;
-}
-
-// A picture of that size stays as it is: each output is its input.
-Weights weights_of(int inputs, int outputs) {
-  if (inputs != outputs) return triangle_weights(inputs, outputs);
-  Weights weights;
-  weights.taps = 1;
-  for (int i = 0; i < inputs; ++i) weights.first.push_back(i);
-  weights.fixed.assign(static_cast<size_t>(inputs), 1 << kFractionBits);
-  return weights;
-}
-
-void mirror(Weights& weights) {
-  const auto outputs = static_cast<int64_t>(weights.first.size());
-  std::reverse(weights.first.begin(), weights.first.end());
-  for (int64_t left = 0, right = outputs - 1; left < right; ++left, --right) {
-    std::swap_ranges(weights.fixed.begin() + left * weights.taps,
-                     weights.fixed.begin() + (left + 1) * weights.taps,
-                     weights.fixed.begin() + right * weights.taps);
-  }
-}
 
 }  // namespace
 
@@ -117,13 +43,12 @@ class RowResizer::Passes {
  public:
   Passes(Size from, Size to, bool flip)
       : from_(from),
-        columns_(weights_of(from.width, to.width)),
-        rows_(weights_of(from.height, to.height)),
+        columns_(resize_weights(from.width, to.width, flip)),
+        rows_(resize_weights(from.height, to.height, false)),
         stride_((to.width + kLanes - 1) / kLanes * kLanes),
         strip_(static_cast<size_t>(from.width)),
         line_(static_cast<size_t>(stride_)),
         out_(to.width, to.height) {
-    if (flip) mirror(columns_);
     while (ring_rows_ < rows_.taps + kLanes) ring_rows_ *= 2;
     ring_.resize(static_cast<size_t>(ring_rows_) * static_cast<size_t>(stride_));
   }
@@ -202,7 +127,7 @@ class RowResizer::Passes {
   }
 
   const Size from_;
-  Weights columns_, rows_;
+  ResizeWeights columns_, rows_;
   const int stride_;  // pixels of a ring row
   int ring_rows_ = 1;
   std::vector<int32_t> ring_;

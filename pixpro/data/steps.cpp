@@ -57,12 +57,16 @@ std::span<const OpInfo> op_infos() { return kInfos; }
 
 const OpInfo& info_of(Op op) { return kInfos[static_cast<size_t>(op)]; }
 
-void apply(Planes& image, const Step& step) {
+void require_in_range(const Step& step) {
   const OpInfo& info = info_of(step.op);
   engine::require(
       info.parameter == nullptr || (step.amount >= info.low && step.amount <= info.high), info.name,
       ": ", info.parameter, " must be ", info.low, " to ", info.high, ", found ", step.amount);
-  const engine::Timer timer(engine::cpu_context(), info.name,
+}
+
+void apply(Planes& image, const Step& step) {
+  require_in_range(step);
+  const engine::Timer timer(engine::cpu_context(), info_of(step.op).name,
                             2.0 * static_cast<double>(image.bytes.size()));
   const int whole = static_cast<int>(step.amount);
   switch (step.op) {

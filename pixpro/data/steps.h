@@ -48,6 +48,9 @@ struct Step {
   bool operator==(const Step&) const = default;
 };
 
+// Throws Error where the amount is out of the op's range.
+void require_in_range(const Step& step);
+
 // In place. Throws Error where the amount is out of the op's range.
 void apply(Planes& image, const Step& step);
 

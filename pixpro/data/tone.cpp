@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "pixpro/data/pixel_math.h"
+
 namespace pixpro {
 namespace {
 
@@ -74,7 +76,7 @@ void solarize(Planes& image, int threshold) {
   uint8_t* values = image.bytes.data();
   const int64_t count = 3 * image.pixels();
   for (int64_t i = 0; i < count; ++i) {
-    values[i] = static_cast<uint8_t>(values[i] < threshold ? values[i] : 255 - values[i]);
+    values[i] = static_cast<uint8_t>(solarized(values[i], threshold));
   }
 }
 

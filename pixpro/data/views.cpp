@@ -1,7 +1,9 @@
 #include "pixpro/data/views.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "engine/context.h"
@@ -9,6 +11,7 @@
 #include "pixpro/data/augment.h"
 #include "pixpro/data/decoder.h"
 #include "pixpro/data/normalize.h"
+#include "pixpro/data/raw_view.h"
 #include "pixpro/data/resize.h"
 
 namespace pixpro {
@@ -25,28 +28,49 @@ Box around(const Box& a, const Box& b) {
   return box;
 }
 
-// Cuts both views out of the rows as they are decoded; the picture itself is never kept.
-PairPlanes crop_while_decoding(Decoder& decoder, const PairParameters& views, int size) {
-  std::array<std::optional<RowResizer>, 2> resizers;
-  for (size_t v = 0; v < 2; ++v) {
-    const Box& crop = views[v].crop;
-    resizers[v].emplace(Size{crop.width, crop.height}, Size{size, size}, views[v].flip);
-  }
+// Takes the next rows of a crop: their first pixel, bytes from one row to the next, how many.
+using CropSink = std::function<void(const uint8_t*, int64_t, int)>;
+
+// Hands out both crops' rows as they are decoded; the picture itself is never kept.
+void decode_crops(Decoder& decoder, const PairParameters& views,
+                  const std::array<CropSink, 2>& sinks) {
   const Box region = around(views[0].crop, views[1].crop);
   decoder.decode(region, [&](const RowBlock& block) {
-    const engine::Timer timer(engine::cpu_context(), "resize",
-                              static_cast<double>(block.rows) * static_cast<double>(block.stride));
     for (size_t v = 0; v < 2; ++v) {
       const Box& crop = views[v].crop;
       const int first = std::max(block.top, crop.top);
       const int end = std::min(block.top + block.rows, crop.top + crop.height);
       if (first >= end) continue;
-      resizers[v]->add(
-          block.pixels + (first - block.top) * block.stride + 3 * (crop.left - region.left),
-          block.stride, end - first);
+      sinks[v](block.pixels + (first - block.top) * block.stride + 3 * (crop.left - region.left),
+               block.stride, end - first);
     }
   });
-  return {resizers[0]->take(), resizers[1]->take()};
+}
+
+RowResizer resizer_of(const ViewParameters& view, int size) {
+  return RowResizer({view.crop.width, view.crop.height}, {size, size}, view.flip);
+}
+
+CropSink resize_with(RowResizer& resizer) {
+  return [&resizer](const uint8_t* pixels, int64_t stride, int rows) {
+    const engine::Timer timer(engine::cpu_context(), "resize",
+                              static_cast<double>(rows) * static_cast<double>(stride));
+    resizer.add(pixels, stride, rows);
+  };
+}
+
+// Rows of `width` pixels one behind the other.
+CropSink copy_to(uint8_t* next, int width) {
+  return [next, bytes = 3 * width](const uint8_t* pixels, int64_t stride, int rows) mutable {
+    const engine::Timer timer(engine::cpu_context(), "copy", 2.0 * rows * bytes);
+    for (int row = 0; row < rows; ++row) next = std::copy_n(pixels + row * stride, bytes, next);
+  };
+}
+
+PairPlanes crop_while_decoding(Decoder& decoder, const PairParameters& views, int size) {
+  std::array resizers{resizer_of(views[0], size), resizer_of(views[1], size)};
+  decode_crops(decoder, views, {resize_with(resizers[0]), resize_with(resizers[1])});
+  return {resizers[0].take(), resizers[1].take()};
 }
 
 // Views of the whole picture, resized first.
@@ -60,16 +84,67 @@ std::unique_ptr<Decoder> open_timed(Bytes bytes) {
   return open_image(bytes);
 }
 
+PairParameters draw_pair(std::array<engine::Random, 2>& streams, const PairRecipe& recipe,
+                         Size picture, int size) {
+  return {draw_view(streams[0], recipe[0], picture, size),
+          draw_view(streams[1], recipe[1], picture, size)};
+}
+
+bool is_evaluation(const PairParameters& views) {
+  return views[0].shorter_side > 0 || views[1].shorter_side > 0;
+}
+
+void write_coordinates(const PairParameters& views, Size picture,
+                       const std::array<float*, 2>& coords) {
+  for (size_t v = 0; v < 2; ++v) {
+    const std::array<float, 4> corners = view_coordinates(views[v], picture);
+    std::copy(corners.begin(), corners.end(), coords[v]);
+  }
+}
+
+// How many steps of a raw view its worker does: those up to the last that has no kernel.
+size_t steps_here(const ViewParameters& view) {
+  size_t count = view.steps.size();
+  while (count > 0 && has_kernel(view.steps[count - 1].op)) --count;
+  return count;
+}
+
+// A raw view whose resized pixels are `planes`.
+void write_resized(Planes planes, const ViewParameters& view, int size, uint8_t* row) {
+  const std::span<const Step> steps(view.steps);
+  const size_t here = steps_here(view);
+  for (const Step& step : steps.first(here)) apply(planes, step);
+  write_raw_view(row, size, {size, size}, false, steps.subspan(here));
+  std::ranges::copy(to_image(planes).rgb, raw_pixels(row, size));
+}
+
+void decode_raw(Decoder& decoder, const PairParameters& views, int size,
+                const std::array<uint8_t*, 2>& rows) {
+  std::array<std::optional<RowResizer>, 2> resizers;
+  std::array<CropSink, 2> sinks;
+  for (size_t v = 0; v < 2; ++v) {
+    const Size crop{views[v].crop.width, views[v].crop.height};
+    if (fits_raw_view(crop, size) && steps_here(views[v]) == 0) {
+      write_raw_view(rows[v], size, crop, views[v].flip, views[v].steps);
+      sinks[v] = copy_to(raw_pixels(rows[v], size), crop.width);
+    } else {
+      resizers[v].emplace(crop, Size{size, size}, views[v].flip);
+      sinks[v] = resize_with(*resizers[v]);
+    }
+  }
+  decode_crops(decoder, views, sinks);
+  for (size_t v = 0; v < 2; ++v) {
+    if (resizers[v]) write_resized(resizers[v]->take(), views[v], size, rows[v]);
+  }
+}
+
 }  // namespace
 
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
                 std::array<engine::Random, 2> streams, const PairSlots& slots) {
   const std::unique_ptr<Decoder> decoder = open_timed(bytes);
-  PairParameters views;
-  for (size_t v = 0; v < 2; ++v) {
-    views[v] = draw_view(streams[v], recipe[v], decoder->size(), size);
-  }
-  const bool evaluation = views[0].shorter_side > 0 || views[1].shorter_side > 0;
+  const PairParameters views = draw_pair(streams, recipe, decoder->size(), size);
+  const bool evaluation = is_evaluation(views);
   PairPlanes pixels = evaluation ? crop_for_evaluation(*decoder, views, size)
                                  : crop_while_decoding(*decoder, views, size);
   for (size_t v = 0; v < 2; ++v) {
@@ -79,9 +154,23 @@ void make_views(Bytes bytes, const PairRecipe& recipe, int size,
     const engine::Timer timer(engine::cpu_context(), "normalize",
                               static_cast<double>(5 * pixels[v].bytes.size()));
     normalize(pixels[v], slots.views[v]);
-    const std::array<float, 4> corners = view_coordinates(views[v], decoder->size());
-    std::copy(corners.begin(), corners.end(), slots.coords[v]);
   }
+  write_coordinates(views, decoder->size(), slots.coords);
+}
+
+void make_raw_views(Bytes bytes, const PairRecipe& recipe, int size,
+                    std::array<engine::Random, 2> streams, const RawPairSlots& slots) {
+  const std::unique_ptr<Decoder> decoder = open_timed(bytes);
+  const PairParameters views = draw_pair(streams, recipe, decoder->size(), size);
+  if (is_evaluation(views)) {
+    PairPlanes pixels = crop_for_evaluation(*decoder, views, size);
+    for (size_t v = 0; v < 2; ++v) {
+      write_resized(std::move(pixels[v]), views[v], size, slots.views[v]);
+    }
+  } else {
+    decode_raw(*decoder, views, size, slots.views);
+  }
+  write_coordinates(views, decoder->size(), slots.coords);
 }
 
 }  // namespace pixpro

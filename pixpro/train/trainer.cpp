@@ -107,14 +107,17 @@ void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
                                                      options_.schedule.total_steps)};
   model_.update_momentum_branch(step.result.momentum);
 
-  const std::vector<Tensor> batch = upload_.send({views, to_dtype(boxes, engine::DType::f64)});
-  const Tensor inputs = network_input(batch[0], options_);
+  const bool on_host = views.device() == engine::kCpu;
+  std::vector<Tensor> batch = {to_dtype(boxes, engine::DType::f64)};
+  if (on_host) batch.push_back(views);
+  batch = upload_.send(batch);
+  const Tensor inputs = network_input(on_host ? batch[1] : views, options_);
   const int64_t count = images / parts;
   std::vector<Tensor> numbers, finite = {};
   for (int64_t part = 0; part < parts; ++part) {
     autograd::Tape tape;
     const Model::Output out = model_.forward(part_of_views(inputs, part * count, count),
-                                             part_of_views(batch[1], part * count, count));
+                                             part_of_views(batch[0], part * count, count));
     tape.backward(out.loss, loss_gradient(out.loss.value()));
     step.pixels = out.grid.pixels();
     finite.push_back(out.loss.value());

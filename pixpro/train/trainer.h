@@ -56,8 +56,9 @@ class Trainer {
   StepResult step(const Tensor& views, const Tensor& boxes);
 
   // Starts an optimiser step; a CUDA device goes on computing when it returns. views: [2N,3,H,W],
-  // view 1 of all images, then view 2; boxes: [2N,4] in any float type. N must divide into
-  // `accumulate` equal parts. At most two steps may be started and not finished.
+  // view 1 of all images, then view 2, on the host or the trainer's device; boxes: [2N,4] in any
+  // float type, on the host. N must divide into `accumulate` equal parts. At most two steps may be
+  // started and not finished.
   void start_step(const Tensor& views, const Tensor& boxes);
   // The numbers of the oldest step that was started and not finished; waits for them. A step with a
   // loss or gradient that is not a finite number has left the weights as they were; throws then,

@@ -172,6 +172,34 @@ TEST_F(Pretrain, TrainsOnCudaAsOnTheCpu) {
   }
 }
 
+// The views are the same bytes, so a run in f32 has the same loss.
+TEST_F(Pretrain, AugmentsOnCudaAsOnTheCpu) {
+  if (!engine::kHasCuda) GTEST_SKIP() << "this build has no CUDA";
+  const auto losses = [&](const char* augment_on) {
+    const fs::path out = dir_.path() / augment_on;
+    const CommandResult result =
+        train(out, {"--device", "cuda", "--deterministic", "--augment-on", augment_on}, 1);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    std::vector<double> values;
+    for (const nlohmann::json& line : read_metrics(out / "metrics.jsonl")) {
+      values.push_back(line["loss"]);
+    }
+    return values;
+  };
+  const std::vector<double> expected = losses("cpu");
+  EXPECT_EQ(expected.size(), 2U);
+  EXPECT_EQ(losses("gpu"), expected);
+}
+
+TEST_F(Pretrain, AugmentsOnAGpuOnlyWhereItTrainsOnOne) {
+  const CommandResult result = train(dir_.path() / "run", {"--augment-on", "gpu"}, 1);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("--augment-on gpu needs a GPU to train on: add --device cuda"),
+            std::string::npos)
+      << result.err;
+}
+
 TEST(Replay, WritesWhatTheTrainerComputes) {
   const TempDir dir;
   pixpro::Trainer trainer(
