@@ -14,7 +14,7 @@ void note(int) { noted = true; }
 
 Interrupts::Interrupts() {
   noted = false;
-  struct sigaction action {};
+  Action action{};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART | SA_RESETHAND;  // reads go on; the second signal ends the program
   sigaction(SIGINT, &action, &before_int_);

@@ -17,8 +17,8 @@ class Interrupts {
   bool arrived() const;
 
  private:
-  struct sigaction before_int_ {
-  }, before_term_{};
+  using Action = struct sigaction;
+  Action before_int_{}, before_term_{};
 };
 
 }  // namespace apps
