@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control.h"
+#include "sanitizers.h"
 
 namespace cuda_emulation {
 namespace {
@@ -80,6 +81,7 @@ void check_at_exit() {
 
 bool count_call(const char* function) {
   [[maybe_unused]] static const int registered = std::atexit(check_at_exit);
+  acquire_order_of_actors();
   State& s = state();
   ++s.calls[function];
   ++s.all_calls;

@@ -57,12 +57,23 @@ ActingThread::ActingThread(const char* name) : thread_(__tsan_create_fiber(0)) {
 }
 ActingThread::~ActingThread() { __tsan_destroy_fiber(thread_); }
 
+namespace {
+
+const char kActors = 0;       // only its address counts
+thread_local int acting = 0;  // acting threads entered and not left
+
+}  // namespace
+
+void acquire_order_of_actors() { acquire_order(&kActors); }
+
 void* ActingThread::enter() {
+  if (acting++ == 0) release_order(&kActors);
   void* before = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(thread_, __tsan_switch_to_fiber_no_sync);
   return before;
 }
 void ActingThread::enter_again(void* before) {
+  --acting;
   __tsan_switch_to_fiber(before, __tsan_switch_to_fiber_no_sync);
 }
 
@@ -100,6 +111,7 @@ void renew_pages(void* begin, size_t bytes) {
 
 void release_order(const void*) {}
 void acquire_order(const void*) {}
+void acquire_order_of_actors() {}
 ActingThread::ActingThread(const char*) {}
 ActingThread::~ActingThread() = default;
 void* ActingThread::enter() { return nullptr; }

@@ -46,6 +46,10 @@ class ActingThread {
   void* thread_ = nullptr;
 };
 
+// Comes after all that threads did before they acted as others: as such they may have handed on the
+// emulation's lock, and not shown by it what they had done themselves.
+void acquire_order_of_actors();
+
 class Seen {
  public:
   Seen();
