@@ -11,18 +11,19 @@ using engine::TensorFile;
 constexpr const char *kFormat = "format", *kVersion = "pixpro checkpoint 1";
 constexpr const char *kMetrics = "metrics", *kBrokenImages = "broken_images";
 
-std::string value_of(const Settings& settings, const std::string& name) {
-  const auto found = settings.find(name);
-  return found == settings.end() ? "nothing" : engine::shown(found->second);
+// The file's value as a message may show it.
+std::string value_of(const TensorFile& file, const std::string& name) {
+  const auto found = file.metadata.find(name);
+  return found == file.metadata.end() ? "nothing" : engine::shown(found->second);
 }
 
 void require_same(const TensorFile& checkpoint, const Settings& asked) {
   std::string different;
   for (const auto& [name, value] : asked) {
-    const std::string there = value_of(checkpoint.metadata, name);
-    if (there == value) continue;
+    const auto there = checkpoint.metadata.find(name);
+    if (there != checkpoint.metadata.end() && there->second == value) continue;
     different += different.empty() ? " " : ", ";
-    different += name + " " + there + " (asked for: " + value + ")";
+    different += name + " " + value_of(checkpoint, name) + " (asked for: " + value + ")";
   }
   engine::require(different.empty(), file_called(checkpoint),
                   " goes on only under the settings it was made with:", different);
@@ -42,7 +43,7 @@ void write_checkpoint(const std::filesystem::path& path, const Trainer& trainer,
 }
 
 RunState run_of(const TensorFile& checkpoint, const Settings& settings) {
-  const std::string found = value_of(checkpoint.metadata, kFormat), file = file_called(checkpoint);
+  const std::string found = value_of(checkpoint, kFormat), file = file_called(checkpoint);
   engine::require(found == kVersion, file, " is no checkpoint of pretrain: '", kVersion,
                   "' expected as its ", kFormat, ", found ", found);
   require_same(checkpoint, settings);

@@ -23,7 +23,9 @@ using test_support::small_training;
 using test_support::TempDir;
 using test_support::training_batch;
 
-const Settings kSettings = {{"--arch", "resnet18"}, {"--epochs", "2"}};
+// One of them longer than a message would show.
+const Settings kSettings = {
+    {"--arch", "resnet18"}, {"--epochs", "2"}, {"--list", std::string(300, '7')}};
 
 // Both branches, with the momentum of the parameters far enough from 0 to matter.
 TrainerOptions training(DType precision, engine::Device device = engine::kCpu) {
