@@ -24,9 +24,9 @@ cmake --preset cuda
 cmake --build --preset cuda
 cuda_tests cuda "$cuda_test_names"
 # Those above bypass the caching allocator, which would hide what the emulation finds.
-cuda_tests cuda-cached 'CudaAllocator|CudaTransfers|CudaStep\.(Neither|Memory)'
+cuda_tests cuda-cached 'CudaAllocator|CudaTransfers|CudaStep\.(Neither|Memory)|CudaViews\.Take'
 # The kernels again, with the threads of every block in other orders.
-kernels='CudaOp|CudaMethod|CudaPixel|engine\.Cuda'
+kernels='CudaOp|CudaMethod|CudaPixel|CudaViews|engine\.Cuda'
 cuda_tests cuda-reverse "$kernels"
 cuda_tests cuda-random "$kernels"
 # And under AddressSanitizer, which sees every access, with error paths and the emulation itself.

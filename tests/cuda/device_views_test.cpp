@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pixpro/data/raw_view.h"
+#include "tests/cuda/waits.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/support/cuda.h"
 
@@ -13,6 +14,7 @@ namespace {
 using cuda_emulation::call_count;
 using engine::Tensor;
 using test_support::kCuda;
+using test_support::waits_and_allocations;
 
 TEST(CudaViews, TakeThreeLaunchesABatchAndNeitherWaitNorAllocate) {
   SKIP_WITHOUT_CUDA();
@@ -26,19 +28,11 @@ TEST(CudaViews, TakeThreeLaunchesABatchAndNeitherWaitNorAllocate) {
   }
   DeviceViews device_views(kCuda, engine::DType::bf16, kSize);
   for (int batch = 0; batch < 2; ++batch) device_views.finish(raw);  // buffers of both slots
-  const auto waits = [] {
-    int64_t count = 0;
-    for (const char* name : {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost",
-                             "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaMemcpy"}) {
-      count += call_count(name);
-    }
-    return count;
-  };
-  const int64_t before = waits(), launches = call_count("cudaLaunchKernelExC");
+  const int64_t before = waits_and_allocations(), launches = call_count("cudaLaunchKernelExC");
   const int64_t events = call_count("cudaEventSynchronize");
   device_views.finish(raw);
   EXPECT_EQ(call_count("cudaLaunchKernelExC") - launches, 3);
-  EXPECT_EQ(waits(), before);
+  EXPECT_EQ(waits_and_allocations(), before);
   EXPECT_EQ(call_count("cudaEventSynchronize") - events, 1);  // for the upload before the last
 }
 

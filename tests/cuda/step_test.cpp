@@ -3,6 +3,7 @@
 
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
+#include "tests/cuda/waits.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/support/cuda.h"
 #include "tests/support/training.h"
@@ -17,6 +18,7 @@ using test_support::Batch;
 using test_support::kCuda;
 using test_support::small_training;
 using test_support::training_batch;
+using test_support::waits_and_allocations;
 
 TEST(CudaStep, GivesTheSameBitsInWhateverOrderThreadsRun) {
   SKIP_WITHOUT_CUDA();
@@ -39,22 +41,14 @@ TEST(CudaStep, NeitherWaitsForTheDeviceNorAllocates) {
   Trainer trainer(small_training(DType::f16, kCuda));
   const Batch batch = training_batch(2, 64);
   for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);  // plans, buffers
-  const auto waits = [] {
-    int64_t count = 0;
-    for (const char* name : {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost",
-                             "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaMemcpy"}) {
-      count += call_count(name);
-    }
-    return count;
-  };
-  const int64_t before = waits(), events = call_count("cudaEventSynchronize");
+  const int64_t before = waits_and_allocations(), events = call_count("cudaEventSynchronize");
   trainer.start_step(batch.views, batch.boxes);
   trainer.start_step(batch.views, batch.boxes);
   // For the pinned memory of the step before the last alone: batch and numbers.
   EXPECT_EQ(call_count("cudaEventSynchronize") - events, 4);
   trainer.finish_step();
   trainer.finish_step();
-  EXPECT_EQ(waits(), before);
+  EXPECT_EQ(waits_and_allocations(), before);
 }
 
 }  // namespace
