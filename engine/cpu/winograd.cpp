@@ -8,12 +8,10 @@
 namespace engine {
 namespace {
 
-// Floats of transformed tiles in one strip, measured best on two cores with AVX2: a strip a thread
-// in its second-level cache as long as that holds kFewTiles tiles, else one larger strip that all
-// threads share in the third-level cache. kDepth: inputs of one pass, whose weights then stay in
-// the first-level cache.
-constexpr int64_t kOwnStrip = 256 << 10, kSharedStrip = 2 << 20, kFewTiles = 24, kDepth = 128;
-constexpr int64_t kLeastTiles = 12;
+// Floats of transformed tiles in one strip, measured best on two cores: as many as fit a thread's
+// second-level cache, or where those are fewer than kFewTiles tiles, twice as many. kDepth: inputs
+// of one pass, whose weights then stay in the first-level cache.
+constexpr int64_t kStrip = 256 << 10, kFewTiles = 24, kLeastTiles = 12, kDepth = 128;
 
 // A weight's 3x3 kernels, to be transformed. Backward-data correlates with the kernel turned by 180
 // degrees: the taps in reverse.
@@ -58,22 +56,23 @@ struct Kernels {
   }
 };
 
-// One convolution: where it reads and writes, and its split into strips. Where the transformed
-// weights would outweigh the transformed tiles, there is a single strip, and every thread
-// transforms the weights of its panels as it needs them: through memory they would cost more than
-// the rest.
+// One convolution: where it reads and writes, and its split into strips, each the work of one
+// thread: to write what a distant core has read costs several times a write to its own cache. Where
+// the transformed weights would outweigh the transformed tiles, there is a single strip for all
+// threads, and each transforms the weights of its panels as it needs them: through memory they
+// would cost more than the rest.
 template <int64_t M>
 struct Run {
   static constexpr int64_t kElements = (M + 2) * (M + 2);
   static constexpr int64_t kOwnStride = kDepth * kPanel + 16;  // see element_stride
 
   Kernels<M> kernels;
-  Image in;
+  Image in;  // the first; the others lie behind it
   int64_t padding;
   float* out;
   int64_t out_blocks;
   TileGrid<M> grid;
-  bool by_panel, shared;
+  bool by_panel;
   int64_t strips, in_stride, out_stride;
 
   Run(const Kernels<M>& k, const Tensor& x, int64_t pad, Tensor& y)
@@ -86,30 +85,40 @@ struct Run {
     const int64_t channels = (in.blocks + out_blocks) * kLanes;
     const int64_t tiles = grid.tiles(), threads = omp_get_max_threads();
     by_panel = tiles * channels <= k.view.inputs * k.view.outputs && threads <= k.panels();
-    shared = by_panel || kOwnStrip / (kElements * channels) < kFewTiles;
-    const int64_t floats = shared ? kSharedStrip : kOwnStrip;
-    strips = ceil_div(tiles, std::max(kLeastTiles, floats / (kElements * channels)));
+    const int64_t fit = kStrip / (kElements * channels);
+    const int64_t size = std::max(kLeastTiles, fit < kFewTiles ? 2 * fit : fit);
+    strips = std::min(tiles, ceil_div(ceil_div(tiles, size), threads) * threads);
     if (by_panel) strips = 1;
-    if (!shared) strips = std::min(tiles, ceil_div(strips, threads) * threads);
     const int64_t most = ceil_div(tiles, strips);
     in_stride = element_stride(in.blocks * kLanes * most);
     out_stride = element_stride(out_blocks * kLanes * most);
   }
 
-  // Floats of memory a strip in work takes, and a thread that transforms weights.
-  int64_t strip_floats() const { return kElements * (in_stride + out_stride); }
+  // Floats of memory a strip in work takes (of all tiles two teams have a copy of the inputs), and
+  // a thread that transforms weights.
+  int64_t strip_floats() const { return kElements * ((by_panel ? 2 : 1) * in_stride + out_stride); }
   int64_t own_floats() const { return by_panel ? kElements * kOwnStride : 0; }
 
-  // weights: all of them, or where by_panel memory of this thread's own.
-  void strip(int64_t number, float* memory, float* weights, const Team& team) const {
+  // By one thread.
+  void strip(int64_t number, float* memory, const float* weights) const {
     const Strip tiles = strip_of(grid.tiles(), number, strips);
-    const Transformed v{memory, in_stride}, m{memory + kElements * in_stride, out_stride};
+    const Transformed m{memory, out_stride}, v{memory + kElements * out_stride, in_stride};
+    transform_tiles<Winograd<M>::input, M + 2, M + 2>(in, grid, padding, tiles, v, Team{});
+    multiply(Product(*this, tiles.tiles(), v, m), weights);
+    restore_tiles<M>(m, grid, tiles, out_blocks, out, Team{});
+  }
+
+  // By all threads, each with memory of its own for weights.
+  void single_strip(float* memory, float* own) const {
+    const Team all = Team::of(1), team = Team::of(2);
+    const Strip tiles{0, grid.tiles()};
+    const Transformed m{memory, out_stride};
+    const Transformed v{memory + kElements * (out_stride + team.number * in_stride), in_stride};
     transform_tiles<Winograd<M>::input, M + 2, M + 2>(in, grid, padding, tiles, v, team);
     team.wait();
-    const Product product(*this, tiles.tiles(), v, m);
-    by_panel ? multiply_by_panel(product, weights, team) : multiply(product, weights, team);
-    team.wait();
-    restore_tiles<M>(m, grid, tiles, out_blocks, out, team);
+    multiply_by_panel(Product(*this, tiles.tiles(), v, m), own, all);
+    all.wait();
+    restore_tiles<M>(m, grid, tiles, out_blocks, out, all);
   }
 
   // m[element] += v[element] * weights of `count` input blocks from `first` on, for one panel.
@@ -150,14 +159,16 @@ struct Run {
     }
   }
 
-  void multiply(const Product& product, const float* weights, const Team& team) const {
-    team.share(kElements * kernels.panels(), [&](int64_t item) {
-      const int64_t element = item / kernels.panels(), panel = item % kernels.panels();
-      for_passes([&](int64_t first, int64_t count) {
-        const int64_t row = (panel * in.blocks + first) * kLanes;
-        product(element, panel, first, count, weights + element * kernels.stride() + row * kPanel);
-      });
-    });
+  void multiply(const Product& product, const float* weights) const {
+    for (int64_t element = 0; element < kElements; ++element) {
+      for (int64_t panel = 0; panel < kernels.panels(); ++panel) {
+        for_passes([&](int64_t first, int64_t count) {
+          const int64_t row = (panel * in.blocks + first) * kLanes;
+          product(element, panel, first, count,
+                  weights + element * kernels.stride() + row * kPanel);
+        });
+      }
+    }
   }
 
   void multiply_by_panel(const Product& product, float* own, const Team& team) const {
@@ -179,8 +190,8 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
               const Kernels<M>& kernels, Tensor& y) {
   const Run<M> run(kernels, x, padding, y);
   const int64_t threads = omp_get_max_threads();
-  const int64_t teams = run.shared ? 1 : std::min(threads, run.strips);
-  Tensor memory({teams, run.strip_floats()}), own({threads, run.own_floats()}), all;
+  Tensor memory({run.by_panel ? 1 : std::min(threads, run.strips), run.strip_floats()});
+  Tensor own({threads, run.own_floats()}), all;
   if (!run.by_panel) {
     all = packed_weight(ctx, w, {kWinogradForm, M, kernels.turned},
                         kernels.kElements * kernels.stride(),
@@ -189,16 +200,12 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
   Tensor& used = run.by_panel ? own : all;
   float *floats = memory.data<float>(), *weights = used.data<float>();
 #pragma omp parallel
-  {
-    const Team team = Team::all();
-    if (run.shared) {
-      for (int64_t i = 0; i < run.strips; ++i) {
-        run.strip(i, floats, weights + team.member * run.own_floats(), team);
-      }
-    } else {
-      float* mine = floats + team.member * run.strip_floats();
+  if (const int64_t thread = omp_get_thread_num(); run.by_panel) {
+    run.single_strip(floats, weights + thread * run.own_floats());
+  } else {
 #pragma omp for schedule(dynamic) nowait
-      for (int64_t i = 0; i < run.strips; ++i) run.strip(i, mine, weights, Team{});
+    for (int64_t i = 0; i < run.strips; ++i) {
+      run.strip(i, floats + thread * run.strip_floats(), weights);
     }
   }
 }

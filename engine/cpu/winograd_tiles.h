@@ -13,11 +13,16 @@
 
 namespace engine {
 
-// Threads that share work: those of a parallel region, or one alone.
+// Threads that share work: one alone, all of a parallel region, or one of several teams of them.
 struct Team {
-  int64_t member = 0, size = 1;
+  int64_t member = 0, size = 1, number = 0, teams = 1;
 
-  static Team all() { return {omp_get_thread_num(), omp_get_num_threads()}; }
+  // The team of this thread where as many as wanted can be of the same size, else that of all.
+  static Team of(int64_t wanted) {
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const int64_t teams = threads % wanted == 0 ? wanted : 1, size = threads / teams;
+    return {thread % size, size, thread / size, teams};
+  }
   // Calls f(i) for this member's part of 0 .. count-1.
   template <class F>
   void share(int64_t count, F&& f) const {
@@ -26,6 +31,7 @@ struct Team {
       f(i);
     }
   }
+  // For all threads of the region, whose teams have to wait equally often.
   void wait() const {
     if (size == 1) return;
 #pragma omp barrier

@@ -8,16 +8,17 @@
 namespace engine {
 namespace {
 
-// Floats of transformed tiles in one strip, which all threads share in the third-level cache (less
-// where few channels make many tiles of it), and tiles of one run, which then stay in the
-// first-level cache. kGroup: input channels whose gradient a thread forms at once. Measured with
-// AVX2 on two cores.
-constexpr int64_t kStrip = 2 << 20, kFewChannels = 256, kRunTiles = 256, kLeastTiles = 12;
-constexpr int64_t kGroup = 128;
+// Floats of transformed tiles in one strip, and tiles of one run, which then stay in the
+// first-level cache. kGroup: input channels whose gradient a thread forms at once. Measured on two
+// cores.
+constexpr int64_t kStrip = 2 << 20, kRunTiles = 256, kLeastTiles = 12, kGroup = 128;
+// Of that few channels the tiles are split in two parts with a sum each. Two threads then share
+// nothing: to write what a distant core has read costs several times a write to the own cache.
+constexpr int64_t kFewChannels = 256, kFewChannelsStrip = kStrip / 4;
 
 // Where the transformed gradient would outweigh the transformed tiles, there is a single strip, and
 // a thread transforms back the gradient of a panel and group of inputs as soon as it stands.
-// Elsewhere it is summed up over the strips, in memory.
+// Elsewhere it is summed up over the strips of a part, in memory.
 template <int64_t M>
 struct Run {
   static constexpr int64_t kElements = (M + 2) * (M + 2);
@@ -27,7 +28,7 @@ struct Run {
   int64_t padding;
   TileGrid<M> grid;
   bool by_group;
-  int64_t strips, x_stride, dy_stride, dw_stride;
+  int64_t parts, strips, x_stride, dy_stride, dw_stride;  // strips: of a part
   float* dw;
 
   Run(const Tensor& image, const Tensor& gradient, int64_t pad, Tensor& weights)
@@ -38,11 +39,13 @@ struct Run {
         grid{gradient.shape()[0], dy.height, dy.width},
         dw(weights.data<float>()) {
     const int64_t channels = inputs() + outputs(), tiles = grid.tiles();
-    by_group =
-        tiles * channels <= inputs() * outputs() && omp_get_max_threads() <= panels() * groups();
-    const int64_t floats = channels <= kFewChannels ? kStrip / 2 : kStrip;
-    strips = by_group ? 1 : ceil_div(tiles, std::max(kLeastTiles, floats / (kElements * channels)));
-    const int64_t most = ceil_div(tiles, strips);
+    const bool outweighs = inputs() * outputs() >= tiles * channels;
+    by_group = outweighs && omp_get_max_threads() <= panels() * groups();
+    const bool few = channels <= kFewChannels && !outweighs;
+    parts = few ? 2 : 1;
+    const int64_t fit = (few ? kFewChannelsStrip : kStrip) / (kElements * channels);
+    strips = by_group ? 1 : ceil_div(ceil_div(tiles, parts), std::max(kLeastTiles, fit));
+    const int64_t most = ceil_div(tiles, parts * strips);
     x_stride = element_stride(inputs() * most);
     dy_stride = element_stride(outputs() * most);
     dw_stride = element_stride(panels() * kPanel * inputs());
@@ -53,15 +56,16 @@ struct Run {
   int64_t panels() const { return panels_of(outputs()); }
   int64_t groups() const { return ceil_div(inputs(), kGroup); }
 
-  // Floats of memory for the tiles of a strip, for the transformed gradient, and for each thread's
-  // part of it.
+  // Floats of memory for the tiles of a strip and the transformed gradient of a part, and for what
+  // each thread transforms back.
   int64_t strip_floats() const { return kElements * (x_stride + dy_stride); }
   int64_t sums_floats() const { return by_group ? 0 : kElements * dw_stride; }
   int64_t own_floats() const { return by_group ? kElements * kOwnStride : 0; }
 
-  // Adds a strip to the transformed gradient; the first one overwrites it.
-  void strip(int64_t number, float* memory, float* sums, float* own, const Team& team) const {
-    const Strip tiles = strip_of(grid.tiles(), number, strips);
+  // Adds a strip of a part to its transformed gradient; the first one overwrites it.
+  void strip(int64_t part, int64_t number, float* memory, float* sums, float* own,
+             const Team& team) const {
+    const Strip tiles = strip_of(grid.tiles(), part * strips + number, parts * strips);
     const Transformed v{memory, x_stride}, z{memory + kElements * x_stride, dy_stride};
     transform_tiles<Winograd<M>::input, M + 2, M + 2>(x, grid, padding, tiles, v, team);
     transform_tiles<Winograd<M>::output_gradient, M, M + 2>(dy, grid, 0, tiles, z, team);
@@ -119,10 +123,16 @@ struct Run {
     });
   }
 
-  void restore_all(const float* sums, const Team& team) const {
+  void restore_all(float* sums, const Team& team) const {
     team.share(panels() * x.blocks, [&](int64_t item) {
       const int64_t panel = item / x.blocks, first = item % x.blocks * kLanes;
-      restore(sums + (panel * inputs() + first) * kPanel, dw_stride, panel, first, kLanes);
+      float* to = sums + (panel * inputs() + first) * kPanel;
+      for (int64_t element = kElements; element < parts * kElements; ++element) {
+        const float* from = to + element * dw_stride;
+        float* sum = to + element % kElements * dw_stride;
+        for (int64_t i = 0; i < kLanes * kPanel; ++i) sum[i] += from[i];
+      }
+      restore(to, dw_stride, panel, first, kLanes);
     });
   }
 
@@ -150,17 +160,22 @@ template <int64_t M>
 void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
                                     Tensor& dw) {
   const Run<M> run(x, dy, options.padding, dw);
-  Tensor memory({run.strip_floats()}), transformed({run.sums_floats()});
-  Tensor parts({omp_get_max_threads(), run.own_floats()});
+  Tensor memory({run.parts, run.strip_floats()}), transformed({run.parts, run.sums_floats()});
+  Tensor owns({omp_get_max_threads(), run.own_floats()});
   float *tiles = memory.data<float>(), *sums = transformed.data<float>();
-  float* own = parts.data<float>();
+  float* own_floats = owns.data<float>();
 #pragma omp parallel
   {
-    const Team all = Team::all();
-    for (int64_t i = 0; i < run.strips; ++i) {
-      run.strip(i, tiles, sums, own + all.member * run.own_floats(), all);
-      all.wait();
+    const Team team = Team::of(run.parts), all = Team::of(1);
+    float* own = own_floats + all.member * run.own_floats();
+    for (int64_t part = team.number; part < run.parts; part += team.teams) {
+      for (int64_t i = 0; i < run.strips; ++i) {
+        run.strip(part, i, tiles + part * run.strip_floats(), sums + part * run.sums_floats(), own,
+                  team);
+        team.wait();
+      }
     }
+    all.wait();
     if (!run.by_group) run.restore_all(sums, all);
   }
 }
