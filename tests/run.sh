@@ -13,6 +13,13 @@ cmake --preset release
 cmake --build --preset release
 ctest --preset release -E "$cuda_test_names"
 
+# Where that ran with AVX-512, the vectors of AVX2 too.
+if grep -qw avx512f /proc/cpuinfo; then
+  cmake --preset avx2
+  cmake --build --preset avx2 --target test_engine
+  ctest --preset avx2 -R '^engine\.' -E "$cuda_test_names"
+fi
+
 PATH=$PATH:/usr/local/cuda/bin
 if ! command -v nvcc >/dev/null; then
   skipped=$(ctest --preset release -R "$cuda_test_names" | tee >(cat >&2) | count_not_run)
