@@ -128,7 +128,7 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
     const double before = images.loader.wait_seconds();
     const pixpro::Batch batch = next_batch(images, run.broken_images);
     trainer.start_step(batch.views, batch.coords);
-    finish(begun);  // until then the step before took, as this one will until the next begins
+    finish(begun);  // a step takes from its own begin to the next one's
     const auto broken = static_cast<int64_t>(run.broken_images.size());
     started = {.record = {.epoch = batch.epoch, .broken_images = broken},
                .begun = begun,

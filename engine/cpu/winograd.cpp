@@ -12,6 +12,8 @@ namespace {
 // second-level cache, or where those are fewer than kFewTiles tiles, twice as many. kDepth: inputs
 // of one pass, whose weights then stay in the first-level cache.
 constexpr int64_t kStrip = 256 << 10, kFewTiles = 24, kLeastTiles = 12, kDepth = 128;
+// Teams of threads that transform all tiles for themselves where there is a single strip.
+constexpr int64_t kTeams = 2;
 
 // A weight's 3x3 kernels, to be transformed. Backward-data correlates with the kernel turned by 180
 // degrees: the taps in reverse.
@@ -94,9 +96,10 @@ struct Run {
     out_stride = element_stride(out_blocks * kLanes * most);
   }
 
-  // Floats of memory a strip in work takes (of all tiles two teams have a copy of the inputs), and
-  // a thread that transforms weights.
-  int64_t strip_floats() const { return kElements * ((by_panel ? 2 : 1) * in_stride + out_stride); }
+  // Floats of memory a strip in work takes, and a thread that transforms weights.
+  int64_t strip_floats() const {
+    return kElements * ((by_panel ? kTeams : 1) * in_stride + out_stride);
+  }
   int64_t own_floats() const { return by_panel ? kElements * kOwnStride : 0; }
 
   // By one thread.
@@ -110,7 +113,7 @@ struct Run {
 
   // By all threads, each with memory of its own for weights.
   void single_strip(float* memory, float* own) const {
-    const Team all = Team::of(1), team = Team::of(2);
+    const Team all = Team::all(), team = Team::of(kTeams);
     const Strip tiles{0, grid.tiles()};
     const Transformed m{memory, out_stride};
     const Transformed v{memory + kElements * (out_stride + team.number * in_stride), in_stride};
@@ -190,7 +193,7 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
               const Kernels<M>& kernels, Tensor& y) {
   const Run<M> run(kernels, x, padding, y);
   const int64_t threads = omp_get_max_threads();
-  Tensor memory({run.by_panel ? 1 : std::min(threads, run.strips), run.strip_floats()});
+  Tensor memory({run.by_panel ? 1 : threads, run.strip_floats()});
   Tensor own({threads, run.own_floats()}), all;
   if (!run.by_panel) {
     all = packed_weight(ctx, w, {kWinogradForm, M, kernels.turned},

@@ -23,6 +23,7 @@ struct Team {
     const int64_t teams = threads % wanted == 0 ? wanted : 1, size = threads / teams;
     return {thread % size, size, thread / size, teams};
   }
+  static Team all() { return of(1); }
   // Calls f(i) for this member's part of 0 .. count-1.
   template <class F>
   void share(int64_t count, F&& f) const {

@@ -13,7 +13,7 @@ namespace {
 // cores.
 constexpr int64_t kStrip = 2 << 20, kRunTiles = 256, kLeastTiles = 12, kGroup = 128;
 // Of that few channels the tiles are split in two parts with a sum each. Two threads then share
-// nothing: to write what a distant core has read costs several times a write to the own cache.
+// nothing: to write what a distant core has read costs several times a write to its own cache.
 constexpr int64_t kFewChannels = 256, kFewChannelsStrip = kStrip / 4;
 
 // Where the transformed gradient would outweigh the transformed tiles, there is a single strip, and
@@ -166,7 +166,7 @@ void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Con
   float* own_floats = owns.data<float>();
 #pragma omp parallel
   {
-    const Team team = Team::of(run.parts), all = Team::of(1);
+    const Team team = Team::of(run.parts), all = Team::all();
     float* own = own_floats + all.member * run.own_floats();
     for (int64_t part = team.number; part < run.parts; part += team.teams) {
       for (int64_t i = 0; i < run.strips; ++i) {

@@ -157,7 +157,8 @@ TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   std::vector<Case> cases = kLargeCases;
   cases.push_back({{3, 64, 15, 14}, {96, 64, 3, 3}, {.stride = 2, .padding = 1}});
-  cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});  // few inputs: panels are split
+  cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});            // few inputs: panels are split
+  cases.push_back({{1, 64, 8, 4}, {64, 64, 3, 3}, {.padding = 1}});  // fewer tiles than threads
   for (const Case& c : cases) {
     for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd2,
                                           ConvAlgorithm::winograd3, ConvAlgorithm::winograd4}) {
