@@ -31,8 +31,8 @@ double bytes_of(const Tensors&... tensors) {
 // Adds the time until it dies to the context's profile, where there is one.
 class Timer {
  public:
-  Timer(const CpuContext& ctx, const char* kernel, double bytes, double flops = 0.0)
-      : profile_(ctx.profile), kernel_(kernel), bytes_(bytes), flops_(flops) {
+  Timer(const CpuContext& ctx, std::string kernel, double bytes, double flops = 0.0)
+      : profile_(ctx.profile), kernel_(std::move(kernel)), bytes_(bytes), flops_(flops) {
     if (profile_ != nullptr) start_ = std::chrono::steady_clock::now();
   }
   ~Timer() {
@@ -49,7 +49,7 @@ class Timer {
 
  private:
   Profile* profile_;
-  const char* kernel_;
+  std::string kernel_;
   double bytes_, flops_;
   std::chrono::steady_clock::time_point start_{};
 };

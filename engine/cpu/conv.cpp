@@ -29,11 +29,11 @@ void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
 }
 
 // The algorithm for activations x and y; the own ones want both in the same layout.
-ConvAlgorithm algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
-                            const Tensor& w, const Tensor& bias, const Tensor& y,
-                            const Conv2dOptions& options) {
-  if (x.dtype() != DType::f32 || !ctx.use_library) return ConvAlgorithm::plain;
-  if (x.layout() != y.layout()) return ConvAlgorithm::library;
+ConvChoice algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
+                         const Tensor& w, const Tensor& bias, const Tensor& y,
+                         const Conv2dOptions& options) {
+  if (x.dtype() != DType::f32 || !ctx.use_library) return {ConvAlgorithm::plain};
+  if (x.layout() != y.layout()) return {ConvAlgorithm::library};
   return choose(ctx.conv_policy, direction, x.shape(), w.shape(), options, bias.defined(),
                 x.layout());
 }
@@ -120,22 +120,18 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
   check("conv2d", x, w, y, options);
   check_bias("conv2d", bias, w);
   constexpr ConvDirection kDirection = ConvDirection::forward;
-  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, x, w, bias, y, options);
-  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(x, w, y),
+  const ConvChoice choice = algorithm_for(ctx, kDirection, x, w, bias, y, options);
+  const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(x, w, y),
                     flops_of(y.shape(), w.shape()));
-  switch (algorithm) {
+  switch (choice.algorithm) {
     case ConvAlgorithm::plain:
       return plain_forward(x, w, bias, options, y);
     case ConvAlgorithm::library:
       return onednn_conv_forward(ctx, x, w, bias, options, y);
     case ConvAlgorithm::direct:
       return direct_conv_forward(ctx, x, w, bias, options, y);
-    case ConvAlgorithm::winograd2:
-      return winograd_conv_forward<2>(ctx, x, w, options, y);
-    case ConvAlgorithm::winograd3:
-      return winograd_conv_forward<3>(ctx, x, w, options, y);
-    case ConvAlgorithm::winograd4:
-      return winograd_conv_forward<4>(ctx, x, w, options, y);
+    case ConvAlgorithm::winograd:
+      return winograd_conv_forward(ctx, choice.tile, x, w, options, y);
   }
 }
 
@@ -143,22 +139,18 @@ void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                           const Conv2dOptions& options, Tensor& dx) {
   check("conv2d backward", dx, w, dy, options);
   constexpr ConvDirection kDirection = ConvDirection::backward_data;
-  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, dx, w, Tensor(), dy, options);
-  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(dy, w, dx),
+  const ConvChoice choice = algorithm_for(ctx, kDirection, dx, w, Tensor(), dy, options);
+  const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(dy, w, dx),
                     flops_of(dy.shape(), w.shape()));
-  switch (algorithm) {
+  switch (choice.algorithm) {
     case ConvAlgorithm::plain:
       return plain_backward_data(dy, w, options, dx);
     case ConvAlgorithm::library:
       return onednn_conv_backward_data(ctx, dy, w, options, dx);
     case ConvAlgorithm::direct:
       return direct_conv_backward_data(ctx, dy, w, options, dx);
-    case ConvAlgorithm::winograd2:
-      return winograd_conv_backward_data<2>(ctx, dy, w, options, dx);
-    case ConvAlgorithm::winograd3:
-      return winograd_conv_backward_data<3>(ctx, dy, w, options, dx);
-    case ConvAlgorithm::winograd4:
-      return winograd_conv_backward_data<4>(ctx, dy, w, options, dx);
+    case ConvAlgorithm::winograd:
+      return winograd_conv_backward_data(ctx, choice.tile, dy, w, options, dx);
   }
 }
 
@@ -167,10 +159,10 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
   check("conv2d backward", x, dw, dy, options);
   check_bias("conv2d backward", db, dw);
   constexpr ConvDirection kDirection = ConvDirection::backward_weights;
-  const ConvAlgorithm algorithm = algorithm_for(ctx, kDirection, x, dw, db, dy, options);
-  const Timer timer(ctx, kernel_name(kDirection, algorithm), bytes_of(x, dy, dw),
+  const ConvChoice choice = algorithm_for(ctx, kDirection, x, dw, db, dy, options);
+  const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(x, dy, dw),
                     flops_of(dy.shape(), dw.shape()));
-  switch (algorithm) {
+  switch (choice.algorithm) {
     case ConvAlgorithm::plain:
       return plain_backward_weights(x, dy, options, dw, db);
     case ConvAlgorithm::library:
@@ -178,14 +170,8 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
     case ConvAlgorithm::direct:
       direct_conv_backward_weights(x, dy, options, dw);
       break;
-    case ConvAlgorithm::winograd2:
-      winograd_conv_backward_weights<2>(x, dy, options, dw);
-      break;
-    case ConvAlgorithm::winograd3:
-      winograd_conv_backward_weights<3>(x, dy, options, dw);
-      break;
-    case ConvAlgorithm::winograd4:
-      winograd_conv_backward_weights<4>(x, dy, options, dw);
+    case ConvAlgorithm::winograd:
+      winograd_conv_backward_weights(choice.tile, x, dy, options, dw);
       break;
   }
   if (db.defined()) bias_gradient(dy, db);

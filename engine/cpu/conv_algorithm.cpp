@@ -1,9 +1,10 @@
 #include "engine/cpu/conv_algorithm.h"
 
-#include <algorithm>
 #include <ostream>
+#include <string>
 
 #include "engine/cpu/lanes.h"
+#include "engine/cpu/winograd.h"
 
 namespace engine {
 namespace {
@@ -18,56 +19,60 @@ bool hard_for_library(ConvDirection direction, int64_t inputs, int64_t pixels) {
          (pixels <= kFewPixels || inputs >= kManyInputs);
 }
 
-// Multiplications a channel pair and image, where an m x m tile of outputs costs (m+2)^2.
-int64_t multiplications(int64_t height, int64_t width, int64_t m) {
-  return ceil_div(height, m) * ceil_div(width, m) * (m + 2) * (m + 2);
+// Winograd's tile for `images` outputs of height x width pixels: the one of least work, but a
+// larger one only where that saves a tenth; it rounds more. Work counts multiplications a channel
+// pair, and what transforming a kernel costs as kPerKernel of them for each of its elements.
+int64_t cheapest_tile(int64_t stride, int64_t images, int64_t height, int64_t width) {
+  constexpr int64_t kPerKernel = 16;
+  int64_t best = 0, least = 0;
+  for (const WinogradTile& t : kWinogradTiles) {
+    if (t.stride != stride) continue;
+    const int64_t tiles = images * ceil_div(height, t.tile) * ceil_div(width, t.tile);
+    const int64_t elements = stride == 1 ? t.tile + 2 : 2 * t.tile + 1, kernels = t.tile + 2;
+    const int64_t work = tiles * elements * elements + kPerKernel * kernels * kernels;
+    if (best != 0 && 10 * work > 9 * least) continue;
+    best = t.tile;
+    least = work;
+  }
+  return best;
 }
 
-// The cheapest tiles; between equals the larger ones, which need fewer weights for a pixel.
-ConvAlgorithm winograd(int64_t height, int64_t width) {
-  const int64_t two = multiplications(height, width, 2), three = multiplications(height, width, 3),
-                four = multiplications(height, width, 4);
-  if (four <= std::min(two, three)) return ConvAlgorithm::winograd4;
-  return three <= two ? ConvAlgorithm::winograd3 : ConvAlgorithm::winograd2;
+std::string name_of(const ConvChoice& choice) {
+  constexpr const char* names[] = {"plain", "library", "direct", "winograd"};
+  const std::string name = names[static_cast<int>(choice.algorithm)];
+  return choice.algorithm == ConvAlgorithm::winograd ? name + std::to_string(choice.tile) : name;
 }
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, ConvAlgorithm algorithm) {
-  constexpr const char* names[] = {"plain",     "library",   "direct",
-                                   "winograd2", "winograd3", "winograd4"};
-  return out << names[static_cast<int>(algorithm)];
+std::ostream& operator<<(std::ostream& out, const ConvChoice& choice) {
+  return out << name_of(choice);
 }
 
-const char* kernel_name(ConvDirection direction, ConvAlgorithm algorithm) {
-  constexpr const char* names[3][6] = {
-      {"conv2d plain", "conv2d library", "conv2d direct", "conv2d winograd2", "conv2d winograd3",
-       "conv2d winograd4"},
-      {"conv2d backward data plain", "conv2d backward data library", "conv2d backward data direct",
-       "conv2d backward data winograd2", "conv2d backward data winograd3",
-       "conv2d backward data winograd4"},
-      {"conv2d backward weights plain", "conv2d backward weights library",
-       "conv2d backward weights direct", "conv2d backward weights winograd2",
-       "conv2d backward weights winograd3", "conv2d backward weights winograd4"}};
-  return names[static_cast<int>(direction)][static_cast<int>(algorithm)];
+std::string kernel_name(ConvDirection direction, const ConvChoice& choice) {
+  constexpr const char* names[] = {"conv2d ", "conv2d backward data ", "conv2d backward weights "};
+  return names[static_cast<int>(direction)] + name_of(choice);
 }
 
-ConvAlgorithm choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
-                     const Conv2dOptions& options, bool bias, Layout layout) {
+ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
+                  const Conv2dOptions& options, bool bias, Layout layout) {
   const bool fits = options.groups == 1 && options.dilation == 1 && x.elements() > 0 &&
                     layout == kLaneLayout && x[1] % kLanes == 0 && w[0] % kLanes == 0;
-  if (!fits || policy == ConvPolicy::library) return ConvAlgorithm::library;
-  if (policy == ConvPolicy::direct) return ConvAlgorithm::direct;
+  if (!fits || policy == ConvPolicy::library) return {ConvAlgorithm::library};
+  if (policy == ConvPolicy::direct) return {ConvAlgorithm::direct};
   const Shape y = conv2d_output_shape(x, w, options);
-  const bool tiles = w[2] == 3 && w[3] == 3 && options.stride == 1 &&
+  const bool strided = options.stride == 2 && options.padding == 1;
+  const bool tiles = w[2] == 3 && w[3] == 3 && (options.stride == 1 || strided) &&
                      (!bias || direction == ConvDirection::backward_weights);
   if (tiles) {
-    const Shape& made = direction == ConvDirection::backward_data ? x : y;
-    return winograd(made[2], made[3]);
+    const bool of_inputs = direction == ConvDirection::backward_data;
+    const int64_t height = of_inputs ? ceil_div(x[2], options.stride) : y[2];
+    const int64_t width = of_inputs ? ceil_div(x[3], options.stride) : y[3];
+    return {ConvAlgorithm::winograd, cheapest_tile(options.stride, x[0], height, width)};
   }
   const bool large = w[2] * w[3] > 1;
-  return large || hard_for_library(direction, x[1], y[2] * y[3]) ? ConvAlgorithm::direct
-                                                                 : ConvAlgorithm::library;
+  return {large || hard_for_library(direction, x[1], y[2] * y[3]) ? ConvAlgorithm::direct
+                                                                  : ConvAlgorithm::library};
 }
 
 }  // namespace engine

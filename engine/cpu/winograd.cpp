@@ -1,7 +1,11 @@
 #include "engine/cpu/winograd.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "engine/cpu/panels.h"
 #include "engine/cpu/weight_cache.h"
+#include "engine/cpu/winograd_scheme.h"
 #include "engine/cpu/winograd_tiles.h"
 #include "engine/parallel.h"
 
@@ -17,20 +21,20 @@ constexpr int64_t kTeams = 2;
 
 // A weight's 3x3 kernels, to be transformed. Backward-data correlates with the kernel turned by 180
 // degrees: the taps in reverse.
-template <int64_t M>
+template <class Scheme>
 struct Kernels {
-  static constexpr int64_t kElements = (M + 2) * (M + 2);
+  static constexpr int64_t kCount = Scheme::kKernels * Scheme::kKernels;
 
   WeightView view;
   bool turned;
 
   int64_t panels() const { return panels_of(view.outputs); }
   int64_t blocks() const { return view.inputs / kLanes; }
-  // Between the elements of all kernels: element e of panel p and input c lies at
-  // data + e * stride() + (p * inputs + c) * kPanel.
-  int64_t stride() const { return element_stride(panels() * kPanel * view.inputs); }
+  // Kernel k of panel p and input c lies at data + (p * kCount + k) * stride() + c * kPanel.
+  int64_t stride() const { return element_stride(view.inputs * kPanel); }
+  int64_t floats() const { return panels() * kCount * stride(); }
 
-  // Those of one panel and input block: element e of its input c goes to out + e * step + c *
+  // Those of one panel and input block: kernel k of its input c goes to out + k * step + c *
   // kPanel.
   void transform_block(int64_t panel, int64_t block, float* out, int64_t step) const {
     std::vector<int64_t> taps = {0, 1, 2, 3, 4, 5, 6, 7, 8};
@@ -43,8 +47,8 @@ struct Kernels {
       for (int64_t c = 0; c < kLanes; ++c) {
         const Square<const float> kernel{kernels + c * kLanes, 3 * kLanes * kLanes,
                                          kLanes * kLanes};
-        transform<Winograd<M>::weight, 3, M + 2>(
-            kernel, Square<float>{out + c * kPanel + lane, (M + 2) * step, step});
+        transform<spread<Scheme::kWeight>, 3, Scheme::kKernels>(
+            kernel, Square<float>{out + c * kPanel + lane, Scheme::kKernels * step, step});
       }
     }
   }
@@ -52,7 +56,9 @@ struct Kernels {
   void transform_all(float* out) const {
     parallel_for(panels() * blocks(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        transform_block(i / blocks(), i % blocks(), out + i * kLanes * kPanel, stride());
+        const int64_t panel = i / blocks(), block = i % blocks();
+        transform_block(panel, block, out + panel * kCount * stride() + block * kLanes * kPanel,
+                        stride());
       }
     });
   }
@@ -63,92 +69,128 @@ struct Kernels {
 // the transformed weights would outweigh the transformed tiles, there is a single strip for all
 // threads, and each transforms the weights of its panels as it needs them: through memory they
 // would cost more than the rest.
-template <int64_t M>
+template <class Scheme>
 struct Run {
-  static constexpr int64_t kElements = (M + 2) * (M + 2);
+  static constexpr int64_t kElements = Scheme::kElements * Scheme::kElements;
+  static constexpr int64_t kKernels = Kernels<Scheme>::kCount;
   static constexpr int64_t kOwnStride = kDepth * kPanel + 16;  // see element_stride
 
-  Kernels<M> kernels;
+  Kernels<Scheme> kernels;
   Image in;  // the first; the others lie behind it
   int64_t padding;
   float* out;
   int64_t out_blocks;
-  TileGrid<M> grid;
+  TileGrid<Scheme::kTile> grid;
+  ElementOrder<Scheme> order;
   bool by_panel;
   int64_t strips, in_stride, out_stride;
 
-  Run(const Kernels<M>& k, const Tensor& x, int64_t pad, Tensor& y)
+  Run(const Kernels<Scheme>& k, const Tensor& x, int64_t pad, Tensor& y)
       : kernels(k),
         in{x.data<float>(), x.shape()[1] / kLanes, x.shape()[2], x.shape()[3]},
         padding(pad),
         out(y.data<float>()),
         out_blocks(y.shape()[1] / kLanes),
         grid{y.shape()[0], y.shape()[2], y.shape()[3]} {
-    const int64_t channels = (in.blocks + out_blocks) * kLanes;
+    const int64_t inputs = k.view.inputs, outputs = k.view.outputs;
     const int64_t tiles = grid.tiles(), threads = omp_get_max_threads();
-    by_panel = tiles * channels <= k.view.inputs * k.view.outputs && threads <= k.panels();
-    const int64_t fit = kStrip / (kElements * channels);
+    by_panel = kElements * tiles * (inputs + outputs) <= kKernels * inputs * outputs &&
+               threads <= k.panels();
+    const int64_t fit = kStrip / (kElements * (inputs + kPanel));
     const int64_t size = std::max(kLeastTiles, fit < kFewTiles ? 2 * fit : fit);
     strips = std::min(tiles, ceil_div(ceil_div(tiles, size), threads) * threads);
     if (by_panel) strips = 1;
     const int64_t most = ceil_div(tiles, strips);
-    in_stride = element_stride(in.blocks * kLanes * most);
-    out_stride = element_stride(out_blocks * kLanes * most);
+    in_stride = element_stride(inputs * most);
+    out_stride = element_stride(kPanel * most);
   }
 
-  // Floats of memory a strip in work takes, and a thread that transforms weights.
-  int64_t strip_floats() const {
-    return kElements * ((by_panel ? kTeams : 1) * in_stride + out_stride);
+  // Floats of memory: of a strip in work, or of a team's transformed tiles; and of a thread that
+  // works on a panel.
+  int64_t tile_floats() const { return kElements * in_stride; }
+  int64_t own_floats() const {
+    return kElements * out_stride + (by_panel ? kKernels * kOwnStride : 0);
   }
-  int64_t own_floats() const { return by_panel ? kElements * kOwnStride : 0; }
 
   // By one thread.
-  void strip(int64_t number, float* memory, const float* weights) const {
+  void strip(int64_t number, float* memory, float* own, const float* weights) const {
     const Strip tiles = strip_of(grid.tiles(), number, strips);
-    const Transformed m{memory, out_stride}, v{memory + kElements * out_stride, in_stride};
-    transform_tiles<Winograd<M>::input, M + 2, M + 2>(in, grid, padding, tiles, v, Team{});
-    multiply(Product(*this, tiles.tiles(), v, m), weights);
-    restore_tiles<M>(m, grid, tiles, out_blocks, out, Team{});
+    const Transformed v{memory, in_stride}, m{own, out_stride};
+    transform_tiles<Scheme::kInput>(in, grid, Scheme::kStep, padding, tiles, v, Team{});
+    const Product product(*this, tiles.tiles(), v, m);
+    for (int64_t panel = 0; panel < kernels.panels(); ++panel) {
+      const float* used = weights + panel * kKernels * kernels.stride();
+      for (int64_t k = 0; k < kKernels; ++k) {
+        for_passes([&](int64_t first, int64_t count) {
+          product(k, panel, first, count, used + k * kernels.stride() + first * kLanes * kPanel);
+        });
+      }
+      restore(panel, tiles, m);
+    }
   }
 
   // By all threads, each with memory of its own for weights.
   void single_strip(float* memory, float* own) const {
     const Team all = Team::all(), team = Team::of(kTeams);
     const Strip tiles{0, grid.tiles()};
-    const Transformed m{memory, out_stride};
-    const Transformed v{memory + kElements * (out_stride + team.number * in_stride), in_stride};
-    transform_tiles<Winograd<M>::input, M + 2, M + 2>(in, grid, padding, tiles, v, team);
+    const Transformed m{own, out_stride};
+    const Transformed v{memory + team.number * tile_floats(), in_stride};
+    float* weights = own + kElements * out_stride;
+    transform_tiles<Scheme::kInput>(in, grid, Scheme::kStep, padding, tiles, v, team);
     team.wait();
-    multiply_by_panel(Product(*this, tiles.tiles(), v, m), own, all);
-    all.wait();
-    restore_tiles<M>(m, grid, tiles, out_blocks, out, all);
+    const Product product(*this, tiles.tiles(), v, m);
+    all.share(kernels.panels(), [&](int64_t panel) {
+      for_passes([&](int64_t first, int64_t count) {
+        for (int64_t b = 0; b < count; ++b) {
+          kernels.transform_block(panel, first + b, weights + b * kLanes * kPanel, kOwnStride);
+        }
+        for (int64_t k = 0; k < kKernels; ++k) {
+          product(k, panel, first, count, weights + k * kOwnStride);
+        }
+      });
+      restore(panel, tiles, m);
+    });
   }
 
-  // m[element] += v[element] * weights of `count` input blocks from `first` on, for one panel.
+  int64_t vectors(int64_t panel) const {
+    return std::min<int64_t>(out_blocks - panel * kTileVectors, kTileVectors);
+  }
+  void restore(int64_t panel, const Strip& tiles, const Transformed& m) const {
+    restore_tiles<Scheme::kOutput>(m, grid, tiles, panel * kTileVectors, vectors(panel), out_blocks,
+                                   out);
+  }
+
+  // m[element] += v[element] * weights of `count` input blocks from `first` on, for one panel and
+  // all elements of a kernel.
   struct Product {
     const Run& run;
-    int64_t plane;
+    int64_t tiles, plane;
     Transformed v, m;
-    std::vector<int64_t> offsets;
+    std::vector<int64_t> from, to;
 
-    Product(const Run& r, int64_t tiles, const Transformed& from, const Transformed& to)
-        : run(r), plane(tiles * kLanes), v(from), m(to) {
-      for (int64_t i = 0; i < tiles; ++i) offsets.push_back(i * kLanes);
+    Product(const Run& r, int64_t count, const Transformed& in, const Transformed& out)
+        : run(r), tiles(count), plane(count * kLanes), v(in), m(out) {
+      for (const int64_t element : r.order.element) {
+        for (int64_t i = 0; i < count; ++i) {
+          from.push_back(element * v.stride + i * kLanes);
+          to.push_back(element * m.stride + i * kLanes);
+        }
+      }
     }
-    void operator()(int64_t element, int64_t panel, int64_t first, int64_t count,
+    void operator()(int64_t kernel, int64_t panel, int64_t first, int64_t count,
                     const float* weights) const {
-      const int64_t first_vector = panel * kTileVectors, here = 0;
-      sum_pixels({.in = v.data + element * v.stride + first * plane,
+      const int64_t here = 0, begin = run.order.begin[kernel], end = run.order.begin[kernel + 1];
+      sum_pixels({.in = v.data + first * plane,
                   .in_plane = plane,
                   .tap_offset = &here,
                   .taps = 1,
                   .blocks = count,
                   .weights = weights,
-                  .out = m.data + element * m.stride + first_vector * plane,
+                  .out = m.data,
                   .out_plane = plane,
                   .accumulate = first > 0},
-                 std::min<int64_t>(run.out_blocks - first_vector, kTileVectors), offsets.data(),
-                 offsets.data(), static_cast<int64_t>(offsets.size()));
+                 run.vectors(panel), from.data() + begin * tiles, to.data() + begin * tiles,
+                 (end - begin) * tiles);
     }
   };
 
@@ -161,83 +203,50 @@ struct Run {
       f(first, part_begin(in.blocks, pass + 1, passes) - first);
     }
   }
-
-  void multiply(const Product& product, const float* weights) const {
-    for (int64_t element = 0; element < kElements; ++element) {
-      for (int64_t panel = 0; panel < kernels.panels(); ++panel) {
-        for_passes([&](int64_t first, int64_t count) {
-          const int64_t row = (panel * in.blocks + first) * kLanes;
-          product(element, panel, first, count,
-                  weights + element * kernels.stride() + row * kPanel);
-        });
-      }
-    }
-  }
-
-  void multiply_by_panel(const Product& product, float* own, const Team& team) const {
-    team.share(kernels.panels(), [&](int64_t panel) {
-      for_passes([&](int64_t first, int64_t count) {
-        for (int64_t b = 0; b < count; ++b) {
-          kernels.transform_block(panel, first + b, own + b * kLanes * kPanel, kOwnStride);
-        }
-        for (int64_t element = 0; element < kElements; ++element) {
-          product(element, panel, first, count, own + element * kOwnStride);
-        }
-      });
-    });
-  }
 };
 
-template <int64_t M>
+template <class Scheme>
 void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w,
-              const Kernels<M>& kernels, Tensor& y) {
-  const Run<M> run(kernels, x, padding, y);
+              const Kernels<Scheme>& kernels, Tensor& y) {
+  const Run<Scheme> run(kernels, x, padding, y);
   const int64_t threads = omp_get_max_threads();
-  Tensor memory({run.by_panel ? 1 : threads, run.strip_floats()});
-  Tensor own({threads, run.own_floats()}), all;
+  Tensor memory({run.by_panel ? kTeams : threads, run.tile_floats()});
+  Tensor own({threads, run.own_floats()}), weights;
   if (!run.by_panel) {
-    all = packed_weight(ctx, w, {kWinogradForm, M, kernels.turned},
-                        kernels.kElements * kernels.stride(),
-                        [&](Tensor& packed) { kernels.transform_all(packed.data<float>()); });
+    weights = packed_weight(
+        ctx, w, {kWinogradForm, Scheme::kTile, Scheme::kKernels, kernels.turned}, kernels.floats(),
+        [&](Tensor& packed) { kernels.transform_all(packed.data<float>()); });
   }
-  Tensor& used = run.by_panel ? own : all;
-  float *floats = memory.data<float>(), *weights = used.data<float>();
+  float *floats = memory.data<float>(), *own_floats = own.data<float>();
+  const float* transformed = run.by_panel ? nullptr : weights.data<float>();
 #pragma omp parallel
   if (const int64_t thread = omp_get_thread_num(); run.by_panel) {
-    run.single_strip(floats, weights + thread * run.own_floats());
+    run.single_strip(floats, own_floats + thread * run.own_floats());
   } else {
 #pragma omp for schedule(dynamic) nowait
     for (int64_t i = 0; i < run.strips; ++i) {
-      run.strip(i, floats + thread * run.strip_floats(), weights);
+      run.strip(i, floats + thread * run.tile_floats(), own_floats + thread * run.own_floats(),
+                transformed);
     }
   }
 }
 
 }  // namespace
 
-template <int64_t M>
-void winograd_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w,
+void winograd_conv_forward(CpuContext& ctx, int64_t tile, const Tensor& x, const Tensor& w,
                            const Conv2dOptions& options, Tensor& y) {
-  convolve(ctx, x, options.padding, w, Kernels<M>{forward_view(w), /*turned=*/false}, y);
+  with_scheme(options.stride, tile, [&]<class Scheme>(Scheme) {
+    convolve(ctx, x, options.padding, w, Kernels<Scheme>{forward_view(w), /*turned=*/false}, y);
+  });
 }
 
-template <int64_t M>
-void winograd_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
+void winograd_conv_backward_data(CpuContext& ctx, int64_t tile, const Tensor& dy, const Tensor& w,
                                  const Conv2dOptions& options, Tensor& dx) {
-  convolve(ctx, dy, 2 - options.padding, w, Kernels<M>{transposed_view(w), /*turned=*/true}, dx);
+  const int64_t padding = options.stride == 1 ? 2 - options.padding : 0;
+  with_scheme(options.stride, tile, [&]<class Scheme>(Scheme) {
+    using Gradient = typename Scheme::Gradient;
+    convolve(ctx, dy, padding, w, Kernels<Gradient>{transposed_view(w), /*turned=*/true}, dx);
+  });
 }
-
-template void winograd_conv_forward<2>(CpuContext&, const Tensor&, const Tensor&,
-                                       const Conv2dOptions&, Tensor&);
-template void winograd_conv_forward<3>(CpuContext&, const Tensor&, const Tensor&,
-                                       const Conv2dOptions&, Tensor&);
-template void winograd_conv_forward<4>(CpuContext&, const Tensor&, const Tensor&,
-                                       const Conv2dOptions&, Tensor&);
-template void winograd_conv_backward_data<2>(CpuContext&, const Tensor&, const Tensor&,
-                                             const Conv2dOptions&, Tensor&);
-template void winograd_conv_backward_data<3>(CpuContext&, const Tensor&, const Tensor&,
-                                             const Conv2dOptions&, Tensor&);
-template void winograd_conv_backward_data<4>(CpuContext&, const Tensor&, const Tensor&,
-                                             const Conv2dOptions&, Tensor&);
 
 }  // namespace engine

@@ -1,9 +1,12 @@
-// Winograd's convolution for 3x3 kernels with stride 1 (winograd_transform.h has the formula),
-// M = 2, 3 or 4: every one of the (M+2)^2 elements of a transformed tile is a matrix product of
-// tiles x inputs and inputs x outputs, done by the register tiles of the direct convolution.
-// f32, activations in kLaneLayout, no groups, dilation or bias; any padding. Backward-weights is
-// the exact gradient of the same formula. Results do not depend on the number of threads. Relative
-// error against float64: M = 2 as the direct kernel (2e-7 .. 1e-6), M = 4 three to five times that.
+// Winograd's convolution for 3x3 kernels (winograd_scheme.h has the formula) with stride 1, or 2
+// with padding 1: every element of the transformed tiles is a matrix product of tiles x inputs and
+// inputs x outputs, done by the register tiles of the direct convolution. f32, activations in
+// kLaneLayout, no groups, dilation or bias. Backward-weights is the exact gradient of the same
+// formula. Results do not depend on the number of threads.
+//
+// A tile of m x m outputs multiplies (m + 2)^2 times instead of 9 m^2, with stride 2 (2 m + 1)^2
+// times. Relative error against float64, at most: m = 2, and 3 with stride 2, as the direct kernel
+// (1e-6), m = 4 4e-6, m = 6 and 7 8e-6.
 //
 // Tiles are taken in strips, so that their transforms stay in cache and need little memory.
 #pragma once
@@ -12,14 +15,18 @@
 
 namespace engine {
 
-template <int64_t M>
-void winograd_conv_forward(CpuContext&, const Tensor& x, const Tensor& w,
+// The kernels there are: tiles of tile x tile outputs.
+struct WinogradTile {
+  int64_t stride, tile;
+};
+inline constexpr WinogradTile kWinogradTiles[] = {{1, 2}, {1, 3}, {1, 4}, {1, 5},
+                                                  {1, 6}, {2, 3}, {2, 7}};
+
+void winograd_conv_forward(CpuContext&, int64_t tile, const Tensor& x, const Tensor& w,
                            const Conv2dOptions& options, Tensor& y);
-template <int64_t M>
-void winograd_conv_backward_data(CpuContext&, const Tensor& dy, const Tensor& w,
+void winograd_conv_backward_data(CpuContext&, int64_t tile, const Tensor& dy, const Tensor& w,
                                  const Conv2dOptions& options, Tensor& dx);
-template <int64_t M>
-void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
-                                    Tensor& dw);
+void winograd_conv_backward_weights(int64_t tile, const Tensor& x, const Tensor& dy,
+                                    const Conv2dOptions& options, Tensor& dw);
 
 }  // namespace engine

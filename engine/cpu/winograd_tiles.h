@@ -1,43 +1,14 @@
-// What the three directions of Winograd's convolution share: the tiles of the output, their
-// transforms to and from memory, and the threads' shares.
+// What the three directions of Winograd's convolution share: the tiles of the output and their
+// transforms to and from memory.
 #pragma once
-
-#include <omp.h>
 
 #include <algorithm>
 
-#include "engine/cpu/tile.h"
+#include "engine/cpu/line_map.h"
+#include "engine/cpu/team.h"
 #include "engine/cpu/window.h"
-#include "engine/cpu/winograd_transform.h"
-#include "engine/tensor.h"
 
 namespace engine {
-
-// Threads that share work: one alone, all of a parallel region, or one of several teams of them.
-struct Team {
-  int64_t member = 0, size = 1, number = 0, teams = 1;
-
-  // The team of this thread where as many as wanted can be of the same size, else that of all.
-  static Team of(int64_t wanted) {
-    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    const int64_t teams = threads % wanted == 0 ? wanted : 1, size = threads / teams;
-    return {thread % size, size, thread / size, teams};
-  }
-  static Team all() { return of(1); }
-  // Calls f(i) for this member's part of 0 .. count-1.
-  template <class F>
-  void share(int64_t count, F&& f) const {
-    for (int64_t i = part_begin(count, member, size); i < part_begin(count, member + 1, size);
-         ++i) {
-      f(i);
-    }
-  }
-  // For all threads of the region, whose teams have to wait equally often.
-  void wait() const {
-    if (size == 1) return;
-#pragma omp barrier
-  }
-};
 
 // Tiles of M x M output pixels, numbered over images, rows and columns.
 template <int64_t M>
@@ -69,69 +40,74 @@ struct Transformed {
 // are this far apart, do not fall into the same sets of the first-level cache.
 inline int64_t element_stride(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
 
-// Transforms R x R pixels from (row, column) on, some of which lie outside of the plane of height x
-// width pixels and count as zero.
+// Transforms pixels from (row, column) on, some of which lie outside of the plane of height x width
+// pixels and count as zero.
 template <auto kLine, int64_t R, int64_t E>
 void transform_edge(const float* plane, int64_t height, int64_t width, int64_t row, int64_t column,
                     const Square<float>& out) {
-  const auto pixel = [&](int64_t i, int64_t j) {
-    const bool inside = i >= 0 && i < height && j >= 0 && j < width;
-    return inside ? lanes(plane + (i * width + j) * kLanes) : Lanes{};
-  };
+  const int64_t top = std::max<int64_t>(0, -row), bottom = std::min(R, height - row);
   transform_columns<kLine, R, E>(
       [&](int64_t j, float* to, int64_t step) {
-        alignas(64) float line[R * kLanes];
-        for (int64_t i = 0; i < R; ++i) lanes(line + i * kLanes) = pixel(row + i, column + j);
+        alignas(64) float line[R * kLanes] = {};
+        if (column + j >= 0 && column + j < width) {
+          const float* pixel = plane + ((row + top) * width + column + j) * kLanes;
+          for (int64_t i = top; i < bottom; ++i, pixel += width * kLanes) {
+            lanes(line + i * kLanes) = lanes(pixel);
+          }
+        }
         kLine(line, kLanes, to, step);
       },
       out);
 }
 
-// Transforms windows of R x R pixels to E x E elements. The window of tile (i, j) begins at pixel
-// (i * M - padding, j * M - padding) of its image; `first` is the first of the images.
-template <auto kLine, int64_t R, int64_t E, int64_t M>
-void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t padding,
+// Multiplies windows of pixels by the map in both dimensions. The window of tile (i, j) begins at
+// pixel (i * step - padding, j * step - padding) of its image; `first` is the first of the images.
+template <const auto& kMap, int64_t M>
+void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t step, int64_t padding,
                      const Strip& strip, const Transformed& out, const Team& team) {
+  constexpr int64_t R = columns_of<kMap>, E = rows_of<kMap>;
   const int64_t tiles = strip.tiles(), row_floats = first.width * kLanes;
   const int64_t plane = first.height * row_floats;
   team.share(first.blocks * tiles, [&](int64_t item) {
     const int64_t block = item / tiles, tile = strip.begin + item % tiles;
     const int64_t image = tile / (grid.rows() * grid.columns());
-    const int64_t row = tile / grid.columns() % grid.rows() * M - padding;
-    const int64_t column = tile % grid.columns() * M - padding;
+    const int64_t row = tile / grid.columns() % grid.rows() * step - padding;
+    const int64_t column = tile % grid.columns() * step - padding;
     const float* in = first.data + (image * first.blocks + block) * plane;
     const Square<float> to{out.data + item * kLanes, E * out.stride, out.stride};
     if (row >= 0 && column >= 0 && row + R <= first.height && column + R <= first.width) {
       const float* corner = in + row * row_floats + column * kLanes;
-      return transform<kLine, R, E>(Square<const float>{corner, row_floats, kLanes}, to);
+      return transform<spread<kMap>, R, E>(Square<const float>{corner, row_floats, kLanes}, to);
     }
-    transform_edge<kLine, R, E>(in, first.height, first.width, row, column, to);
+    transform_edge<spread<kMap>, R, E>(in, first.height, first.width, row, column, to);
   });
 }
 
-// The elements of channel blocks of a strip back to pixels of the output.
-template <int64_t M>
+// Output pixels of a strip from `count` channel blocks of elements, multiplied by the transposed
+// map; the first block is the output's block `first` of `blocks`.
+template <const auto& kMap, int64_t M>
 void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const Strip& strip,
-                   int64_t blocks, float* out, const Team& team) {
-  constexpr int64_t E = M + 2;
+                   int64_t first, int64_t count, int64_t blocks, float* out) {
+  constexpr int64_t E = rows_of<kMap>;
   alignas(64) float copy[M * M * kLanes];
   const int64_t tiles = strip.tiles(), row_floats = grid.width * kLanes;
-  team.share(blocks * tiles, [&](int64_t item) {
-    const int64_t block = item / tiles, tile = strip.begin + item % tiles;
+  for (int64_t item = 0; item < count * tiles; ++item) {
+    const int64_t block = first + item / tiles, tile = strip.begin + item % tiles;
     const int64_t image = tile / (grid.rows() * grid.columns());
     const int64_t row = tile / grid.columns() % grid.rows() * M;
     const int64_t column = tile % grid.columns() * M;
     const Square<const float> from{in.data + item * kLanes, E * in.stride, in.stride};
     float* to = out + ((image * blocks + block) * grid.height + row) * row_floats + column * kLanes;
     if (row + M <= grid.height && column + M <= grid.width) {
-      return transform<Winograd<M>::output, E, M>(from, Square<float>{to, row_floats, kLanes});
+      transform<gather<kMap>, E, M>(from, Square<float>{to, row_floats, kLanes});
+      continue;
     }
-    transform<Winograd<M>::output, E, M>(from, Square<float>{copy, M * kLanes, kLanes});
+    transform<gather<kMap>, E, M>(from, Square<float>{copy, M * kLanes, kLanes});
     const int64_t width = std::min(M, grid.width - column);
     for (int64_t i = 0; i < std::min(M, grid.height - row); ++i) {
       std::copy_n(copy + i * M * kLanes, width * kLanes, to + i * row_floats);
     }
-  });
+  }
 }
 
 }  // namespace engine

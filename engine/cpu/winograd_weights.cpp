@@ -2,7 +2,7 @@
 // A')) G, where for every element the sum over tiles is a matrix product of inputs x tiles and
 // tiles x outputs.
 #include "engine/cpu/panels.h"
-#include "engine/cpu/winograd.h"
+#include "engine/cpu/winograd_scheme.h"
 #include "engine/cpu/winograd_tiles.h"
 
 namespace engine {
@@ -19,14 +19,16 @@ constexpr int64_t kFewChannels = 256, kFewChannelsStrip = kStrip / 4;
 // Where the transformed gradient would outweigh the transformed tiles, there is a single strip, and
 // a thread transforms back the gradient of a panel and group of inputs as soon as it stands.
 // Elsewhere it is summed up over the strips of a part, in memory.
-template <int64_t M>
+template <class Scheme>
 struct Run {
-  static constexpr int64_t kElements = (M + 2) * (M + 2);
+  static constexpr int64_t kElements = Scheme::kElements * Scheme::kElements;
+  static constexpr int64_t kKernels = Scheme::kKernels * Scheme::kKernels;
   static constexpr int64_t kOwnStride = kGroup * kPanel + 16;  // see element_stride
 
   Image x, dy;  // of one image; the data is that of the first
   int64_t padding;
-  TileGrid<M> grid;
+  TileGrid<Scheme::kTile> grid;
+  ElementOrder<Scheme> order;
   bool by_group;
   int64_t parts, strips, x_stride, dy_stride, dw_stride;  // strips: of a part
   float* dw;
@@ -39,7 +41,7 @@ struct Run {
         grid{gradient.shape()[0], dy.height, dy.width},
         dw(weights.data<float>()) {
     const int64_t channels = inputs() + outputs(), tiles = grid.tiles();
-    const bool outweighs = inputs() * outputs() >= tiles * channels;
+    const bool outweighs = kKernels * inputs() * outputs() >= kElements * tiles * channels;
     by_group = outweighs && omp_get_max_threads() <= panels() * groups();
     const bool few = channels <= kFewChannels && !outweighs;
     parts = few ? 2 : 1;
@@ -59,51 +61,56 @@ struct Run {
   // Floats of memory for the tiles of a strip and the transformed gradient of a part, and for what
   // each thread transforms back.
   int64_t strip_floats() const { return kElements * (x_stride + dy_stride); }
-  int64_t sums_floats() const { return by_group ? 0 : kElements * dw_stride; }
-  int64_t own_floats() const { return by_group ? kElements * kOwnStride : 0; }
+  int64_t sums_floats() const { return by_group ? 0 : kKernels * dw_stride; }
+  int64_t own_floats() const { return by_group ? kKernels * kOwnStride : 0; }
 
   // Adds a strip of a part to its transformed gradient; the first one overwrites it.
   void strip(int64_t part, int64_t number, float* memory, float* sums, float* own,
              const Team& team) const {
     const Strip tiles = strip_of(grid.tiles(), part * strips + number, parts * strips);
     const Transformed v{memory, x_stride}, z{memory + kElements * x_stride, dy_stride};
-    transform_tiles<Winograd<M>::input, M + 2, M + 2>(x, grid, padding, tiles, v, team);
-    transform_tiles<Winograd<M>::output_gradient, M, M + 2>(dy, grid, 0, tiles, z, team);
+    transform_tiles<Scheme::kInput>(x, grid, Scheme::kStep, padding, tiles, v, team);
+    transform_tiles<Scheme::kOutput>(dy, grid, Scheme::kTile, 0, tiles, z, team);
     team.wait();
     const Product product(*this, tiles.tiles(), v, z, number > 0);
     if (by_group) return multiply_by_group(product, own, team);
-    team.share(kElements * panels(), [&](int64_t item) {
-      const int64_t element = item / panels(), panel = item % panels();
-      product(element, panel, 0, inputs(), sums + element * dw_stride + panel * inputs() * kPanel);
+    team.share(panels() * kKernels, [&](int64_t item) {
+      const int64_t panel = item / kKernels, kernel = item % kKernels;
+      product(kernel, panel, 0, inputs(), sums + kernel * dw_stride + panel * inputs() * kPanel);
     });
   }
 
-  // The sums over the tiles of `count` inputs from `first` on, for one element and panel.
+  // The sums over the tiles, and over the elements of a kernel, of `count` inputs from `first` on,
+  // for one panel.
   struct Product {
     const Run& run;
     int64_t tiles, plane;
     Transformed v, z;
     bool accumulate;
-    std::vector<int64_t> rows;
+    std::vector<int64_t> rows, x_runs, dy_runs;
 
     Product(const Run& r, int64_t count, const Transformed& from, const Transformed& gradient,
             bool add)
         : run(r), tiles(count), plane(count * kLanes), v(from), z(gradient), accumulate(add) {
       for (int64_t c = 0; c < run.inputs(); ++c) rows.push_back(c / kLanes * plane + c % kLanes);
+      for (const int64_t element : run.order.element) {
+        x_runs.push_back(element * v.stride);
+        dy_runs.push_back(element * z.stride);
+      }
     }
-    void operator()(int64_t element, int64_t panel, int64_t first, int64_t count,
+    void operator()(int64_t kernel, int64_t panel, int64_t first, int64_t count,
                     float* sums) const {
-      const int64_t first_vector = panel * kTileVectors, here = 0;
-      const int64_t runs = ceil_div(tiles, kRunTiles);
-      for (int64_t i = 0; i < runs; ++i) {
-        const int64_t begin = part_begin(tiles, i, runs);
-        sum_weights({.x = v.data + element * v.stride + begin * kLanes,
-                     .dy = z.data + element * z.stride + first_vector * plane + begin * kLanes,
+      const int64_t first_vector = panel * kTileVectors, element = run.order.begin[kernel];
+      const int64_t parts = ceil_div(tiles, kRunTiles);
+      for (int64_t i = 0; i < parts; ++i) {
+        const int64_t begin = part_begin(tiles, i, parts);
+        sum_weights({.x = v.data + begin * kLanes,
+                     .dy = z.data + first_vector * plane + begin * kLanes,
                      .dy_plane = plane,
-                     .x_run = &here,
-                     .dy_run = &here,
-                     .runs = 1,
-                     .length = part_begin(tiles, i + 1, runs) - begin,
+                     .x_run = x_runs.data() + element,
+                     .dy_run = dy_runs.data() + element,
+                     .runs = run.order.begin[kernel + 1] - element,
+                     .length = part_begin(tiles, i + 1, parts) - begin,
                      .x_step = kLanes,
                      .accumulate = accumulate || i > 0},
                     std::min<int64_t>(run.dy.blocks - first_vector, kTileVectors),
@@ -116,8 +123,8 @@ struct Run {
     team.share(panels() * groups(), [&](int64_t item) {
       const int64_t panel = item / groups(), first = item % groups() * kGroup;
       const int64_t count = std::min(kGroup, inputs() - first);
-      for (int64_t element = 0; element < kElements; ++element) {
-        product(element, panel, first, count, own + element * kOwnStride);
+      for (int64_t k = 0; k < kKernels; ++k) {
+        product(k, panel, first, count, own + k * kOwnStride);
       }
       restore(own, kOwnStride, panel, first, count);
     });
@@ -127,23 +134,23 @@ struct Run {
     team.share(panels() * x.blocks, [&](int64_t item) {
       const int64_t panel = item / x.blocks, first = item % x.blocks * kLanes;
       float* to = sums + (panel * inputs() + first) * kPanel;
-      for (int64_t element = kElements; element < parts * kElements; ++element) {
-        const float* from = to + element * dw_stride;
-        float* sum = to + element % kElements * dw_stride;
+      for (int64_t k = kKernels; k < parts * kKernels; ++k) {
+        const float* from = to + k * dw_stride;
+        float* sum = to + k % kKernels * dw_stride;
         for (int64_t i = 0; i < kLanes * kPanel; ++i) sum[i] += from[i];
       }
       restore(to, dw_stride, panel, first, kLanes);
     });
   }
 
-  // dw [O,C,3,3] of a panel and `count` inputs from `first` on; element e of input c of their
-  // transformed gradient lies at sums + e * step + (c - first) * kPanel.
+  // dw [O,C,3,3] of a panel and `count` inputs from `first` on; kernel k of input c of their
+  // transformed gradient lies at sums + k * step + (c - first) * kPanel.
   void restore(const float* sums, int64_t step, int64_t panel, int64_t first, int64_t count) const {
     alignas(64) float kernel[9 * kLanes];
     for (int64_t lane = 0; lane < std::min(kPanel, outputs() - panel * kPanel); lane += kLanes) {
       for (int64_t c = 0; c < count; ++c) {
-        transform<Winograd<M>::weight_gradient, M + 2, 3>(
-            Square<const float>{sums + c * kPanel + lane, (M + 2) * step, step},
+        transform<gather<Scheme::kWeight>, Scheme::kKernels, 3>(
+            Square<const float>{sums + c * kPanel + lane, Scheme::kKernels * step, step},
             Square<float>{kernel, 3 * kLanes, kLanes});
         for (int64_t o = 0; o < kLanes; ++o) {
           float* to = dw + ((panel * kPanel + lane + o) * inputs() + first + c) * 9;
@@ -154,12 +161,8 @@ struct Run {
   }
 };
 
-}  // namespace
-
-template <int64_t M>
-void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
-                                    Tensor& dw) {
-  const Run<M> run(x, dy, options.padding, dw);
+template <class Scheme>
+void backward_weights(const Run<Scheme>& run) {
   Tensor memory({run.parts, run.strip_floats()}), transformed({run.parts, run.sums_floats()});
   Tensor owns({omp_get_max_threads(), run.own_floats()});
   float *tiles = memory.data<float>(), *sums = transformed.data<float>();
@@ -180,11 +183,13 @@ void winograd_conv_backward_weights(const Tensor& x, const Tensor& dy, const Con
   }
 }
 
-template void winograd_conv_backward_weights<2>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                                Tensor&);
-template void winograd_conv_backward_weights<3>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                                Tensor&);
-template void winograd_conv_backward_weights<4>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                                Tensor&);
+}  // namespace
+
+void winograd_conv_backward_weights(int64_t tile, const Tensor& x, const Tensor& dy,
+                                    const Conv2dOptions& options, Tensor& dw) {
+  with_scheme(options.stride, tile, [&]<class Scheme>(Scheme) {
+    backward_weights(Run<Scheme>(x, dy, options.padding, dw));
+  });
+}
 
 }  // namespace engine

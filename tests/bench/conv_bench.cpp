@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include "engine/cpu/conv_algorithm.h"
@@ -73,66 +74,54 @@ struct Problem {
 
   double flop() const { return 2.0 * y.elements() * w.elements() / w.shape()[0]; }
 
-  void forward(ConvAlgorithm algorithm) {
+  void forward(const ConvChoice& choice) {
     CpuContext& ctx = cpu_context();
-    switch (algorithm) {
+    switch (choice.algorithm) {
       case ConvAlgorithm::plain:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_forward(ctx, x, w, none, options, y);
       case ConvAlgorithm::direct:
         return direct_conv_forward(ctx, x, w, none, options, y);
-      case ConvAlgorithm::winograd2:
-        return winograd_conv_forward<2>(ctx, x, w, options, y);
-      case ConvAlgorithm::winograd3:
-        return winograd_conv_forward<3>(ctx, x, w, options, y);
-      case ConvAlgorithm::winograd4:
-        return winograd_conv_forward<4>(ctx, x, w, options, y);
+      case ConvAlgorithm::winograd:
+        return winograd_conv_forward(ctx, choice.tile, x, w, options, y);
     }
   }
-  void backward_data(ConvAlgorithm algorithm) {
+  void backward_data(const ConvChoice& choice) {
     CpuContext& ctx = cpu_context();
-    switch (algorithm) {
+    switch (choice.algorithm) {
       case ConvAlgorithm::plain:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_backward_data(ctx, y, w, options, x);
       case ConvAlgorithm::direct:
         return direct_conv_backward_data(ctx, y, w, options, x);
-      case ConvAlgorithm::winograd2:
-        return winograd_conv_backward_data<2>(ctx, y, w, options, x);
-      case ConvAlgorithm::winograd3:
-        return winograd_conv_backward_data<3>(ctx, y, w, options, x);
-      case ConvAlgorithm::winograd4:
-        return winograd_conv_backward_data<4>(ctx, y, w, options, x);
+      case ConvAlgorithm::winograd:
+        return winograd_conv_backward_data(ctx, choice.tile, y, w, options, x);
     }
   }
-  void backward_weights(ConvAlgorithm algorithm) {
-    switch (algorithm) {
+  void backward_weights(const ConvChoice& choice) {
+    switch (choice.algorithm) {
       case ConvAlgorithm::plain:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_backward_weights(cpu_context(), x, y, options, w, none);
       case ConvAlgorithm::direct:
         return direct_conv_backward_weights(x, y, options, w);
-      case ConvAlgorithm::winograd2:
-        return winograd_conv_backward_weights<2>(x, y, options, w);
-      case ConvAlgorithm::winograd3:
-        return winograd_conv_backward_weights<3>(x, y, options, w);
-      case ConvAlgorithm::winograd4:
-        return winograd_conv_backward_weights<4>(x, y, options, w);
+      case ConvAlgorithm::winograd:
+        return winograd_conv_backward_weights(choice.tile, x, y, options, w);
     }
   }
 };
 
-using Call = void (Problem::*)(ConvAlgorithm);
+using Call = void (Problem::*)(const ConvChoice&);
 
 void measure(benchmark::State& state, const Layer& layer, int64_t images, Call call,
-             ConvAlgorithm algorithm) {
+             const ConvChoice& choice) {
   Problem problem(layer, images);
   for (auto _ : state) {
     problem.w.data<float>();  // a new version: packed copies are stale
-    (problem.*call)(algorithm);
+    (problem.*call)(choice);
   }
   using benchmark::Counter;
   const double flops = problem.flop(), peak = limits().flops;
@@ -151,18 +140,17 @@ void add_layer(const Network& network, const Layer& layer) {
       {"forward", &Problem::forward},
       {"backward_data", &Problem::backward_data},
       {"backward_weights", &Problem::backward_weights}};
-  std::vector<std::pair<const char*, ConvAlgorithm>> algorithms = {
-      {"library", ConvAlgorithm::library}, {"direct", ConvAlgorithm::direct}};
-  if (layer.kernel == 3 && layer.stride == 1) {
-    algorithms.emplace_back("winograd2", ConvAlgorithm::winograd2);
-    algorithms.emplace_back("winograd3", ConvAlgorithm::winograd3);
-    algorithms.emplace_back("winograd4", ConvAlgorithm::winograd4);
+  std::vector<ConvChoice> choices = {{ConvAlgorithm::library}, {ConvAlgorithm::direct}};
+  for (const WinogradTile& t : kWinogradTiles) {
+    if (layer.kernel == 3 && layer.stride == t.stride) {
+      choices.push_back({ConvAlgorithm::winograd, t.tile});
+    }
   }
   for (const auto& [direction, call] : directions) {
-    for (const auto& [title, algorithm] : algorithms) {
-      const std::string name = std::string("conv/") + network.name + '/' + name_of(layer) + '/' +
-                               direction + '/' + title;
-      benchmark::RegisterBenchmark(name.c_str(), measure, layer, network.images, call, algorithm)
+    for (const ConvChoice& choice : choices) {
+      std::ostringstream name;
+      name << "conv/" << network.name << '/' << name_of(layer) << '/' << direction << '/' << choice;
+      benchmark::RegisterBenchmark(name.str().c_str(), measure, layer, network.images, call, choice)
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();
     }

@@ -43,44 +43,40 @@ Result reference(const Case& c) {
   return r;
 }
 
-template <int64_t M>
-void run_winograd(const Case& c, const Tensor& x, const Tensor& w, const Tensor& dy, Result& r) {
-  winograd_conv_forward<M>(cpu_context(), x, w, c.options, r.y);
-  winograd_conv_backward_data<M>(cpu_context(), dy, w, c.options, r.dx);
-  winograd_conv_backward_weights<M>(x, dy, c.options, r.dw);
-}
-
 // Outputs start as 7, so that a pixel nobody writes is found.
-Result run(const Case& c, ConvAlgorithm algorithm) {
+Result run(const Case& c, const ConvChoice& choice) {
   CpuContext& ctx = cpu_context();
   const Tensor x = activation("x", c.x), dy = activation("dy", output(c));
   const Tensor w = to_dtype(hashed_tensor("w", c.w), DType::f32);
   Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout), to_layout(full(c.x, 7.0), kLaneLayout),
            full(c.w, 7.0)};
-  switch (algorithm) {
-    case ConvAlgorithm::winograd2:
-      run_winograd<2>(c, x, w, dy, r);
-      break;
-    case ConvAlgorithm::winograd3:
-      run_winograd<3>(c, x, w, dy, r);
-      break;
-    case ConvAlgorithm::winograd4:
-      run_winograd<4>(c, x, w, dy, r);
-      break;
-    default:
-      direct_conv_forward(ctx, x, w, {}, c.options, r.y);
-      direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
-      direct_conv_backward_weights(x, dy, c.options, r.dw);
+  if (choice.algorithm == ConvAlgorithm::winograd) {
+    winograd_conv_forward(ctx, choice.tile, x, w, c.options, r.y);
+    winograd_conv_backward_data(ctx, choice.tile, dy, w, c.options, r.dx);
+    winograd_conv_backward_weights(choice.tile, x, dy, c.options, r.dw);
+  } else {
+    direct_conv_forward(ctx, x, w, {}, c.options, r.y);
+    direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
+    direct_conv_backward_weights(x, dy, c.options, r.dw);
   }
   return r;
 }
 
-void expect_near(const Case& c, const Result& found, const Result& expected, double tolerance) {
+constexpr ConvChoice kDirect{ConvAlgorithm::direct};
+
+// Winograd's tiles with stride 1 and 2, and what their rounding comes to.
+using Tiles = std::vector<std::pair<int64_t, double>>;
+const Tiles kTiles = {{2, 1e-6}, {3, 3e-6}, {4, 5e-6}, {5, 1e-5}, {6, 1e-5}};
+const Tiles kStridedTiles = {{3, 1e-6}, {7, 1e-5}};
+
+void expect_near(const Case& c, const ConvChoice& choice, const Result& expected,
+                 double tolerance) {
+  const Result found = run(c, choice);
   const auto& o = c.options;
   const auto where = [&](const char* what) {
     std::ostringstream text;
-    text << what << " of x " << c.x << ", w " << c.w << ", stride " << o.stride << ", padding "
-         << o.padding;
+    text << choice << ": " << what << " of x " << c.x << ", w " << c.w << ", stride " << o.stride
+         << ", padding " << o.padding;
     return text.str();
   };
   EXPECT_LE(distance(found.y, expected.y), tolerance) << where("y");
@@ -114,16 +110,16 @@ std::vector<Case> odd_cases(const std::vector<int64_t>& kernels,
 
 TEST(OwnConvolution, DirectEqualsThePlainKernelOnOddShapes) {
   for (const Case& c : odd_cases({1, 3, 5, 7}, {1, 2, 3}, 3)) {
-    expect_near(c, run(c, ConvAlgorithm::direct), reference(c), 2e-6);
+    expect_near(c, kDirect, reference(c), 2e-6);
   }
 }
 
 TEST(OwnConvolution, WinogradEqualsThePlainKernelOnOddShapes) {
   for (const Case& c : odd_cases({3}, {1}, 3)) {
     const Result expected = reference(c);
-    expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
-    expect_near(c, run(c, ConvAlgorithm::winograd3), expected, 3e-6);
-    expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
+    for (const auto& [tile, tolerance] : kTiles) {
+      expect_near(c, {ConvAlgorithm::winograd, tile}, expected, tolerance);
+    }
   }
 }
 
@@ -138,10 +134,23 @@ const std::vector<Case> kLargeCases = {
 TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
   for (const Case& c : kLargeCases) {
     const Result expected = reference(c);
-    expect_near(c, run(c, ConvAlgorithm::direct), expected, 2e-6);
-    expect_near(c, run(c, ConvAlgorithm::winograd2), expected, 1e-6);
-    expect_near(c, run(c, ConvAlgorithm::winograd3), expected, 3e-6);
-    expect_near(c, run(c, ConvAlgorithm::winograd4), expected, 5e-6);
+    expect_near(c, kDirect, expected, 2e-6);
+    for (const auto& [tile, tolerance] : kTiles) {
+      expect_near(c, {ConvAlgorithm::winograd, tile}, expected, tolerance);
+    }
+  }
+}
+
+TEST(OwnConvolution, StridedWinogradEqualsThePlainKernelOnOddShapes) {
+  std::vector<Case> cases = odd_cases({3}, {2}, 1);
+  cases.push_back({{5, 320, 17, 16}, {96, 320, 3, 3}, {.stride = 2, .padding = 1}});
+  cases.push_back({{16, 256, 14, 14}, {512, 256, 3, 3}, {.stride = 2, .padding = 1}});
+  std::erase_if(cases, [](const Case& c) { return c.options.padding != 1; });
+  for (const Case& c : cases) {
+    const Result expected = reference(c);
+    for (const auto& [tile, tolerance] : kStridedTiles) {
+      expect_near(c, {ConvAlgorithm::winograd, tile}, expected, tolerance);
+    }
   }
 }
 
@@ -149,7 +158,7 @@ TEST(OwnConvolution, DirectEqualsThePlainKernelOnKernelsThatAreNotSquare) {
   for (const int64_t stride : {1, 2}) {
     const Case c{
         {2, 2 * kLanes, 9, 12}, {kLanes, 2 * kLanes, 5, 2}, {.stride = stride, .padding = 1}};
-    expect_near(c, run(c, ConvAlgorithm::direct), reference(c), 2e-6);
+    expect_near(c, kDirect, reference(c), 2e-6);
   }
 }
 
@@ -160,17 +169,21 @@ TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
   cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});            // few inputs: panels are split
   cases.push_back({{1, 64, 8, 4}, {64, 64, 3, 3}, {.padding = 1}});  // fewer tiles than threads
   for (const Case& c : cases) {
-    for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd2,
-                                          ConvAlgorithm::winograd3, ConvAlgorithm::winograd4}) {
-      if (algorithm != ConvAlgorithm::direct && (c.options.stride > 1 || c.w[2] != 3)) continue;
+    std::vector<ConvChoice> choices = {kDirect};
+    if (c.w[2] == 3) {
+      for (const auto& [tile, _] : c.options.stride == 1 ? kTiles : kStridedTiles) {
+        choices.push_back({ConvAlgorithm::winograd, tile});
+      }
+    }
+    for (const ConvChoice& choice : choices) {
       omp_set_num_threads(1);
-      const Result one = run(c, algorithm);
+      const Result one = run(c, choice);
       for (const int count : {2, 3, 8}) {
         omp_set_num_threads(count);
-        const Result many = run(c, algorithm);
-        EXPECT_EQ(distance(many.y, one.y), 0.0) << algorithm << ' ' << c.x << ' ' << count;
-        EXPECT_EQ(distance(many.dx, one.dx), 0.0) << algorithm << ' ' << c.x << ' ' << count;
-        EXPECT_EQ(distance(many.dw, one.dw), 0.0) << algorithm << ' ' << c.x << ' ' << count;
+        const Result many = run(c, choice);
+        EXPECT_EQ(distance(many.y, one.y), 0.0) << choice << ' ' << c.x << ' ' << count;
+        EXPECT_EQ(distance(many.dx, one.dx), 0.0) << choice << ' ' << c.x << ' ' << count;
+        EXPECT_EQ(distance(many.dw, one.dw), 0.0) << choice << ' ' << c.x << ' ' << count;
       }
     }
   }

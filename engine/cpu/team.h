@@ -1,0 +1,35 @@
+// Threads that share work: one alone, all of a parallel region, or one of several teams of them.
+#pragma once
+
+#include <omp.h>
+
+#include "engine/cpu/lanes.h"
+
+namespace engine {
+
+struct Team {
+  int64_t member = 0, size = 1, number = 0, teams = 1;
+
+  // The team of this thread where as many as wanted can be of the same size, else that of all.
+  static Team of(int64_t wanted) {
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const int64_t teams = threads % wanted == 0 ? wanted : 1, size = threads / teams;
+    return {thread % size, size, thread / size, teams};
+  }
+  static Team all() { return of(1); }
+  // Calls f(i) for this member's part of 0 .. count-1.
+  template <class F>
+  void share(int64_t count, F&& f) const {
+    for (int64_t i = part_begin(count, member, size); i < part_begin(count, member + 1, size);
+         ++i) {
+      f(i);
+    }
+  }
+  // For all threads of the region, whose teams have to wait equally often.
+  void wait() const {
+    if (size == 1) return;
+#pragma omp barrier
+  }
+};
+
+}  // namespace engine
