@@ -12,10 +12,9 @@
 namespace engine {
 namespace {
 
-// Floats of transformed tiles in one strip, measured best on two cores: as many as fit a thread's
-// second-level cache, or where those are fewer than kFewTiles tiles, twice as many. kDepth: inputs
-// of one pass, whose weights then stay in the first-level cache.
-constexpr int64_t kStrip = 256 << 10, kFewTiles = 24, kLeastTiles = 12, kDepth = 128;
+// Floats of transformed tiles in one strip: as many as fit a thread's second-level cache. kDepth:
+// inputs of one pass, whose weights then stay in the first-level cache. Measured on two cores.
+constexpr int64_t kStrip = 256 << 10, kLeastTiles = 2 * kTileRows, kDepth = 128;
 // Teams of threads that transform all tiles for themselves where there is a single strip.
 constexpr int64_t kTeams = 2;
 
@@ -83,7 +82,7 @@ struct Run {
   TileGrid<Scheme::kTile> grid;
   ElementOrder<Scheme> order;
   bool by_panel;
-  int64_t strips, in_stride, out_stride;
+  int64_t strips, strip_tiles, in_stride, out_stride;
 
   Run(const Kernels<Scheme>& k, const Tensor& x, int64_t pad, Tensor& y)
       : kernels(k),
@@ -97,12 +96,13 @@ struct Run {
     by_panel = kElements * tiles * (inputs + outputs) <= kKernels * inputs * outputs &&
                threads <= k.panels();
     const int64_t fit = kStrip / (kElements * (inputs + kPanel));
-    const int64_t size = std::max(kLeastTiles, fit < kFewTiles ? 2 * fit : fit);
-    strips = std::min(tiles, ceil_div(ceil_div(tiles, size), threads) * threads);
-    if (by_panel) strips = 1;
-    const int64_t most = ceil_div(tiles, strips);
-    in_stride = element_stride(inputs * most);
-    out_stride = element_stride(kPanel * most);
+    const int64_t size = std::max(kLeastTiles, fit / kTileRows * kTileRows);
+    strips = by_panel ? 1 : ceil_div(ceil_div(tiles, size), threads) * threads;
+    // Whole register tiles: a part of one takes nearly as long.
+    strip_tiles = by_panel ? tiles : ceil_div(ceil_div(tiles, strips), kTileRows) * kTileRows;
+    strips = ceil_div(tiles, strip_tiles);
+    in_stride = element_stride(inputs * strip_tiles);
+    out_stride = element_stride(kPanel * strip_tiles);
   }
 
   // Floats of memory: of a strip in work, or of a team's transformed tiles; and of a thread that
@@ -114,7 +114,8 @@ struct Run {
 
   // By one thread.
   void strip(int64_t number, float* memory, float* own, const float* weights) const {
-    const Strip tiles = strip_of(grid.tiles(), number, strips);
+    const int64_t begin = number * strip_tiles;
+    const Strip tiles{begin, std::min(grid.tiles(), begin + strip_tiles)};
     const Transformed v{memory, in_stride}, m{own, out_stride};
     transform_tiles<Scheme::kInput>(in, grid, Scheme::kStep, padding, tiles, v, Team{});
     const Product product(*this, tiles.tiles(), v, m);
@@ -170,6 +171,8 @@ struct Run {
 
     Product(const Run& r, int64_t count, const Transformed& in, const Transformed& out)
         : run(r), tiles(count), plane(count * kLanes), v(in), m(out) {
+      from.reserve(kElements * count);
+      to.reserve(kElements * count);
       for (const int64_t element : r.order.element) {
         for (int64_t i = 0; i < count; ++i) {
           from.push_back(element * v.stride + i * kLanes);

@@ -18,6 +18,13 @@ struct TileGrid {
   int64_t rows() const { return ceil_div(height, M); }
   int64_t columns() const { return ceil_div(width, M); }
   int64_t tiles() const { return images * rows() * columns(); }
+
+  struct Place {
+    int64_t image, row, column;
+  };
+  Place place(int64_t tile) const {
+    return {tile / (rows() * columns()), tile / columns() % rows(), tile % columns()};
+  }
 };
 
 // Tiles begin .. end-1.
@@ -60,24 +67,47 @@ void transform_edge(const float* plane, int64_t height, int64_t width, int64_t r
       out);
 }
 
+// Asks for pixels that will be read or written kAhead tiles later: rows of them as long as the
+// tiles are behind each other elsewhere, and so the processor does not see them coming. Into the
+// second level: the first one has too few slots for lines on their way. Nothing happens outside of
+// memory.
+inline constexpr int64_t kAhead = 8;
+[[gnu::always_inline]] inline void prefetch(const float* corner, int64_t rows, int64_t columns,
+                                            int64_t row_floats) {
+  for (int64_t i = 0; i < rows; ++i, corner += row_floats) {
+    for (int64_t j = 0; j < columns * kLanes; j += 16) __builtin_prefetch(corner + j, 0, 2);
+  }
+}
+
 // Multiplies windows of pixels by the map in both dimensions. The window of tile (i, j) begins at
 // pixel (i * step - padding, j * step - padding) of its image; `first` is the first of the images.
 template <const auto& kMap, int64_t M>
 void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t step, int64_t padding,
                      const Strip& strip, const Transformed& out, const Team& team) {
   constexpr int64_t R = columns_of<kMap>, E = rows_of<kMap>;
-  const int64_t tiles = strip.tiles(), row_floats = first.width * kLanes;
-  const int64_t plane = first.height * row_floats;
-  team.share(first.blocks * tiles, [&](int64_t item) {
-    const int64_t block = item / tiles, tile = strip.begin + item % tiles;
-    const int64_t image = tile / (grid.rows() * grid.columns());
-    const int64_t row = tile / grid.columns() % grid.rows() * step - padding;
-    const int64_t column = tile % grid.columns() * step - padding;
-    const float* in = first.data + (image * first.blocks + block) * plane;
+  const int64_t tiles = strip.tiles(), items = first.blocks * tiles;
+  const int64_t row_floats = first.width * kLanes, plane = first.height * row_floats;
+  struct Corner {
+    const float* in;  // the plane's first pixel
+    int64_t row, column;
+  };
+  const auto corner = [&](int64_t item) -> Corner {
+    const auto [image, i, j] = grid.place(strip.begin + item % tiles);
+    return {first.data + (image * first.blocks + item / tiles) * plane, i * step - padding,
+            j * step - padding};
+  };
+  team.share(items, [&](int64_t item) {
+    if (item + kAhead < items) {
+      const Corner next = corner(item + kAhead);
+      const int64_t seen = std::max<int64_t>(0, R - step);  // columns of the window before it
+      prefetch(next.in + next.row * row_floats + (next.column + seen) * kLanes, R, R - seen,
+               row_floats);
+    }
+    const auto [in, row, column] = corner(item);
     const Square<float> to{out.data + item * kLanes, E * out.stride, out.stride};
     if (row >= 0 && column >= 0 && row + R <= first.height && column + R <= first.width) {
-      const float* corner = in + row * row_floats + column * kLanes;
-      return transform<spread<kMap>, R, E>(Square<const float>{corner, row_floats, kLanes}, to);
+      const float* pixel = in + row * row_floats + column * kLanes;
+      return transform<spread<kMap>, R, E>(Square<const float>{pixel, row_floats, kLanes}, to);
     }
     transform_edge<spread<kMap>, R, E>(in, first.height, first.width, row, column, to);
   });
@@ -90,22 +120,26 @@ void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const Strip& 
                    int64_t first, int64_t count, int64_t blocks, float* out) {
   constexpr int64_t E = rows_of<kMap>;
   alignas(64) float copy[M * M * kLanes];
-  const int64_t tiles = strip.tiles(), row_floats = grid.width * kLanes;
-  for (int64_t item = 0; item < count * tiles; ++item) {
-    const int64_t block = first + item / tiles, tile = strip.begin + item % tiles;
-    const int64_t image = tile / (grid.rows() * grid.columns());
-    const int64_t row = tile / grid.columns() % grid.rows() * M;
-    const int64_t column = tile % grid.columns() * M;
+  const int64_t tiles = strip.tiles(), items = count * tiles, row_floats = grid.width * kLanes;
+  const auto corner = [&](int64_t item) {
+    const auto [image, i, j] = grid.place(strip.begin + item % tiles);
+    const int64_t plane = image * blocks + first + item / tiles;
+    return out + (plane * grid.height + i * M) * row_floats + j * M * kLanes;
+  };
+  for (int64_t item = 0; item < items; ++item) {
+    if (item + kAhead < items) prefetch(corner(item + kAhead), M, M, row_floats);
+    const auto [image, i, j] = grid.place(strip.begin + item % tiles);
+    const int64_t height = std::min(M, grid.height - i * M),
+                  width = std::min(M, grid.width - j * M);
     const Square<const float> from{in.data + item * kLanes, E * in.stride, in.stride};
-    float* to = out + ((image * blocks + block) * grid.height + row) * row_floats + column * kLanes;
-    if (row + M <= grid.height && column + M <= grid.width) {
+    float* to = corner(item);
+    if (height == M && width == M) {
       transform<gather<kMap>, E, M>(from, Square<float>{to, row_floats, kLanes});
       continue;
     }
     transform<gather<kMap>, E, M>(from, Square<float>{copy, M * kLanes, kLanes});
-    const int64_t width = std::min(M, grid.width - column);
-    for (int64_t i = 0; i < std::min(M, grid.height - row); ++i) {
-      std::copy_n(copy + i * M * kLanes, width * kLanes, to + i * row_floats);
+    for (int64_t row = 0; row < height; ++row) {
+      std::copy_n(copy + row * M * kLanes, width * kLanes, to + row * row_floats);
     }
   }
 }
