@@ -46,7 +46,7 @@ inline constexpr int64_t columns_of = std::remove_cvref_t<decltype(kMap)>::kColu
 
 // Calls f(integral_constant i) for i in 0 .. N-1.
 template <class F, int64_t... I>
-[[gnu::always_inline]] inline void unrolled(std::integer_sequence<int64_t, I...>, F&& f) {
+inline void unrolled(std::integer_sequence<int64_t, I...>, F&& f) {
   (f(std::integral_constant<int64_t, I>{}), ...);
 }
 template <int64_t N>
@@ -54,17 +54,16 @@ inline constexpr std::make_integer_sequence<int64_t, N> kEach{};
 
 // The sum over i < N of at(i) * x[i], where at(i) is known to the compiler.
 template <int64_t N, class At>
-[[gnu::always_inline]] inline Lanes dot(const Lanes (&x)[N], At) {
+inline Lanes dot(const Lanes (&x)[N], At) {
   constexpr int64_t first = [] {
     int64_t i = 0;
     while (i + 1 < N && At::value(i) == 0) ++i;
     return i;
   }();
   Lanes sum = At::value(first) * x[first];
-  unrolled(
-      kEach<N>, [&](auto i) __attribute__((always_inline)) {
-        if constexpr (i > first && At::value(i) != 0) sum += At::value(i) * x[i];
-      });
+  unrolled(kEach<N>, [&](auto i) {
+    if constexpr (i > first && At::value(i) != 0) sum += At::value(i) * x[i];
+  });
   return sum;
 }
 
@@ -79,45 +78,34 @@ struct ColumnOf {
 
 // One line of vectors times the matrix: in[j * s] to out[e * t].
 template <const auto& kMap>
-[[gnu::always_inline]] inline void spread(const float* in, int64_t s, float* out, int64_t t) {
+inline void spread(const float* in, int64_t s, float* out, int64_t t) {
   Lanes x[columns_of<kMap>], v[rows_of<kMap>];
-  unrolled(
-      kEach<columns_of<kMap>>, [&](auto j)
-                                   __attribute__((always_inline)) { x[j] = lanes(in + j * s); });
-  unrolled(
-      kEach<rows_of<kMap>>, [&](auto e) __attribute__((always_inline)) {
-        v[e] = dot(x, RowOf<kMap, e>{});
-      });
-  unrolled(
-      kEach<rows_of<kMap>>, [&](auto e) __attribute__((always_inline)) {
-        if constexpr (kMap.pair[e]) {
-          lanes(out + e * t) = v[e] + v[e + 1];
-          lanes(out + (e + 1) * t) = v[e] - v[e + 1];
-        } else if constexpr (e == 0 || !kMap.pair[e > 0 ? e - 1 : 0]) {
-          lanes(out + e * t) = v[e];
-        }
-      });
+  unrolled(kEach<columns_of<kMap>>, [&](auto j) { x[j] = lanes(in + j * s); });
+  unrolled(kEach<rows_of<kMap>>, [&](auto e) { v[e] = dot(x, RowOf<kMap, e>{}); });
+  unrolled(kEach<rows_of<kMap>>, [&](auto e) {
+    if constexpr (kMap.pair[e]) {
+      lanes(out + e * t) = v[e] + v[e + 1];
+      lanes(out + (e + 1) * t) = v[e] - v[e + 1];
+    } else if constexpr (e == 0 || !kMap.pair[e > 0 ? e - 1 : 0]) {
+      lanes(out + e * t) = v[e];
+    }
+  });
 }
 
 // One line of vectors times the transposed matrix: in[e * s] to out[j * t].
 template <const auto& kMap>
-[[gnu::always_inline]] inline void gather(const float* in, int64_t s, float* out, int64_t t) {
+inline void gather(const float* in, int64_t s, float* out, int64_t t) {
   Lanes v[rows_of<kMap>];
-  unrolled(
-      kEach<rows_of<kMap>>, [&](auto e)
-                                __attribute__((always_inline)) { v[e] = lanes(in + e * s); });
-  unrolled(
-      kEach<rows_of<kMap>>, [&](auto e) __attribute__((always_inline)) {
-        if constexpr (kMap.pair[e]) {
-          const Lanes sum = v[e] + v[e + 1];
-          v[e + 1] = v[e] - v[e + 1];
-          v[e] = sum;
-        }
-      });
-  unrolled(
-      kEach<columns_of<kMap>>, [&](auto j) __attribute__((always_inline)) {
-        lanes(out + j * t) = dot(v, ColumnOf<kMap, j>{});
-      });
+  unrolled(kEach<rows_of<kMap>>, [&](auto e) { v[e] = lanes(in + e * s); });
+  unrolled(kEach<rows_of<kMap>>, [&](auto e) {
+    if constexpr (kMap.pair[e]) {
+      const Lanes sum = v[e] + v[e + 1];
+      v[e + 1] = v[e] - v[e + 1];
+      v[e] = sum;
+    }
+  });
+  unrolled(kEach<columns_of<kMap>>,
+           [&](auto j) { lanes(out + j * t) = dot(v, ColumnOf<kMap, j>{}); });
 }
 
 // A square of vectors in memory: element (i, j) lies at data + i * row + j * column.
@@ -129,9 +117,10 @@ struct Square {
 
 // Both dimensions, In x In to Out x Out, by one of the above: every column, which
 // column(j, to, step) transforms to to[i * step], then every row. Compiled once for all callers:
-// the compiler may contract a copy's sums otherwise, and then they round otherwise.
+// the compiler may contract a copy's sums otherwise, and then they round otherwise. Flattened: what
+// it calls is worth a few instructions, chosen at compile time.
 template <auto kLine, int64_t In, int64_t Out, class Column>
-[[gnu::noinline]] void transform_columns(Column&& column, const Square<float>& out) {
+[[gnu::noinline, gnu::flatten]] void transform_columns(Column&& column, const Square<float>& out) {
   alignas(64) float columns[Out * In * kLanes];
   for (int64_t j = 0; j < In; ++j) column(j, columns + j * kLanes, In * kLanes);
   for (int64_t i = 0; i < Out; ++i) {

@@ -9,6 +9,7 @@
 // the middle tap alone: 2 M + 1 products for M outputs where the formula has 3 M.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "engine/cpu/line_map.h"
@@ -118,13 +119,13 @@ struct WinogradTransposed {
 // Calls f(Winograd<tile, stride>{}); throws where there are no kernels for it.
 template <class F>
 void with_scheme(int64_t stride, int64_t tile, F&& f) {
-  bool found = false;
-  unrolled(kEach<std::ssize(kWinogradTiles)>, [&](auto i) {
-    constexpr WinogradTile known = kWinogradTiles[i];
-    if (known.stride != stride || known.tile != tile) return;
-    found = true;
-    f(Winograd<known.tile, known.stride>{});
-  });
+  const auto of_any = [&]<size_t... I>(std::index_sequence<I...>) {
+    constexpr const WinogradTile* known = kWinogradTiles;
+    return ((known[I].stride == stride && known[I].tile == tile &&
+             (f(Winograd<known[I].tile, known[I].stride>{}), true)) ||
+            ...);
+  };
+  const bool found = of_any(std::make_index_sequence<std::size(kWinogradTiles)>{});
   require(found, "winograd: no kernels for tiles of ", tile, " outputs with stride ", stride);
 }
 
