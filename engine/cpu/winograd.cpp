@@ -14,7 +14,7 @@ namespace {
 
 // Floats of transformed tiles in one strip: as many as fit a thread's second-level cache. kDepth:
 // inputs of one pass, whose weights then stay in the first-level cache. Measured on two cores.
-constexpr int64_t kStrip = 256 << 10, kLeastTiles = 2 * kTileRows, kDepth = 128;
+constexpr int64_t kStrip = 256 << 10, kLeastTiles = 12, kDepth = 128;
 // Teams of threads that transform all tiles for themselves where there is a single strip.
 constexpr int64_t kTeams = 2;
 
