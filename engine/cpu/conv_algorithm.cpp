@@ -65,6 +65,7 @@ ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, co
   const bool tiles = w[2] == 3 && w[3] == 3 && (options.stride == 1 || strided) &&
                      (!bias || direction == ConvDirection::backward_weights);
   if (tiles) {
+    // A tile of the inputs' gradient holds `stride` times as many pixels along a line.
     const bool of_inputs = direction == ConvDirection::backward_data;
     const int64_t height = of_inputs ? ceil_div(x[2], options.stride) : y[2];
     const int64_t width = of_inputs ? ceil_div(x[3], options.stride) : y[3];

@@ -86,7 +86,7 @@ inline void spread(const float* in, int64_t s, float* out, int64_t t) {
     if constexpr (kMap.pair[e]) {
       lanes(out + e * t) = v[e] + v[e + 1];
       lanes(out + (e + 1) * t) = v[e] - v[e + 1];
-    } else if constexpr (e == 0 || !kMap.pair[e > 0 ? e - 1 : 0]) {
+    } else if constexpr (!kMap.pair[e > 0 ? e - 1 : 0]) {  // pair[0] is never set
       lanes(out + e * t) = v[e];
     }
   });
@@ -117,8 +117,8 @@ struct Square {
 
 // Both dimensions, In x In to Out x Out, by one of the above: every column, which
 // column(j, to, step) transforms to to[i * step], then every row. Compiled once for all callers:
-// the compiler may contract a copy's sums otherwise, and then they round otherwise. Flattened: what
-// it calls is worth a few instructions, chosen at compile time.
+// the compiler may contract a copy's sums otherwise, and then they round otherwise. Flattened,
+// because each function it calls comes down to a few instructions.
 template <auto kLine, int64_t In, int64_t Out, class Column>
 [[gnu::noinline, gnu::flatten]] void transform_columns(Column&& column, const Square<float>& out) {
   alignas(64) float columns[Out * In * kLanes];

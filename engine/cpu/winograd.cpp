@@ -70,6 +70,7 @@ struct Kernels {
 // would cost more than the rest.
 template <class Scheme>
 struct Run {
+  // In both dimensions.
   static constexpr int64_t kElements = Scheme::kElements * Scheme::kElements;
   static constexpr int64_t kKernels = Kernels<Scheme>::kCount;
   static constexpr int64_t kOwnStride = kDepth * kPanel + 16;  // see element_stride
@@ -97,9 +98,9 @@ struct Run {
                threads <= k.panels();
     const int64_t fit = kStrip / (kElements * (inputs + kPanel));
     const int64_t size = std::max(kLeastTiles, fit / kTileRows * kTileRows);
-    strips = by_panel ? 1 : ceil_div(ceil_div(tiles, size), threads) * threads;
+    const int64_t wanted = ceil_div(ceil_div(tiles, size), threads) * threads;
     // Whole register tiles: a part of one takes nearly as long.
-    strip_tiles = by_panel ? tiles : ceil_div(ceil_div(tiles, strips), kTileRows) * kTileRows;
+    strip_tiles = by_panel ? tiles : ceil_div(ceil_div(tiles, wanted), kTileRows) * kTileRows;
     strips = ceil_div(tiles, strip_tiles);
     in_stride = element_stride(inputs * strip_tiles);
     out_stride = element_stride(kPanel * strip_tiles);
@@ -115,7 +116,7 @@ struct Run {
   // By one thread.
   void strip(int64_t number, float* memory, float* own, const float* weights) const {
     const int64_t begin = number * strip_tiles;
-    const Strip tiles{begin, std::min(grid.tiles(), begin + strip_tiles)};
+    const TileStrip tiles{begin, std::min(grid.tiles(), begin + strip_tiles)};
     const Transformed v{memory, in_stride}, m{own, out_stride};
     transform_tiles<Scheme::kInput>(in, grid, Scheme::kStep, padding, tiles, v, Team{});
     const Product product(*this, tiles.tiles(), v, m);
@@ -133,7 +134,7 @@ struct Run {
   // By all threads, each with memory of its own for weights.
   void single_strip(float* memory, float* own) const {
     const Team all = Team::all(), team = Team::of(kTeams);
-    const Strip tiles{0, grid.tiles()};
+    const TileStrip tiles{0, grid.tiles()};
     const Transformed m{own, out_stride};
     const Transformed v{memory + team.number * tile_floats(), in_stride};
     float* weights = own + kElements * out_stride;
@@ -156,7 +157,7 @@ struct Run {
   int64_t vectors(int64_t panel) const {
     return std::min<int64_t>(out_blocks - panel * kTileVectors, kTileVectors);
   }
-  void restore(int64_t panel, const Strip& tiles, const Transformed& m) const {
+  void restore(int64_t panel, const TileStrip& tiles, const Transformed& m) const {
     restore_tiles<Scheme::kOutput>(m, grid, tiles, panel * kTileVectors, vectors(panel), out_blocks,
                                    out);
   }

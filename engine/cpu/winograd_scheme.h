@@ -92,6 +92,7 @@ struct Winograd<M, 1> {
   using Gradient = Winograd;
 };
 
+// Columns 0, 2, 4 .. of the inputs and of the kernel are those of F(M, 2), the odd ones are copied.
 template <int64_t M>
 struct Winograd<M, 2> {
   static constexpr int64_t kStep = 2 * M, kElements = 2 * M + 1, kTile = M;

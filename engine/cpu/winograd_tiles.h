@@ -28,11 +28,11 @@ struct TileGrid {
 };
 
 // Tiles begin .. end-1.
-struct Strip {
+struct TileStrip {
   int64_t begin, end;
   int64_t tiles() const { return end - begin; }
 };
-inline Strip strip_of(int64_t tiles, int64_t number, int64_t count) {
+inline TileStrip strip_of(int64_t tiles, int64_t number, int64_t count) {
   return {part_begin(tiles, number, count), part_begin(tiles, number + 1, count)};
 }
 
@@ -67,10 +67,10 @@ void transform_edge(const float* plane, int64_t height, int64_t width, int64_t r
       out);
 }
 
-// Asks for pixels that will be read or written kAhead tiles later: rows of them as long as the
-// tiles are behind each other elsewhere, and so the processor does not see them coming. Into the
-// second level: the first one has too few slots for lines on their way. Nothing happens outside of
-// memory.
+// Asks for the pixels of a tile kAhead tiles before they are read or written: a tile's rows are
+// short and far apart, so the processor does not foresee them. Into the second-level cache, since
+// the first one has too few slots for lines on their way. Harmless for addresses outside of memory.
+// Always inlined, because GCC drops a call that has neither a result nor an effect.
 inline constexpr int64_t kAhead = 8;
 [[gnu::always_inline]] inline void prefetch(const float* corner, int64_t rows, int64_t columns,
                                             int64_t row_floats) {
@@ -83,7 +83,7 @@ inline constexpr int64_t kAhead = 8;
 // pixel (i * step - padding, j * step - padding) of its image; `first` is the first of the images.
 template <const auto& kMap, int64_t M>
 void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t step, int64_t padding,
-                     const Strip& strip, const Transformed& out, const Team& team) {
+                     const TileStrip& strip, const Transformed& out, const Team& team) {
   constexpr int64_t R = columns_of<kMap>, E = rows_of<kMap>;
   const int64_t tiles = strip.tiles(), items = first.blocks * tiles;
   const int64_t row_floats = first.width * kLanes, plane = first.height * row_floats;
@@ -116,7 +116,7 @@ void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t step, 
 // Output pixels of a strip from `count` channel blocks of elements, multiplied by the transposed
 // map; the first block is the output's block `first` of `blocks`.
 template <const auto& kMap, int64_t M>
-void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const Strip& strip,
+void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const TileStrip& strip,
                    int64_t first, int64_t count, int64_t blocks, float* out) {
   constexpr int64_t E = rows_of<kMap>;
   alignas(64) float copy[M * M * kLanes];

@@ -21,6 +21,7 @@ constexpr int64_t kFewChannels = 256, kFewChannelsStrip = kStrip / 4;
 // Elsewhere it is summed up over the strips of a part, in memory.
 template <class Scheme>
 struct Run {
+  // In both dimensions.
   static constexpr int64_t kElements = Scheme::kElements * Scheme::kElements;
   static constexpr int64_t kKernels = Scheme::kKernels * Scheme::kKernels;
   static constexpr int64_t kOwnStride = kGroup * kPanel + 16;  // see element_stride
@@ -67,7 +68,7 @@ struct Run {
   // Adds a strip of a part to its transformed gradient; the first one overwrites it.
   void strip(int64_t part, int64_t number, float* memory, float* sums, float* own,
              const Team& team) const {
-    const Strip tiles = strip_of(grid.tiles(), part * strips + number, parts * strips);
+    const TileStrip tiles = strip_of(grid.tiles(), part * strips + number, parts * strips);
     const Transformed v{memory, x_stride}, z{memory + kElements * x_stride, dy_stride};
     transform_tiles<Scheme::kInput>(x, grid, Scheme::kStep, padding, tiles, v, team);
     transform_tiles<Scheme::kOutput>(dy, grid, Scheme::kTile, 0, tiles, z, team);
