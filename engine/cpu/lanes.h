@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "engine/device.h"
 
@@ -29,5 +31,14 @@ inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 inline constexpr int64_t part_begin(int64_t count, int64_t part, int64_t parts) {
   return count * part / parts;
 }
+
+// unrolled(kEach<N>, f) calls f(integral_constant i) for i in 0 .. N-1. An array indexed by such i
+// is kept in registers from its first value to its last; one indexed in a loop may begin in memory.
+template <class F, int64_t... I>
+inline void unrolled(std::integer_sequence<int64_t, I...>, F&& f) {
+  (f(std::integral_constant<int64_t, I>{}), ...);
+}
+template <int64_t N>
+inline constexpr std::make_integer_sequence<int64_t, N> kEach{};
 
 }  // namespace engine

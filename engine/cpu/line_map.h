@@ -44,14 +44,6 @@ inline constexpr int64_t rows_of = std::remove_cvref_t<decltype(kMap)>::kRows;
 template <const auto& kMap>
 inline constexpr int64_t columns_of = std::remove_cvref_t<decltype(kMap)>::kColumns;
 
-// Calls f(integral_constant i) for i in 0 .. N-1.
-template <class F, int64_t... I>
-inline void unrolled(std::integer_sequence<int64_t, I...>, F&& f) {
-  (f(std::integral_constant<int64_t, I>{}), ...);
-}
-template <int64_t N>
-inline constexpr std::make_integer_sequence<int64_t, N> kEach{};
-
 // The sum over i < N of at(i) * x[i], where at(i) is known to the compiler.
 template <int64_t N, class At>
 inline Lanes dot(const Lanes (&x)[N], At) {

@@ -6,55 +6,56 @@ namespace engine {
 namespace {
 
 // The accumulators of a tile. They stay in registers only as a local array of the function that
-// sweeps, handed to functions that are always inlined.
+// sweeps, which is therefore flattened, and under indices known to the compiler.
 template <int Rows, int Vectors>
 using Sums = Lanes[Rows][Vectors];
 
+// Calls f(row, vector) for all of a tile; constants both.
+template <int Rows, int Vectors, class F>
+inline void for_sums(F&& f) {
+  unrolled(kEach<Rows>, [&](auto r) { unrolled(kEach<Vectors>, [&](auto v) { f(r, v); }); });
+}
+
 // at(row, vector) is where a sum lies in memory.
 template <int Rows, int Vectors, class At>
-[[gnu::always_inline]] inline void start(Sums<Rows, Vectors>& sums, bool accumulate, At&& at) {
-  for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) sums[r][v] = Lanes{};
-  }
-  if (!accumulate) return;
-  for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) sums[r][v] = lanes(at(r, v));
+inline void start(Sums<Rows, Vectors>& sums, bool accumulate, At&& at) {
+  if (accumulate) {
+    for_sums<Rows, Vectors>([&](auto r, auto v) { sums[r][v] = lanes(at(r, v)); });
+  } else {
+    for_sums<Rows, Vectors>([&](auto r, auto v) { sums[r][v] = Lanes{}; });
   }
 }
 
 template <int Rows, int Vectors, class At>
-[[gnu::always_inline]] inline void store(const Sums<Rows, Vectors>& sums, At&& at) {
-  for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) lanes(at(r, v)) = sums[r][v];
-  }
+inline void store(const Sums<Rows, Vectors>& sums, At&& at) {
+  for_sums<Rows, Vectors>([&](auto r, auto v) { lanes(at(r, v)) = sums[r][v]; });
 }
 
 // sums[r][v] += scalars[r][at] * vectors[v]. The smaller operand is loaded first and stays in
 // registers; the compiler keeps this order.
 template <int Rows, int Vectors>
-[[gnu::always_inline]] inline void add(Sums<Rows, Vectors>& sums,
-                                       const float* const (&scalars)[Rows], int64_t at,
-                                       const float* vectors, int64_t plane) {
+inline void add(Sums<Rows, Vectors>& sums, const float* const (&scalars)[Rows], int64_t at,
+                const float* vectors, int64_t plane) {
   if constexpr (Rows < Vectors) {
     float x[Rows];
-    for (int r = 0; r < Rows; ++r) x[r] = scalars[r][at];
-    for (int v = 0; v < Vectors; ++v) {
+    unrolled(kEach<Rows>, [&](auto r) { x[r] = scalars[r][at]; });
+    unrolled(kEach<Vectors>, [&](auto v) {
       const Lanes y = lanes(vectors + v * plane);
-      for (int r = 0; r < Rows; ++r) sums[r][v] += x[r] * y;
-    }
+      unrolled(kEach<Rows>, [&](auto r) { sums[r][v] += x[r] * y; });
+    });
   } else {
     Lanes y[Vectors];
-    for (int v = 0; v < Vectors; ++v) y[v] = lanes(vectors + v * plane);
-    for (int r = 0; r < Rows; ++r) {
+    unrolled(kEach<Vectors>, [&](auto v) { y[v] = lanes(vectors + v * plane); });
+    unrolled(kEach<Rows>, [&](auto r) {
       const float x = scalars[r][at];
-      for (int v = 0; v < Vectors; ++v) sums[r][v] += x * y[v];
-    }
+      unrolled(kEach<Vectors>, [&](auto v) { sums[r][v] += x * y[v]; });
+    });
   }
 }
 
 template <int Rows, int Vectors>
-[[gnu::noinline]] void pixel_tile(const PixelSum& s, const int64_t* in_offset,
-                                  const int64_t* out_offset) {
+[[gnu::noinline, gnu::flatten]] void pixel_tile(const PixelSum& s, const int64_t* in_offset,
+                                                const int64_t* out_offset) {
   const auto at = [&](int r, int v) { return s.out + out_offset[r] + v * s.out_plane; };
   Sums<Rows, Vectors> sums;
   start<Rows, Vectors>(sums, s.accumulate, at);
@@ -76,7 +77,8 @@ template <int Rows, int Vectors>
 }
 
 template <int Rows, int Vectors>
-[[gnu::noinline]] void weight_tile(const WeightSum& s, const int64_t* x_offset, float* dw) {
+[[gnu::noinline, gnu::flatten]] void weight_tile(const WeightSum& s, const int64_t* x_offset,
+                                                 float* dw) {
   const auto at = [&](int r, int v) { return dw + r * kPanel + v * kLanes; };
   Sums<Rows, Vectors> sums;
   start<Rows, Vectors>(sums, s.accumulate, at);
