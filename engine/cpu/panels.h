@@ -28,10 +28,17 @@ inline int64_t panel_floats(const WeightView& w, int64_t taps) {
 void pack_block(const WeightView& w, int64_t output, int64_t input,
                 const std::vector<int64_t>& taps, float* block, int64_t stride);
 
-// All panels, with only the taps named.
+// The way back of a gradient [O,C,KH,KW] with all its taps: dw is its element of the block's first
+// output and input, and rows of outputs lie dw_stride floats apart.
+void unpack_block(const float* block, int64_t stride, int64_t taps, float* dw, int64_t dw_stride);
+
+// `count` input blocks from `first` on of one panel, with only the taps named.
+void pack_panel(const WeightView& w, const std::vector<int64_t>& taps, int64_t panel, int64_t first,
+                int64_t count, float* out);
+// All panels.
 void pack_panels(const WeightView& w, const std::vector<int64_t>& taps, float* panels);
 
-// The way back of a gradient with all taps: panels to [O,C,KH,KW].
+// All panels of a gradient to [O,C,KH,KW].
 void unpack_panels(const float* panels, Tensor& dw);
 
 }  // namespace engine

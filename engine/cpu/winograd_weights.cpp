@@ -147,16 +147,16 @@ struct Run {
   // dw [O,C,3,3] of a panel and `count` inputs from `first` on; kernel k of input c of their
   // transformed gradient lies at sums + k * step + (c - first) * kPanel.
   void restore(const float* sums, int64_t step, int64_t panel, int64_t first, int64_t count) const {
-    alignas(64) float kernel[9 * kLanes];
+    alignas(64) float block[9 * kLanes * kLanes];
     for (int64_t lane = 0; lane < std::min(kPanel, outputs() - panel * kPanel); lane += kLanes) {
       for (int64_t c = 0; c < count; ++c) {
+        const int64_t in_block = c % kLanes;
         transform<gather<Scheme::kWeight>, Scheme::kKernels, 3>(
             Square<const float>{sums + c * kPanel + lane, Scheme::kKernels * step, step},
-            Square<float>{kernel, 3 * kLanes, kLanes});
-        for (int64_t o = 0; o < kLanes; ++o) {
-          float* to = dw + ((panel * kPanel + lane + o) * inputs() + first + c) * 9;
-          for (int64_t tap = 0; tap < 9; ++tap) to[tap] = kernel[tap * kLanes + o];
-        }
+            Square<float>{block + in_block * kLanes, 3 * kLanes * kLanes, kLanes * kLanes});
+        if (in_block < kLanes - 1) continue;
+        const int64_t input = first + c - in_block, output = panel * kPanel + lane;
+        unpack_block(block, kLanes, 9, dw + (output * inputs() + input) * 9, inputs() * 9);
       }
     }
   }
