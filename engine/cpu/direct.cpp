@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/cpu/direct_1x1.h"
 #include "engine/cpu/panels.h"
 #include "engine/cpu/weight_cache.h"
 #include "engine/cpu/window.h"
@@ -13,9 +14,9 @@ namespace engine {
 namespace {
 
 // What measured best with AVX2 on two cores. Reduction depth of one pass: its weights (depth *
-// kPanel floats) stay in the first-level cache; 1x1 kernels like it deeper, which saves passes
-// over the output. Pixels of a block: its input stays in the second-level cache.
-constexpr int64_t kDepth = 18 * kLanes, kDepthOfOneTap = 256, kPixels = 448;
+// kPanel floats) stay in the first-level cache. Pixels of a block: its input stays in the
+// second-level cache.
+constexpr int64_t kDepth = 18 * kLanes, kPixels = 448;
 
 // One tap of the kernel: which input pixel it reads, and its number in the weight.
 struct Tap {
@@ -95,7 +96,6 @@ struct Plan {
   int64_t most_taps = 0;
   bool has_empty_class = false;  // pixels that no tap reaches
   int64_t copied_step;           // a block's copy of the input keeps every copied_step-th pixel
-  bool in_place;                 // no copy
   int64_t passes;
   std::vector<Block> blocks;
 
@@ -112,11 +112,8 @@ struct Plan {
     }
     const bool one_tap = most_taps == 1 && sweep.classes.size() == 1;
     copied_step = one_tap ? sweep.in_step : 1;
-    in_place = sweep.in_step == 1 && top == 0 && bottom == 0 && left == 0 && right == 0 &&
-               height <= sweep.in.height && width == sweep.in.width;
-    const int64_t depth = (most_taps == 1 ? kDepthOfOneTap : kDepth) / kLanes;
-    passes =
-        ceil_div(sweep.in.blocks, std::max<int64_t>(depth / std::max<int64_t>(most_taps, 1), 1));
+    const int64_t taps = std::max<int64_t>(most_taps, 1);
+    passes = ceil_div(sweep.in.blocks, std::max<int64_t>(kDepth / kLanes / taps, 1));
     const int64_t classes = static_cast<int64_t>(sweep.classes.size());
     blocks = blocks_of(sweep.images, height, width, std::max<int64_t>(kPixels / classes, 1),
                        omp_get_max_threads());
@@ -134,7 +131,6 @@ struct Plan {
 
   // The most floats a block's copy of the channels of a pass takes.
   int64_t copy_floats(const Sweep& sweep) const {
-    if (in_place) return 0;
     int64_t pixels = 0;
     for (const Block& block : blocks) {
       const Window w = window(sweep, block);
@@ -194,10 +190,6 @@ class Runner {
   Source read(const Block& block, int64_t first, int64_t count) {
     const float* in = sweep_.in.data + block.first_image * in_image() + first * in_plane();
     const Window window = plan_.window(sweep_, block);
-    if (plan_.in_place) {
-      const int64_t row = sweep_.in.width * kLanes;
-      return {in + block.first_row * row, row, in_image(), in_plane()};
-    }
     const int64_t image = window.height * window.width * kLanes;
     for (int64_t i = 0; i < block.images; ++i) {
       copy_window({in + i * in_image(), count, sweep_.in.height, sweep_.in.width}, window,
@@ -304,17 +296,17 @@ Tensor panels_for(CpuContext& ctx, const Tensor& w, const Sweep& sweep, const We
 
 void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y) {
+  if (bias.defined()) fill_channels(bias, y);
+  if (is_1x1(w.shape(), options)) return direct_1x1(ctx, x, w, forward_view(w), bias.defined(), y);
   Sweep sweep = forward_sweep(x, w.shape(), options, y);
-  if (bias.defined()) {
-    fill_channels(bias, y);
-    sweep.adds = true;
-  }
+  sweep.adds = bias.defined();
   const Tensor panels = panels_for(ctx, w, sweep, forward_view(w), {kDirectForm, 0, 0});
   run(sweep, panels.data<float>(), y.data<float>());
 }
 
 void direct_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                                const Conv2dOptions& options, Tensor& dx) {
+  if (is_1x1(w.shape(), options)) return direct_1x1(ctx, dy, w, transposed_view(w), false, dx);
   const Sweep sweep = backward_sweep(dy, w.shape(), options, dx);
   const Tensor panels =
       panels_for(ctx, w, sweep, transposed_view(w), {kDirectForm, options.stride, options.padding});

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/cpu/direct.h"
+#include "engine/cpu/direct_1x1.h"
 #include "engine/cpu/panels.h"
 #include "engine/cpu/window.h"
 
@@ -130,6 +131,7 @@ class Runner {
 
 void direct_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
                                   Tensor& dw) {
+  if (is_1x1(dw.shape(), options)) return direct_1x1_backward_weights(x, dy, dw);
   const Problem p(x, dy, dw.shape(), options);
   const Tasks tasks(p);
   const std::vector<Block> blocks = blocks_of(p.images, p.dy.height, p.dy.width, kPixels, 1);

@@ -21,7 +21,8 @@ inline constexpr int64_t panels_of(int64_t channels) { return ceil_div(channels,
 //   in[in_offset[pixel] + b * in_plane + tap_offset[t] + c] * weights[((b * taps + t) * kLanes +
 //   c)]
 // where weights[..] are kPanel consecutive floats, and out[pixel] is `vectors` (1 .. kTileVectors)
-// vectors at out_offset[pixel], out_plane apart. All offsets count floats.
+// vectors at out_offset[pixel], out_plane apart. All offsets count floats; in_offset goes on
+// `ahead` pixels behind the last.
 struct PixelSum {
   const float* in;
   int64_t in_plane;
@@ -30,7 +31,8 @@ struct PixelSum {
   const float* weights;
   float* out;
   int64_t out_plane;
-  bool accumulate;  // adds to what out holds
+  bool accumulate;    // adds to what out holds
+  int64_t ahead = 0;  // where not 0: asks memory for the pixel so many behind, to be used next
 };
 void sum_pixels(const PixelSum& sum, int64_t vectors, const int64_t* in_offset,
                 const int64_t* out_offset, int64_t pixels);
@@ -47,7 +49,8 @@ struct WeightSum {
   const int64_t* x_run;
   const int64_t* dy_run;
   int64_t runs, length, x_step;
-  bool accumulate;  // adds to what dw holds
+  bool accumulate;      // adds to what dw holds
+  int64_t x_ahead = 0;  // asks memory for the x so many floats behind the one in work
 };
 void sum_weights(const WeightSum& sum, int64_t vectors, const int64_t* x_offset, float* dw,
                  int64_t rows);

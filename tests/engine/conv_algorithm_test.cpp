@@ -20,7 +20,7 @@ ConvChoice chosen(ConvPolicy policy, int64_t size, int64_t kernel,
 constexpr ConvChoice kLibrary{ConvAlgorithm::library}, kDirect{ConvAlgorithm::direct};
 constexpr ConvChoice winograd(int64_t tile) { return {ConvAlgorithm::winograd, tile}; }
 
-TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndTheLibraryFor1x1) {
+TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndDirectForOthers) {
   const ConvPolicy automatic = ConvPolicy::automatic;
   EXPECT_EQ(chosen(automatic, 56, 3), winograd(4));  // 196 x 36; 100 x 64 is not a tenth less
   EXPECT_EQ(chosen(automatic, 24, 3), winograd(6));  // 16 x 64 against 36 x 36
@@ -30,7 +30,8 @@ TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndTheLibraryFor1x1) {
   EXPECT_EQ(chosen(automatic, 3, 3), winograd(3));   // 25 against 36
   EXPECT_EQ(chosen(automatic, 2, 3), winograd(2));   // 16 against 25
   EXPECT_EQ(chosen(automatic, 56, 5), kDirect);
-  EXPECT_EQ(chosen(automatic, 56, 1), kLibrary);
+  EXPECT_EQ(chosen(automatic, 56, 1, {}), kDirect);
+  EXPECT_EQ(chosen(automatic, 56, 1, {.stride = 2}), kLibrary);
 }
 
 TEST(ConvAlgorithm, OfASingleImageTheKernelsToTransformCountAsWell) {
@@ -54,13 +55,13 @@ TEST(ConvAlgorithm, AutomaticTakesWinogradWithStride2AndPadding1) {
 TEST(ConvAlgorithm, AutomaticKnowsWhereTheLibrarysWeightGradientIsSlow) {
   const auto weights = [](int64_t in, int64_t size, bool bias) {
     return choose(ConvPolicy::automatic, ConvDirection::backward_weights, {2, in, size, size},
-                  {kC, in, 1, 1}, {}, bias, kLaneLayout);
+                  {kC, in, 1, 1}, {.stride = 2}, bias, kLaneLayout);
   };
   const ConvChoice hard = kLanes == 16 ? kDirect : kLibrary;
-  EXPECT_EQ(weights(kC, 7, false), kLibrary);
-  EXPECT_EQ(weights(1024, 7, false), hard);
-  EXPECT_EQ(weights(1024, 7, true), hard);
-  EXPECT_EQ(weights(kC, 3, false), hard);
+  EXPECT_EQ(weights(kC, 14, false), kLibrary);
+  EXPECT_EQ(weights(1024, 14, false), hard);
+  EXPECT_EQ(weights(1024, 14, true), hard);
+  EXPECT_EQ(weights(kC, 6, false), hard);
 }
 
 TEST(ConvAlgorithm, OnlyDirectKernelsTakeABiasForward) {
@@ -68,8 +69,7 @@ TEST(ConvAlgorithm, OnlyDirectKernelsTakeABiasForward) {
     return chosen(policy, size, kernel, {.padding = kernel / 2}, /*bias=*/true);
   };
   EXPECT_EQ(with_bias(ConvPolicy::automatic, 14, 3), kDirect);
-  EXPECT_EQ(with_bias(ConvPolicy::automatic, 14, 1), kLibrary);
-  EXPECT_EQ(with_bias(ConvPolicy::automatic, 3, 1), kDirect);
+  EXPECT_EQ(with_bias(ConvPolicy::automatic, 14, 1), kDirect);
   EXPECT_EQ(with_bias(ConvPolicy::direct, 14, 1), kDirect);
 }
 

@@ -131,6 +131,15 @@ const std::vector<Case> kLargeCases = {
     {{3, 512, 13, 14}, {256, 512, 3, 3}, {.padding = 1}},
 };
 
+// 1x1: weights packed for all and by each thread, several passes over the inputs, a panel that is
+// not full, ranges that end within an image, gradients in parts of the pixels and whole.
+const std::vector<Case> k1x1Cases = {
+    {{3, 64, 29, 31}, {80, 64, 1, 1}, {}},
+    {{9, 48, 16, 15}, {32, 48, 1, 1}, {}},
+    {{2, 1088, 7, 7}, {176, 1088, 1, 1}, {}},
+    {{5, 640, 13, 12}, {2080, 640, 1, 1}, {}},
+};
+
 TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
   for (const Case& c : kLargeCases) {
     const Result expected = reference(c);
@@ -138,6 +147,23 @@ TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
     for (const auto& [tile, tolerance] : kTiles) {
       expect_near(c, {ConvAlgorithm::winograd, tile}, expected, tolerance);
     }
+  }
+}
+
+TEST(OwnConvolution, DirectEqualsThePlainKernelOn1x1) {
+  for (const Case& c : k1x1Cases) expect_near(c, kDirect, reference(c), 2e-6);
+}
+
+TEST(OwnConvolution, Direct1x1AddsABias) {
+  CpuContext& ctx = cpu_context();
+  for (const Case& c : k1x1Cases) {
+    const Tensor x = hashed_tensor("x", c.x), w = hashed_tensor("w", c.w);
+    const Tensor bias = hashed_tensor("bias", {c.w[0]});
+    Tensor expected(output(c), DType::f64), found = activation("y", output(c));
+    conv2d_forward(ctx, x, w, bias, c.options, expected);
+    direct_conv_forward(ctx, activation("x", c.x), to_dtype(w, DType::f32),
+                        to_dtype(bias, DType::f32), c.options, found);
+    EXPECT_LE(distance(found, expected), 2e-6) << c.x << ' ' << c.w;
   }
 }
 
@@ -166,7 +192,7 @@ TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   std::vector<Case> cases = kLargeCases;
   cases.push_back({{3, 64, 15, 14}, {96, 64, 3, 3}, {.stride = 2, .padding = 1}});
-  cases.push_back({{2, 32, 9, 9}, {1024, 32, 1, 1}, {}});            // few inputs: panels are split
+  cases.insert(cases.end(), k1x1Cases.begin(), k1x1Cases.end());
   cases.push_back({{1, 64, 8, 4}, {64, 64, 3, 3}, {.padding = 1}});  // fewer tiles than threads
   for (const Case& c : cases) {
     std::vector<ConvChoice> choices = {kDirect};
