@@ -4,7 +4,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace engine {
 
@@ -31,6 +33,27 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
     const int64_t parts = omp_get_num_threads(), part = omp_get_thread_num();
     const int64_t begin = count * part / parts, end = count * (part + 1) / parts;
     if (begin < end) f(begin, end);
+  }
+}
+
+// Calls f(i) for 0 .. count-1, one at a time, for items of much work. Every thread begins with its
+// own contiguous share, the one parallel_for would give it, and finds there in its cache what it
+// wrote before; then it helps with what is left of others. f as for parallel_for.
+template <class F>
+void parallel_items(int64_t count, F&& f) {
+  struct alignas(64) Share {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+  const int64_t threads = omp_get_max_threads();
+  std::vector<Share> shares(threads);
+  for (int64_t i = 0; i < threads; ++i) {
+    shares[i].next = count * i / threads, shares[i].end = count * (i + 1) / threads;
+  }
+#pragma omp parallel
+  for (int64_t i = 0; i < threads; ++i) {
+    Share& share = shares[(omp_get_thread_num() + i) % threads];
+    for (int64_t item = share.next++; item < share.end; item = share.next++) f(item);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/cpu/weight_cache.h"
+#include "engine/parallel.h"
 
 namespace engine {
 namespace {
@@ -95,8 +96,7 @@ class Pixels {
 void by_pixels(const Product& p, const float* weights) {
   const int64_t parts = std::clamp<int64_t>(omp_get_max_threads(), ceil_div(p.pixels, kPixels),
                                             ceil_div(p.pixels, kTileRows));
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t part = 0; part < parts; ++part) {
+  parallel_items(parts, [&](int64_t part) {
     const Pixels pixels(p, range_of(p.pixels, part, parts));
     p.for_passes([&](int64_t first, int64_t count) {
       for (int64_t panel = 0; panel < p.panels(); ++panel) {
@@ -104,28 +104,29 @@ void by_pixels(const Product& p, const float* weights) {
                    weights + (panel * p.in_blocks() + first) * kLanes * kPanel);
       }
     });
-  }
+  });
 }
 
-// Each thread takes panels of outputs, of many pixels, and packs their weights for itself: through
-// memory, packed weights would cost more, most of all what another core has written.
+// Tasks are panels of outputs of parts of the pixels; each packs its weights for itself: through
+// memory, packed weights would cost more, most of all what another core has written. Pixels come in
+// a part a thread where there is more of them than of weights.
 void by_panels(const Product& p) {
-  const int64_t threads = omp_get_max_threads();
-  const int64_t parts = std::clamp<int64_t>(ceil_div(4 * threads, p.panels()), 1,
+  const int64_t threads = omp_get_max_threads(), inputs = p.view.inputs, outputs = p.view.outputs;
+  const int64_t wanted = p.pixels * (inputs + outputs) > 1 * inputs * outputs ? threads : 1;
+  const int64_t parts = std::clamp<int64_t>(std::max(wanted, ceil_div(4 * threads, p.panels())), 1,
                                             std::max<int64_t>(p.pixels / kLeastPixels, 1));
-  const int64_t floats = std::min(kDepth, p.view.inputs) * kPanel;
+  const int64_t floats = std::min(kDepth, inputs) * kPanel;
   Tensor memory({threads, floats});
   float* own = memory.data<float>();
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t task = 0; task < p.panels() * parts; ++task) {
-    const int64_t panel = task / parts;
+  parallel_items(p.panels() * parts, [&](int64_t task) {
+    const int64_t panel = task % p.panels();
     float* weights = own + omp_get_thread_num() * floats;
-    const Pixels pixels(p, range_of(p.pixels, task % parts, parts));
+    const Pixels pixels(p, range_of(p.pixels, task / p.panels(), parts));
     p.for_passes([&](int64_t first, int64_t count) {
       pack_panel(p.view, {0}, panel, first, count, weights);
       pixels.sum(panel, first, count, weights);
     });
-  }
+  });
 }
 
 }  // namespace

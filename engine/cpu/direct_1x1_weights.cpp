@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/cpu/direct_1x1.h"
+#include "engine/parallel.h"
 
 namespace engine {
 namespace {
@@ -91,35 +92,29 @@ struct Product {
 void without_parts(const Product& p) {
   Tensor memory({omp_get_max_threads(), p.floats()});
   float* floats = memory.data<float>();
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t task = 0; task < p.groups * p.panels; ++task) {
+  parallel_items(p.groups * p.panels, [&](int64_t task) {
     float* sums = floats + omp_get_thread_num() * p.floats();
     p.sum(task / p.panels, task % p.panels, 0, sums);
     p.store(task / p.panels, task % p.panels, sums);
-  }
+  });
 }
 
 void by_parts(const Product& p) {
   const int64_t pieces = p.groups * p.panels;
   Tensor memory({pieces * p.parts, p.floats()});
   float* floats = memory.data<float>();
-#pragma omp parallel
-  {
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < pieces * p.parts; ++task) {
-      const int64_t piece = task % pieces;
-      p.sum(piece / p.panels, piece % p.panels, task / pieces, floats + task * p.floats());
+  parallel_items(pieces * p.parts, [&](int64_t task) {
+    const int64_t piece = task % pieces;
+    p.sum(piece / p.panels, piece % p.panels, task / pieces, floats + task * p.floats());
+  });
+  parallel_items(pieces, [&](int64_t piece) {
+    float* sums = floats + piece * p.floats();
+    for (int64_t part = 1; part < p.parts; ++part) {
+      const float* more = sums + part * pieces * p.floats();
+      for (int64_t i = 0; i < p.floats(); ++i) sums[i] += more[i];
     }
-#pragma omp for schedule(dynamic)
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      float* sums = floats + piece * p.floats();
-      for (int64_t part = 1; part < p.parts; ++part) {
-        const float* more = sums + part * pieces * p.floats();
-        for (int64_t i = 0; i < p.floats(); ++i) sums[i] += more[i];
-      }
-      p.store(piece / p.panels, piece % p.panels, sums);
-    }
-  }
+    p.store(piece / p.panels, piece % p.panels, sums);
+  });
 }
 
 }  // namespace

@@ -223,16 +223,16 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
   }
   float *floats = memory.data<float>(), *own_floats = own.data<float>();
   const float* transformed = run.by_panel ? nullptr : weights.data<float>();
+  if (run.by_panel) {
 #pragma omp parallel
-  if (const int64_t thread = omp_get_thread_num(); run.by_panel) {
-    run.single_strip(floats, own_floats + thread * run.own_floats());
-  } else {
-#pragma omp for schedule(dynamic) nowait
-    for (int64_t i = 0; i < run.strips; ++i) {
-      run.strip(i, floats + thread * run.tile_floats(), own_floats + thread * run.own_floats(),
-                transformed);
-    }
+    run.single_strip(floats, own_floats + omp_get_thread_num() * run.own_floats());
+    return;
   }
+  parallel_items(run.strips, [&](int64_t strip) {
+    const int64_t thread = omp_get_thread_num();
+    run.strip(strip, floats + thread * run.tile_floats(), own_floats + thread * run.own_floats(),
+              transformed);
+  });
 }
 
 }  // namespace
