@@ -15,7 +15,7 @@ namespace {
 // pixel is asked for.
 constexpr int64_t kDepth = 512, kPixels = 448, kLeastPixels = 96, kAhead = 8 * kTileRows;
 // From this many pixels on, weights are packed before the product, once for all threads.
-constexpr int64_t kManyPixels = 2048;
+constexpr int64_t kManyPixels = 4096;
 
 // Pixels begin .. end-1, counted over images, a whole number of register tiles but for the last.
 struct Range {
@@ -94,8 +94,9 @@ class Pixels {
 
 // Each thread takes blocks of pixels, all outputs of them.
 void by_pixels(const Product& p, const float* weights) {
-  const int64_t parts = std::clamp<int64_t>(omp_get_max_threads(), ceil_div(p.pixels, kPixels),
-                                            ceil_div(p.pixels, kTileRows));
+  const int64_t threads = omp_get_max_threads();
+  const int64_t parts = std::min(ceil_div(ceil_div(p.pixels, kPixels), threads) * threads,
+                                 ceil_div(p.pixels, kTileRows));
   parallel_items(parts, [&](int64_t part) {
     const Pixels pixels(p, range_of(p.pixels, part, parts));
     p.for_passes([&](int64_t first, int64_t count) {
@@ -108,14 +109,12 @@ void by_pixels(const Product& p, const float* weights) {
 }
 
 // Tasks are panels of outputs of parts of the pixels; each packs its weights for itself: through
-// memory, packed weights would cost more, most of all what another core has written. Pixels come in
-// a part a thread where there is more of them than of weights.
+// memory, packed weights would cost more, most of all what another core has written.
 void by_panels(const Product& p) {
-  const int64_t threads = omp_get_max_threads(), inputs = p.view.inputs, outputs = p.view.outputs;
-  const int64_t wanted = p.pixels * (inputs + outputs) > 1 * inputs * outputs ? threads : 1;
-  const int64_t parts = std::clamp<int64_t>(std::max(wanted, ceil_div(4 * threads, p.panels())), 1,
+  const int64_t threads = omp_get_max_threads();
+  const int64_t parts = std::clamp<int64_t>(ceil_div(4 * threads, p.panels()), 1,
                                             std::max<int64_t>(p.pixels / kLeastPixels, 1));
-  const int64_t floats = std::min(kDepth, inputs) * kPanel;
+  const int64_t floats = std::min(kDepth, p.view.inputs) * kPanel;
   Tensor memory({threads, floats});
   float* own = memory.data<float>();
   parallel_items(p.panels() * parts, [&](int64_t task) {
