@@ -45,6 +45,17 @@ struct Product {
   int64_t in_blocks() const { return view.inputs / kLanes; }
   int64_t panels() const { return panels_of(view.outputs); }
 
+  // Where the weights of a panel lie for a pass from input block `first` on.
+  Lines weights(int64_t panel, int64_t first) const {
+    const int64_t output = panel * kPanel, input = first * kLanes;
+    const int64_t outputs = std::min(view.outputs - output, kPanel);
+    const int64_t inputs = std::min(view.inputs - input, kDepth);
+    if (outputs <= 0) return {};
+    const float* corner = view.data + output * view.output_stride + input * view.input_stride;
+    return view.output_stride == 1 ? Lines{corner, outputs, view.input_stride, inputs}
+                                   : Lines{corner, inputs, view.output_stride, outputs};
+  }
+
   // Calls f(first, count) for the input blocks of every pass.
   template <class F>
   void for_passes(F&& f) const {
@@ -71,7 +82,8 @@ class Pixels {
   }
 
   // Adds what `count` input blocks from `first` on give to the outputs of a panel.
-  void sum(int64_t panel, int64_t first, int64_t count, const float* weights) const {
+  void sum(int64_t panel, int64_t first, int64_t count, const float* weights,
+           Lines* weights_ahead = nullptr) const {
     const int64_t here = 0, plane = p_.image_pixels * kLanes, vector = panel * kTileVectors;
     sum_pixels({.in = p_.in + first * plane,
                 .in_plane = plane,
@@ -82,7 +94,8 @@ class Pixels {
                 .out = p_.out + vector * plane,
                 .out_plane = plane,
                 .accumulate = first > 0 || p_.adds,
-                .ahead = kAhead},
+                .ahead = kAhead,
+                .weights_ahead = weights_ahead},
                std::min<int64_t>(p_.view.outputs / kLanes - vector, kTileVectors), in_.data(),
                out_.data(), static_cast<int64_t>(out_.size()));
   }
@@ -123,7 +136,9 @@ void by_panels(const Product& p) {
     const Pixels pixels(p, range_of(p.pixels, task / p.panels(), parts));
     p.for_passes([&](int64_t first, int64_t count) {
       pack_panel(p.view, {0}, panel, first, count, weights);
-      pixels.sum(panel, first, count, weights);
+      const bool last = first + count == p.in_blocks();
+      Lines next = last ? p.weights(panel + 1, 0) : p.weights(panel, first + count);
+      pixels.sum(panel, first, count, weights, &next);
     });
   });
 }

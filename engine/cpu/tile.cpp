@@ -53,9 +53,6 @@ inline void add(Sums<Rows, Vectors>& sums, const float* const (&scalars)[Rows], 
   }
 }
 
-// Asks for a cache line to come into the second-level cache: the first one has few slots for lines
-// on their way. Harmless for addresses outside of memory.
-inline void prefetch(const float* p) { __builtin_prefetch(p, 0, 2); }
 constexpr int kRowsOfLine = 16 / kLanes;
 
 template <int Rows, int Vectors>
@@ -78,6 +75,7 @@ template <int Rows, int Vectors>
       const int64_t offset = block * s.in_plane + s.tap_offset[tap];
       if (s.ahead > 0) {
         for (int r = 0; r < Rows; r += kRowsOfLine) prefetch(next + offset + r * kLanes);
+        if (s.weights_ahead != nullptr) s.weights_ahead->ask();
       }
 #pragma GCC unroll 16
       for (int64_t c = 0; c < kLanes; ++c, weights += kPanel) {

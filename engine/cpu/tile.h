@@ -17,6 +17,22 @@ inline constexpr int64_t kPanel = kTileVectors * kLanes;  // output channels of 
 
 inline constexpr int64_t panels_of(int64_t channels) { return ceil_div(channels, kPanel); }
 
+// A rectangle of memory that will soon be read, to be asked for line by line. Rows of `width`
+// floats lie `stride` floats apart.
+struct Lines {
+  const float* row;
+  int64_t width, stride, rows;
+  int64_t column = 0;
+
+  void ask() {
+    if (rows == 0) return;
+    prefetch(row + column);
+    column += 16;
+    if (column < width) return;
+    column = 0, row += stride, --rows;
+  }
+};
+
 // out[pixel] = sum over channel blocks b, taps t and lanes c of
 //   in[in_offset[pixel] + b * in_plane + tap_offset[t] + c] * weights[((b * taps + t) * kLanes +
 //   c)]
@@ -33,6 +49,7 @@ struct PixelSum {
   int64_t out_plane;
   bool accumulate;    // adds to what out holds
   int64_t ahead = 0;  // where not 0: asks memory for the pixel so many behind, to be used next
+  Lines* weights_ahead = nullptr;  // asked for line by line meanwhile
 };
 void sum_pixels(const PixelSum& sum, int64_t vectors, const int64_t* in_offset,
                 const int64_t* out_offset, int64_t pixels);

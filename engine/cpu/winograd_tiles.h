@@ -68,14 +68,12 @@ void transform_edge(const float* plane, int64_t height, int64_t width, int64_t r
 }
 
 // Asks for the pixels of a tile kAhead tiles before they are read or written: a tile's rows are
-// short and far apart, so the processor does not foresee them. Into the second-level cache, since
-// the first one has too few slots for lines on their way. Harmless for addresses outside of memory.
-// Always inlined, because GCC drops a call that has neither a result nor an effect.
+// short and far apart, so the processor does not foresee them.
 inline constexpr int64_t kAhead = 8;
 [[gnu::always_inline]] inline void prefetch(const float* corner, int64_t rows, int64_t columns,
                                             int64_t row_floats) {
   for (int64_t i = 0; i < rows; ++i, corner += row_floats) {
-    for (int64_t j = 0; j < columns * kLanes; j += 16) __builtin_prefetch(corner + j, 0, 2);
+    for (int64_t j = 0; j < columns * kLanes; j += 16) prefetch(corner + j);
   }
 }
 
