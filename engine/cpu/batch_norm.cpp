@@ -112,12 +112,14 @@ void image_moments(const Tensor& x, const Planes& planes, std::vector<double>& r
       std::copy_n(in + strip.offset + begin * strip.stride, kWidth, first);
       sum_run<lanes>(strip, begin, end, offset,
                      [&](int64_t i, int lane) { return in[i] - first[lane]; });
-      for (T& value : offset) value /= static_cast<T>(end - begin);
+#pragma omp simd
+      for (int lane = 0; lane < lanes; ++lane) offset[lane] /= static_cast<T>(end - begin);
       sum_run<lanes>(strip, begin, end, squares, [&](int64_t i, int lane) {
         const T deviation = in[i] - first[lane] - offset[lane];
         return deviation * deviation;
       });
       const Merge merge(begin, end - begin);
+#pragma omp simd
       for (int lane = 0; lane < lanes; ++lane) {
         merge.add(double{first[lane]} + offset[lane], squares[lane], mean[lane], m2[lane]);
       }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -86,6 +87,25 @@ void for_elements(const Strip& strip, int64_t pixels, F&& f) {
 // round little and to stay in the first-level cache, enough to make the conversion cheap.
 inline constexpr int64_t kRunPixels = 64;
 
+// The lanes of a pixel as one value, which stays in a register from pixel to pixel. An array does
+// not: it is stored and loaded once a pixel, and the sums wait for that.
+template <class T, int kLanes>
+struct LaneVector {
+  using type [[gnu::vector_size(sizeof(T) * kLanes)]] = T;
+
+  // Of f(lane).
+  template <class F>
+  static type of(F&& f) {
+    T values[kLanes];
+#pragma omp simd
+    for (int lane = 0; lane < kLanes; ++lane) values[lane] = f(lane);
+    type vector;
+    std::memcpy(&vector, values, sizeof vector);
+    return vector;
+  }
+  static void store(const type& vector, T* to) { std::memcpy(to, &vector, sizeof vector); }
+};
+
 // sums[lane] = sum of f(element, lane) over pixels begin .. end-1.
 template <int kLanes, class T, class F>
 void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
@@ -95,20 +115,16 @@ void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
     for (int64_t p = begin; p < end; ++p) sum += f(strip.offset + p * strip.stride, 0);
     *sums = sum;
   } else {
-    // Two sums a lane, so that one addition need not wait for the one before.
-    T lane_sums[kLanes] = {}, odd_sums[kLanes] = {};
-    const auto add = [&](int64_t p, T(&to)[kLanes]) {
+    using Vector = LaneVector<T, kLanes>;
+    const auto at = [&](int64_t p) {
       const int64_t base = strip.offset + p * strip.stride;
-#pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) to[lane] += f(base + lane, lane);
+      return Vector::of([&](int lane) { return f(base + lane, lane); });
     };
-    for (int64_t p = begin; p + 1 < end; p += 2) {
-      add(p, lane_sums);
-      add(p + 1, odd_sums);
-    }
-    if ((end - begin) % 2 == 1) add(end - 1, lane_sums);
-    for (int lane = 0; lane < kLanes; ++lane) lane_sums[lane] += odd_sums[lane];
-    std::copy(lane_sums, lane_sums + kLanes, sums);
+    // Two sums a lane, so that one addition need not wait for the one before.
+    typename Vector::type even = {}, odd = {};
+    for (int64_t p = begin; p + 1 < end; p += 2) even += at(p), odd += at(p + 1);
+    if ((end - begin) % 2 == 1) even += at(end - 1);
+    Vector::store(even + odd, sums);
   }
 }
 
@@ -125,18 +141,14 @@ void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* 
     }
     *first = sum, *second = other;
   } else {
-    T sums[kLanes] = {}, others[kLanes] = {};
+    using Vector = LaneVector<T, kLanes>;
+    typename Vector::type sum = {}, other = {};
     for (int64_t p = begin; p < end; ++p) {
       const int64_t base = strip.offset + p * strip.stride;
-#pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const auto [a, b] = f(base + lane, lane);
-        sums[lane] += a;
-        others[lane] += b;
-      }
+      sum += Vector::of([&](int lane) { return f(base + lane, lane).first; });
+      other += Vector::of([&](int lane) { return f(base + lane, lane).second; });
     }
-    std::copy(sums, sums + kLanes, first);
-    std::copy(others, others + kLanes, second);
+    Vector::store(sum, first), Vector::store(other, second);
   }
 }
 
