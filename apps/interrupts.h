@@ -5,7 +5,8 @@
 
 namespace apps {
 
-// While it lives, the first of these signals is only noted; a second one ends the program at once.
+// While it lives, the first of these signals is only noted; one that comes more than a second later
+// ends the program at once. (Some senders, such as `timeout`, signal a process and then its group.)
 // One at a time.
 class Interrupts {
  public:

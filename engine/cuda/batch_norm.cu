@@ -1,32 +1,41 @@
-// Batch normalisation. Sums are taken in f64: the kernels wait for memory, not for arithmetic.
+// Batch normalisation. Sums are taken in f64.
 #include "engine/cuda/channel_rows.cuh"
 #include "engine/kernels/norm.h"
 
 namespace engine {
 namespace {
 
+// How many values a thread that adds up loads at once: of 16-bit types half of what it could. Two
+// sums in f64 for each leave no registers for the threads that hide the waiting.
+constexpr int kSumWidth = 4;
+
 // parts: [views, chunks, 2, C]: mean and squared deviations around it of each chunk. One pass: sums
 // of x - shift, where shift is some value of the channel, lose no digits to a large mean.
-template <class T>
+template <int kWidth, class T>
 __global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* parts) {
-  const int64_t c = rows.channel();
-  double sum = 0.0, squares = 0.0;
-  float shift = 0.0f;
+  const int64_t c = rows.channel<kWidth>();
+  double sums[kWidth] = {}, squares[kWidth] = {};
+  float shifts[kWidth] = {};
   if (c < rows.channels) {
-    shift = static_cast<float>(x[rows.index(rows.first_row(), c)]);
-    rows.for_each(c, [&](int64_t i) {
-      const double deviation = static_cast<float>(x[i]) - shift;
-      sum += deviation;
-      squares += deviation * deviation;
+    const Pack<T, kWidth> first = pack_at<kWidth>(x + rows.index(rows.first_row(), c));
+    for (int k = 0; k < kWidth; ++k) shifts[k] = static_cast<float>(first.values[k]);
+    const auto load = [&](int64_t i) -> Pack<T, kWidth> { return pack_at<kWidth>(x + i); };
+    rows.for_each<4>(c, load, [&](int64_t, const Pack<T, kWidth>& values) {
+      for (int k = 0; k < kWidth; ++k) {
+        const double deviation = static_cast<float>(values.values[k]) - shifts[k];
+        sums[k] += deviation;
+        squares[k] += deviation * deviation;
+      }
     });
   }
-  sum = sum_over_rows(sum);
-  squares = sum_over_rows(squares);
-  if (threadIdx.y != 0 || c >= rows.channels) return;
   const auto count = static_cast<double>(rows.end_row() - rows.first_row());
-  double* out = parts + (int64_t{blockIdx.z} * rows.chunks + blockIdx.y) * 2 * rows.channels + c;
-  out[0] = shift + sum / count;
-  out[rows.channels] = squares - sum * sum / count;
+  double* out = rows.part(parts, c);
+  for (int k = 0; k < kWidth; ++k) {
+    const double sum = sum_over_rows(sums[k]), square = sum_over_rows(squares[k]);
+    if (threadIdx.y != 0 || c >= rows.channels) continue;
+    out[k] = shifts[k] + sum / count;
+    out[rows.channels + k] = square - sum * sum / count;
+  }
 }
 
 // Merges the chunks' moments: the squared deviations within the chunks, and those of the chunks'
@@ -36,7 +45,7 @@ __global__ void merge_moments_kernel(ChannelRows rows, const double* parts, doub
   const double* part = parts + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
   const auto sum_chunks = [&](auto term) {
     double sum = 0.0;
-    for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += kRowThreads) {
+    for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
       const int64_t begin = chunk * rows.chunk_rows;
       const int64_t end = begin + rows.chunk_rows < rows.rows ? begin + rows.chunk_rows : rows.rows;
       const double* moments = part + int64_t{chunk} * 2 * rows.channels;
@@ -44,7 +53,7 @@ __global__ void merge_moments_kernel(ChannelRows rows, const double* parts, doub
     }
     return sum_over_rows(sum);
   };
-  __shared__ double means[kChannelThreads];
+  __shared__ double means[kMostAcross];
   const auto count = static_cast<double>(rows.rows);
   const double total = sum_chunks([](double n, double mean, double) { return n * mean; });
   if (threadIdx.y == 0) means[threadIdx.x] = total / count;
@@ -71,79 +80,136 @@ __global__ void update_running_kernel(int64_t channels, int64_t views, const dou
 
 // The constants of one channel and view.
 struct Normalizer {
-  double inverse_deviation;
   float mean, scale, bias;
-
-  __device__ Normalizer(const ChannelRows& rows, int64_t c, const double* statistics,
-                        const float* weight, const float* channel_bias, double eps)
-      : inverse_deviation(1.0 / sqrt(statistics[rows.entry(c) + rows.channels] + eps)),
-        mean(static_cast<float>(statistics[rows.entry(c)])),
-        scale(static_cast<float>(weight[c] * inverse_deviation)),
-        bias(channel_bias[c]) {}
 
   // The batch norm of one value, before residual and relu.
   __device__ float of(float x) const { return (x - mean) * scale + bias; }
 };
 
-template <class T>
-struct ApplyInputs {
-  const T *x, *residual;  // residual may be null
+struct Parameters {
   const double* statistics;
   const float *weight, *bias;
   double eps;
-  bool relu;
+
+  // Those of this thread's channels; returns 1 / deviation of each, in shared memory. The threads
+  // of a block work theirs out together: one root and one quotient in f64 a thread, not kWidth.
+  template <int kWidth>
+  __device__ const double* normalizers(const ChannelRows& rows, Normalizer (&own)[kWidth]) const {
+    __shared__ Normalizer of_block[kBlockThreads];
+    __shared__ double inverse_deviations[kBlockThreads];
+    const auto at = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+    const auto count = static_cast<int>(blockDim.x) * kWidth;
+    const int64_t c = int64_t{blockIdx.x} * count + at;
+    if (at < count && c < rows.channels) {
+      const double* of_channel = statistics + rows.entry(c);
+      const double inverse = 1.0 / sqrt(of_channel[rows.channels] + eps);
+      inverse_deviations[at] = inverse;
+      of_block[at] = {static_cast<float>(of_channel[0]), static_cast<float>(weight[c] * inverse),
+                      bias[c]};
+    }
+    __syncthreads();
+    const auto first = static_cast<int>(threadIdx.x) * kWidth;
+    if (rows.channel<kWidth>() < rows.channels) {
+      for (int k = 0; k < kWidth; ++k) own[k] = of_block[first + k];
+    }
+    return inverse_deviations + first;
+  }
 };
 
 template <class T>
+struct ApplyInputs {
+  const T *x, *residual;  // residual may be null
+  Parameters parameters;
+  bool relu;
+
+  template <int kWidth>
+  struct Values {
+    Pack<T, kWidth> x, residual;
+  };
+  template <int kWidth>
+  __device__ Values<kWidth> load(int64_t i) const {
+    Values<kWidth> values{pack_at<kWidth>(x + i), {}};
+    if (residual != nullptr) values.residual = pack_at<kWidth>(residual + i);
+    return values;
+  }
+};
+
+template <int kWidth, class T>
 __global__ void apply_kernel(ChannelRows rows, ApplyInputs<T> in, T* y) {
-  const int64_t c = rows.channel();
+  Normalizer norms[kWidth];
+  in.parameters.normalizers(rows, norms);
+  const int64_t c = rows.channel<kWidth>();
   if (c >= rows.channels) return;
-  const Normalizer norm(rows, c, in.statistics, in.weight, in.bias, in.eps);
-  rows.for_each(c, [&](int64_t i) {
-    float z = norm.of(static_cast<float>(in.x[i]));
-    if (in.residual != nullptr) z += static_cast<float>(in.residual[i]);
-    y[i] = static_cast<T>(in.relu && z < 0.0f ? 0.0f : z);  // a NaN stays one
+  const auto load = [&](int64_t i) { return in.template load<kWidth>(i); };
+  rows.for_each<1>(c, load, [&](int64_t i, const auto& values) {
+    Pack<T, kWidth> out;
+    for (int k = 0; k < kWidth; ++k) {
+      float z = norms[k].of(static_cast<float>(values.x.values[k]));
+      if (in.residual != nullptr) z += static_cast<float>(values.residual.values[k]);
+      out.values[k] = static_cast<T>(in.relu && z < 0.0f ? 0.0f : z);  // a NaN stays one
+    }
+    pack_at<kWidth>(y + i) = out;
   });
 }
 
 template <class T>
 struct BackwardInputs {
   const T *dy, *x, *y;  // y may be null: the output is worked out again from x
-  const double* statistics;
-  const float *weight, *bias;
-  double eps;
+  Parameters parameters;
   bool relu;
 
-  // The gradient behind the relu.
-  __device__ float dz(const Normalizer& norm, int64_t i) const {
-    const auto gradient = static_cast<float>(dy[i]);
-    if (!relu) return gradient;
-    const float output =
-        y != nullptr ? static_cast<float>(y[i]) : norm.of(static_cast<float>(x[i]));
-    return output > 0.0f ? gradient : 0.0f;
+  template <int kWidth>
+  struct Values {
+    Pack<T, kWidth> dy, x, y;
+  };
+  template <int kWidth>
+  __device__ Values<kWidth> load(int64_t i) const {
+    Values<kWidth> values{pack_at<kWidth>(dy + i), pack_at<kWidth>(x + i), {}};
+    if (relu && y != nullptr) values.y = pack_at<kWidth>(y + i);
+    return values;
+  }
+
+  // Calls f(k, gradient behind the relu, deviation of x from the mean) for each value.
+  template <int kWidth, class F>
+  __device__ void for_values(const Normalizer (&norms)[kWidth], const Values<kWidth>& values,
+                             F&& f) const {
+    for (int k = 0; k < kWidth; ++k) {
+      const auto input = static_cast<float>(values.x.values[k]);
+      auto dz = static_cast<float>(values.dy.values[k]);
+      if (relu) {
+        const float output =
+            y != nullptr ? static_cast<float>(values.y.values[k]) : norms[k].of(input);
+        dz = output > 0.0f ? dz : 0.0f;
+      }
+      f(k, dz, input - norms[k].mean);
+    }
   }
 };
 
 // parts: [views, chunks, 2, C]: each chunk's share of the sums.
-template <class T>
-__global__ void chunk_sums_kernel(ChannelRows rows, BackwardInputs<T> in, double* parts) {
-  const int64_t c = rows.channel();
-  double sum = 0.0, products = 0.0;
+template <int kWidth, class T>
+__global__ void __launch_bounds__(kBlockThreads, 3)
+    chunk_sums_kernel(ChannelRows rows, BackwardInputs<T> in, double* parts) {
+  Normalizer norms[kWidth];
+  const double* inverse_deviations = in.parameters.normalizers(rows, norms);
+  const int64_t c = rows.channel<kWidth>();
+  double sums[kWidth] = {}, products[kWidth] = {};
   if (c < rows.channels) {
-    const Normalizer norm(rows, c, in.statistics, in.weight, in.bias, in.eps);
-    rows.for_each(c, [&](int64_t i) {
-      const double dz = in.dz(norm, i);
-      sum += dz;
-      products += dz * static_cast<double>(static_cast<float>(in.x[i]) - norm.mean);
+    const auto load = [&](int64_t i) { return in.template load<kWidth>(i); };
+    rows.for_each<2>(c, load, [&](int64_t, const auto& values) {
+      in.for_values(norms, values, [&](int k, float dz, float deviation) {
+        sums[k] += dz;
+        products[k] += static_cast<double>(dz) * static_cast<double>(deviation);
+      });
     });
-    products *= norm.inverse_deviation;
   }
-  sum = sum_over_rows(sum);
-  products = sum_over_rows(products);
-  if (threadIdx.y != 0 || c >= rows.channels) return;
-  double* out = parts + (int64_t{blockIdx.z} * rows.chunks + blockIdx.y) * 2 * rows.channels + c;
-  out[0] = sum;
-  out[rows.channels] = products;
+  double* out = rows.part(parts, c);
+  for (int k = 0; k < kWidth; ++k) {
+    const double sum = sum_over_rows(sums[k]), product = sum_over_rows(products[k]);
+    if (threadIdx.y != 0 || c >= rows.channels) continue;
+    out[k] = sum;
+    out[rows.channels + k] = product * inverse_deviations[k];
+  }
 }
 
 __global__ void add_chunks_kernel(ChannelRows rows, const double* parts, double* sums) {
@@ -151,7 +217,7 @@ __global__ void add_chunks_kernel(ChannelRows rows, const double* parts, double*
   const double* part = parts + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
   for (int which = 0; which < 2; ++which) {
     double sum = 0.0;
-    for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += kRowThreads) {
+    for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
       sum += part[(int64_t{chunk} * 2 + which) * rows.channels];
     }
     sum = sum_over_rows(sum);
@@ -173,19 +239,28 @@ __global__ void parameter_gradients_kernel(int64_t channels, int64_t views, cons
 }
 
 // share: 1 / count, or 0. dresidual may be null.
-template <class T>
+template <int kWidth, class T>
 __global__ void backward_apply_kernel(ChannelRows rows, BackwardInputs<T> in, const double* sums,
                                       double share, T* dx, T* dresidual) {
-  const int64_t c = rows.channel();
+  Normalizer norms[kWidth];
+  const double* inverse_deviations = in.parameters.normalizers(rows, norms);
+  const int64_t c = rows.channel<kWidth>();
   if (c >= rows.channels) return;
-  const Normalizer norm(rows, c, in.statistics, in.weight, in.bias, in.eps);
   const double* sum = sums + rows.entry(c);
-  const auto offset = static_cast<float>(share * sum[0]);
-  const auto slope = static_cast<float>(share * sum[rows.channels] * norm.inverse_deviation);
-  rows.for_each(c, [&](int64_t i) {
-    const float dz = in.dz(norm, i), deviation = static_cast<float>(in.x[i]) - norm.mean;
-    dx[i] = static_cast<T>(norm.scale * (dz - offset - deviation * slope));
-    if (dresidual != nullptr) dresidual[i] = static_cast<T>(dz);
+  float offsets[kWidth], slopes[kWidth];
+  for (int k = 0; k < kWidth; ++k) {
+    offsets[k] = static_cast<float>(share * sum[k]);
+    slopes[k] = static_cast<float>(share * sum[rows.channels + k] * inverse_deviations[k]);
+  }
+  const auto load = [&](int64_t i) { return in.template load<kWidth>(i); };
+  rows.for_each<2>(c, load, [&](int64_t i, const auto& values) {
+    Pack<T, kWidth> into_x, into_residual;
+    in.for_values(norms, values, [&](int k, float dz, float deviation) {
+      into_x.values[k] = static_cast<T>(norms[k].scale * (dz - offsets[k] - deviation * slopes[k]));
+      into_residual.values[k] = static_cast<T>(dz);
+    });
+    pack_at<kWidth>(dx + i) = into_x;
+    if (dresidual != nullptr) pack_at<kWidth>(dresidual + i) = into_residual;
   });
 }
 
@@ -200,12 +275,6 @@ int64_t views_of(const char* op, const Tensor& x, const Tensor& statistics) {
   return s[0];
 }
 
-// One block a 32 channels and view, for adding up the chunks.
-Grid merge_grid(const ChannelRows& rows) {
-  return {.blocks = dim3(rows.channel_blocks(), 1, static_cast<unsigned>(rows.views)),
-          .threads = dim3(kChannelThreads, kRowThreads)};
-}
-
 Tensor chunk_table(const ChannelRows& rows, Device device) {
   return Tensor({rows.views, rows.chunks, 2, rows.channels}, DType::f64, device);
 }
@@ -215,10 +284,8 @@ BackwardInputs<T> backward_inputs(const BatchNormInputs& in) {
   return {in.dy.data<T>(),
           in.x.data<T>(),
           in.y.defined() ? in.y.data<T>() : nullptr,
-          in.statistics.data<double>(),
-          in.weight.data<float>(),
-          in.bias.data<float>(),
-          in.options.eps,
+          {in.statistics.data<double>(), in.weight.data<float>(), in.bias.data<float>(),
+           in.options.eps},
           in.options.relu};
 }
 
@@ -237,9 +304,12 @@ void batch_norm_statistics(CudaContext& ctx, const Tensor& x, Tensor& statistics
   Tensor parts = chunk_table(rows, ctx.device());
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, chunk_moments_kernel<T>, rows.grid(), rows, x.data<T>(), parts.data<double>());
+    for_width<T, kSumWidth>(rows.run(), {x.data<T>()}, [&](auto width) {
+      launch(ctx, chunk_moments_kernel<width, T>, rows.grid(width), rows, x.data<T>(),
+             parts.data<double>());
+    });
   });
-  launch(ctx, merge_moments_kernel, merge_grid(rows), rows, parts.data<double>(),
+  launch(ctx, merge_moments_kernel, rows.merge_grid(), rows, parts.data<double>(),
          statistics.data<double>());
 }
 
@@ -263,14 +333,15 @@ void batch_norm_apply(CudaContext& ctx, const Tensor& x, const Tensor& statistic
   if (residual.defined()) require_same("batch_norm residual", x, residual);
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const ApplyInputs<T> inputs{x.data<T>(),
-                                residual.defined() ? residual.data<T>() : nullptr,
-                                statistics.data<double>(),
-                                weight.data<float>(),
-                                bias.data<float>(),
-                                options.eps,
-                                options.relu};
-    launch(ctx, apply_kernel<T>, rows.grid(), rows, inputs, y.data<T>());
+    const ApplyInputs<T> in{
+        x.data<T>(),
+        residual.defined() ? residual.data<T>() : nullptr,
+        {statistics.data<double>(), weight.data<float>(), bias.data<float>(), options.eps},
+        options.relu};
+    T* out = y.data<T>();
+    for_width<T>(rows.run(), {in.x, in.residual, out}, [&](auto width) {
+      launch(ctx, apply_kernel<width, T>, rows.grid(width), rows, in, out);
+    });
   });
 }
 
@@ -280,10 +351,13 @@ void batch_norm_backward_reduce(CudaContext& ctx, const BatchNormInputs& inputs,
   Tensor parts = chunk_table(rows, ctx.device());
   for_activation(inputs.x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, chunk_sums_kernel<T>, rows.grid(), rows, backward_inputs<T>(inputs),
-           parts.data<double>());
+    const BackwardInputs<T> in = backward_inputs<T>(inputs);
+    for_width<T, kSumWidth>(rows.run(), {in.dy, in.x, in.y}, [&](auto width) {
+      launch(ctx, chunk_sums_kernel<width, T>, rows.grid(width), rows, in, parts.data<double>());
+    });
   });
-  launch(ctx, add_chunks_kernel, merge_grid(rows), rows, parts.data<double>(), sums.data<double>());
+  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(),
+         sums.data<double>());
 }
 
 void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor& dweight,
@@ -300,9 +374,13 @@ void batch_norm_backward_apply(CudaContext& ctx, const BatchNormInputs& inputs, 
   const double share = count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
   for_activation(inputs.x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, backward_apply_kernel<T>, rows.grid(), rows, backward_inputs<T>(inputs),
-           sums.data<double>(), share, dx.data<T>(),
-           dresidual.defined() ? dresidual.data<T>() : nullptr);
+    const BackwardInputs<T> in = backward_inputs<T>(inputs);
+    T* into_x = dx.data<T>();
+    T* into_residual = dresidual.defined() ? dresidual.data<T>() : nullptr;
+    for_width<T>(rows.run(), {in.dy, in.x, in.y, into_x, into_residual}, [&](auto width) {
+      launch(ctx, backward_apply_kernel<width, T>, rows.grid(width), rows, in, sums.data<double>(),
+             share, into_x, into_residual);
+    });
   });
 }
 

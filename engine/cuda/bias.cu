@@ -4,28 +4,41 @@
 namespace engine {
 namespace {
 
-template <class T>
+template <int kWidth, class T>
 __global__ void add_bias_kernel(ChannelRows rows, const float* bias, T* y) {
-  const int64_t c = rows.channel();
+  const int64_t c = rows.channel<kWidth>();
   if (c >= rows.channels) return;
-  const float value = bias[c];
-  rows.for_each(c, [&](int64_t i) { y[i] = static_cast<T>(static_cast<float>(y[i]) + value); });
+  const Pack<float, kWidth> added = pack_at<kWidth>(bias + c);
+  const auto load = [&](int64_t i) -> Pack<T, kWidth> { return pack_at<kWidth>(y + i); };
+  rows.for_each<2>(c, load, [&](int64_t i, Pack<T, kWidth> values) {
+    for (int k = 0; k < kWidth; ++k) {
+      values.values[k] = static_cast<T>(static_cast<float>(values.values[k]) + added.values[k]);
+    }
+    pack_at<kWidth>(y + i) = values;
+  });
 }
 
 // parts: [chunks, C]: each chunk's sums.
-template <class T>
+template <int kWidth, class T>
 __global__ void sum_chunks_kernel(ChannelRows rows, const T* dy, double* parts) {
-  const int64_t c = rows.channel();
-  double sum = 0.0;
-  if (c < rows.channels) rows.for_each(c, [&](int64_t i) { sum += static_cast<float>(dy[i]); });
-  sum = sum_over_rows(sum);
-  if (threadIdx.y == 0 && c < rows.channels) parts[blockIdx.y * rows.channels + c] = sum;
+  const int64_t c = rows.channel<kWidth>();
+  double sums[kWidth] = {};
+  if (c < rows.channels) {
+    const auto load = [&](int64_t i) -> Pack<T, kWidth> { return pack_at<kWidth>(dy + i); };
+    rows.for_each<4>(c, load, [&](int64_t, const Pack<T, kWidth>& values) {
+      for (int k = 0; k < kWidth; ++k) sums[k] += static_cast<float>(values.values[k]);
+    });
+  }
+  for (int k = 0; k < kWidth; ++k) {
+    const double sum = sum_over_rows(sums[k]);
+    if (threadIdx.y == 0 && c < rows.channels) parts[blockIdx.y * rows.channels + c + k] = sum;
+  }
 }
 
 __global__ void add_chunks_kernel(ChannelRows rows, const double* parts, float* db) {
   const int64_t c = rows.channel();
   double sum = 0.0;
-  for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += kRowThreads) {
+  for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
     sum += parts[chunk * rows.channels + c];
   }
   sum = sum_over_rows(sum);
@@ -38,7 +51,10 @@ void add_bias(CudaContext& ctx, const Tensor& bias, Tensor& y) {
   const ChannelRows rows(y, 1);
   for_activation(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, add_bias_kernel<T>, rows.grid(), rows, bias.data<float>(), y.data<T>());
+    for_width<T>(rows.run(), {bias.data<float>(), y.data<T>()}, [&](auto width) {
+      launch(ctx, add_bias_kernel<width, T>, rows.grid(width), rows, bias.data<float>(),
+             y.data<T>());
+    });
   });
 }
 
@@ -47,11 +63,12 @@ void bias_gradient(CudaContext& ctx, const Tensor& dy, Tensor& db) {
   Tensor parts({rows.chunks, rows.channels}, DType::f64, ctx.device());
   for_activation(dy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, sum_chunks_kernel<T>, rows.grid(), rows, dy.data<T>(), parts.data<double>());
+    for_width<T, 4>(rows.run(), {dy.data<T>()}, [&](auto width) {
+      launch(ctx, sum_chunks_kernel<width, T>, rows.grid(width), rows, dy.data<T>(),
+             parts.data<double>());
+    });
   });
-  const Grid merge{.blocks = dim3(rows.channel_blocks()),
-                   .threads = dim3(kChannelThreads, kRowThreads)};
-  launch(ctx, add_chunks_kernel, merge, rows, parts.data<double>(), db.data<float>());
+  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(), db.data<float>());
 }
 
 }  // namespace engine

@@ -1,15 +1,17 @@
 // How the BatchNorm kernels walk over an activation. Any layout is a table of rows (one a pixel of
-// an image) by channels. A block has 32 threads side by side along the channels (one load of 32
-// neighbours in NHWC) and 8 along the rows; it owns 32 channels of one chunk of one view's rows.
+// an image) by channels. A thread takes some channels that lie side by side (`width`, see
+// vectors.cuh), a block up to 32 threads along the channels and the rest of its 256 along the rows;
+// it owns its channels of one chunk of one view's rows.
 #pragma once
 
 #include <algorithm>
 
-#include "engine/cuda/kernel.cuh"
+#include "engine/cuda/vectors.cuh"
 
 namespace engine {
 
-inline constexpr int kChannelThreads = 32, kRowThreads = 8;
+inline constexpr int kMostAcross = 32;  // threads of a block along the channels
+inline constexpr int kMergeThreads = 1024;
 
 struct ChannelRows {
   Planes planes;
@@ -25,24 +27,27 @@ struct ChannelRows {
         rows(planes.n / view_count * planes.pixels),
         views(static_cast<int>(view_count)) {
     // Enough chunks to fill the device when there are few channels, and few enough that adding
-    // them up costs nothing. They depend on the shape alone, and so do the sums.
-    constexpr int64_t kLeastRows = 16 * kRowThreads, kMostChunks = 256;
+    // them up costs little. They depend on the shape alone.
+    constexpr int64_t kLeastRows = 128, kMostChunks = 512;
     const int64_t wanted = std::clamp<int64_t>(rows / kLeastRows, 1, kMostChunks);
     chunk_rows = (rows + wanted - 1) / wanted;
     chunks = static_cast<int>((rows + chunk_rows - 1) / chunk_rows);
   }
 
-  unsigned channel_blocks() const {
-    return static_cast<unsigned>((channels + kChannelThreads - 1) / kChannelThreads);
-  }
-  Grid grid() const {
-    return {.blocks =
-                dim3(channel_blocks(), static_cast<unsigned>(chunks), static_cast<unsigned>(views)),
-            .threads = dim3(kChannelThreads, kRowThreads)};
-  }
+  // How many values follow each other in memory at the least, all of them of other channels.
+  int64_t run() const { return planes.blocks == 1 ? channels : 1; }
 
-  // This thread's channel; it may lie beyond the last one.
-  __device__ int64_t channel() const { return int64_t{blockIdx.x} * kChannelThreads + threadIdx.x; }
+  // One block for each chunk; its threads take `width` channels each.
+  Grid grid(int width) const { return grid(width, kBlockThreads, static_cast<unsigned>(chunks)); }
+  // One block for all chunks of its channels, for adding them up: many threads, because each waits
+  // for its values, and only a few blocks have any.
+  Grid merge_grid() const { return grid(1, kMergeThreads, 1); }
+
+  // This thread's first channel; it may lie beyond the last one.
+  template <int kWidth = 1>
+  __device__ int64_t channel() const {
+    return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kWidth;
+  }
   __device__ int64_t first_row() const { return blockIdx.y * chunk_rows; }
   __device__ int64_t end_row() const {
     return first_row() + chunk_rows < rows ? first_row() + chunk_rows : rows;
@@ -57,27 +62,50 @@ struct ChannelRows {
            c % planes.lanes;
   }
 
-  // Calls f(element) for this thread's channel in all its rows.
-  template <class F>
-  __device__ void for_each(int64_t c, F&& f) const {
-    for (int64_t row = first_row() + threadIdx.y; row < end_row(); row += kRowThreads) {
-      f(index(row, c));
+  // Calls use(i, load(i)) for the element i of this thread's first channel in each of its rows.
+  // kAhead rows are loaded before the first of them is used.
+  template <int kAhead, class Load, class Use>
+  __device__ void for_each(int64_t c, Load&& load, Use&& use) const {
+    const int64_t step = blockDim.y, end = end_row();
+    int64_t row = first_row() + threadIdx.y;
+    for (; row + (kAhead - 1) * step < end; row += kAhead * step) {
+      decltype(load(int64_t{})) loaded[kAhead];
+      for (int k = 0; k < kAhead; ++k) loaded[k] = load(index(row + k * step, c));
+      for (int k = 0; k < kAhead; ++k) use(index(row + k * step, c), loaded[k]);
+    }
+    for (int k = 0; k < kAhead - 1; ++k, row += step) {
+      if (row < end) use(index(row, c), load(index(row, c)));
     }
   }
 
+  // In a table [views, chunks, 2, C]: this block's first entry of channel c; as in entry().
+  __device__ double* part(double* table, int64_t c) const {
+    return table + (int64_t{blockIdx.z} * chunks + blockIdx.y) * 2 * channels + c;
+  }
   // In a table [views, 2, C]: this view's first entry of channel c; its second lies C further.
   __device__ int64_t entry(int64_t c) const { return blockIdx.z * 2 * channels + c; }
+
+ private:
+  Grid grid(int width, unsigned threads, unsigned chunk_blocks) const {
+    const int64_t needed = (channels + width - 1) / width;
+    unsigned across = kMostAcross;
+    while (across / 2 >= needed) across /= 2;
+    const int64_t blocks = (needed + across - 1) / across;
+    return {
+        .blocks = dim3(static_cast<unsigned>(blocks), chunk_blocks, static_cast<unsigned>(views)),
+        .threads = dim3(across, threads / across)};
+  }
 };
 
 // Adds up a value of all threads of one channel; the sum is right in row 0 of the block.
 inline __device__ double sum_over_rows(double value) {
-  __shared__ double partial[kRowThreads][kChannelThreads];
+  __shared__ double partial[kMergeThreads];
   __syncthreads();  // an earlier sum may still be read
-  partial[threadIdx.y][threadIdx.x] = value;
+  partial[threadIdx.y * blockDim.x + threadIdx.x] = value;
   __syncthreads();
   double sum = 0.0;
   if (threadIdx.y == 0) {
-    for (int y = 0; y < kRowThreads; ++y) sum += partial[y][threadIdx.x];
+    for (unsigned y = 0; y < blockDim.y; ++y) sum += partial[y * blockDim.x + threadIdx.x];
   }
   return sum;
 }

@@ -1,14 +1,22 @@
-#include "engine/cuda/kernel.cuh"
+#include "engine/cuda/vectors.cuh"
 #include "engine/kernels/pointwise.h"
 
 namespace engine {
 namespace {
 
 // y[i] = f(inputs[i]...), computed in f32.
-template <class F, class T, class... Inputs>
+template <int kWidth, class F, class T, class... Inputs>
 __global__ void map_kernel(int64_t count, F f, T* y, const Inputs*... inputs) {
-  for_each_index(count,
-                 [&](int64_t i) { y[i] = static_cast<T>(f(static_cast<float>(inputs[i])...)); });
+  for_each_index(count / kWidth, [&](int64_t i) {
+    Pack<T, kWidth> out;
+    const auto apply = [&](const auto&... in) {
+      for (int k = 0; k < kWidth; ++k) {
+        out.values[k] = static_cast<T>(f(static_cast<float>(in.values[k])...));
+      }
+    };
+    apply(Pack<T, kWidth>(pack_at<kWidth>(inputs + i * kWidth))...);
+    pack_at<kWidth>(y + i * kWidth) = out;
+  });
 }
 
 template <class F, class... Inputs>
@@ -16,11 +24,14 @@ void map(CudaContext& ctx, const char* op, Tensor& y, F f, const Inputs&... inpu
   (require_same(op, y, inputs), ...);
   for_activation(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto run = [&](const auto*... in) {
-      launch(ctx, map_kernel<F, T, std::remove_const_t<std::remove_pointer_t<decltype(in)>>...>,
-             grid_over(ctx, y.elements()), y.elements(), f, y.data<T>(), in...);
+    const int64_t count = y.elements();
+    const auto run = [&](T* out, const auto*... in) {
+      for_width<T>(count, {out, in...}, [&](auto width) {
+        launch(ctx, map_kernel<width, F, T, std::remove_cvref_t<decltype(*in)>...>,
+               grid_over(ctx, count / width), count, f, out, in...);
+      });
     };
-    run(inputs.template data<T>()...);
+    run(y.data<T>(), inputs.template data<T>()...);
   });
 }
 

@@ -1,67 +1,102 @@
-#include "engine/cuda/kernel.cuh"
+#include <limits>
+
+#include "engine/cuda/vectors.cuh"
 #include "engine/kernels/pool.h"
 
 namespace engine {
 namespace {
 
 // Planes of H x W pixels with `lanes` channels side by side, and their pool. Both tensors lie as
-// [planes, pixels, lanes].
+// [planes, pixels, lanes]. A plane's elements are counted in an int: dividing 64-bit numbers would
+// take longer than reading the windows.
 struct PoolPlanes {
-  int64_t height, width, out_height, out_width, lanes;
-  int64_t size, stride, padding;
+  int height, width, out_height, out_width, lanes;
+  int size, stride, padding;
 };
 
 PoolPlanes pool_planes(const Tensor& large, const Tensor& small, const PoolOptions& o) {
-  return {large.shape()[2],       large.shape()[3], small.shape()[2], small.shape()[3],
-          planes_of(large).lanes, o.size,           o.stride,         o.padding};
+  const int64_t lanes = planes_of(large).lanes, height = large.shape()[2], width = large.shape()[3];
+  require(height * width * lanes <= std::numeric_limits<int>::max(), "max_pool2d: ", large,
+          " is too large for CUDA");
+  const auto to_int = [](int64_t extent) { return static_cast<int>(extent); };
+  return {to_int(height), to_int(width),  to_int(small.shape()[2]), to_int(small.shape()[3]),
+          to_int(lanes),  to_int(o.size), to_int(o.stride),         to_int(o.padding)};
 }
 
-// One thread an output element.
-template <class T>
+// Where the i-th element of [planes, height, width, lanes] lies.
+struct PlanePlace {
+  int64_t plane;
+  int row, column, lane;
+
+  __device__ PlanePlace(int64_t i, int height, int width, int lanes) {
+    const int area = height * width * lanes;
+    plane = i / area;
+    const auto rest = static_cast<int>(i - plane * area);
+    const int pixel = rest / lanes;
+    lane = rest - pixel * lanes;
+    row = pixel / width;
+    column = pixel - row * width;
+  }
+};
+
+// A thread takes kWidth lanes of an output pixel.
+template <int kWidth, class T>
 __global__ void max_pool_kernel(int64_t count, PoolPlanes p, const T* x, T* y, uint8_t* winner) {
-  for_each_index(count, [&](int64_t i) {
-    const int64_t lane = i % p.lanes, column = i / p.lanes % p.out_width;
-    const int64_t row = i / (p.lanes * p.out_width) % p.out_height;
-    const int64_t plane = i / (p.lanes * p.out_width * p.out_height);
-    const int64_t top = row * p.stride - p.padding, left = column * p.stride - p.padding;
-    float best = 0.0f;
-    int64_t place = -1;
-    for (int64_t u = 0; u < p.size; ++u) {
-      for (int64_t v = 0; v < p.size; ++v) {
-        const int64_t r = top + u, c = left + v;
+  for_each_index(count / kWidth, [&](int64_t i) {
+    const PlanePlace at(i * kWidth, p.out_height, p.out_width, p.lanes);
+    const int top = at.row * p.stride - p.padding, left = at.column * p.stride - p.padding;
+    const T* from = x + at.plane * p.height * p.width * p.lanes + at.lane;
+    float best[kWidth] = {};
+    Pack<uint8_t, kWidth> place = {};
+    bool any = false;
+    for (int u = 0; u < p.size; ++u) {
+      for (int v = 0; v < p.size; ++v) {
+        const int r = top + u, c = left + v;
         if (r < 0 || r >= p.height || c < 0 || c >= p.width) continue;
-        const auto value =
-            static_cast<float>(x[((plane * p.height + r) * p.width + c) * p.lanes + lane]);
-        // The first of equals stays, and so does a NaN: it must not vanish here.
-        if (place >= 0 && (value <= best || best != best)) continue;
-        best = value;
-        place = u * p.size + v;
+        const Pack<T, kWidth> values = pack_at<kWidth>(from + (r * p.width + c) * p.lanes);
+        for (int k = 0; k < kWidth; ++k) {
+          const auto value = static_cast<float>(values.values[k]);
+          // The first of equals stays, and so does a NaN: it must not vanish here.
+          if (any && (value <= best[k] || best[k] != best[k])) continue;
+          best[k] = value;
+          place.values[k] = static_cast<uint8_t>(u * p.size + v);
+        }
+        any = true;
       }
     }
-    y[i] = static_cast<T>(best);
-    winner[i] = static_cast<uint8_t>(place);
+    Pack<T, kWidth> out;
+    for (int k = 0; k < kWidth; ++k) out.values[k] = static_cast<T>(best[k]);
+    pack_at<kWidth>(y + i * kWidth) = out;
+    pack_at<kWidth>(winner + i * kWidth) = place;
   });
 }
 
-// One thread an input element: it gathers from the windows it lies in, in their order.
-template <class T>
+// A thread takes kWidth lanes of an input pixel: it gathers from the windows the pixel lies in, in
+// their order.
+template <int kWidth, class T>
 __global__ void max_unpool_kernel(int64_t count, PoolPlanes p, const T* dy, const uint8_t* winner,
                                   T* dx) {
-  for_each_index(count, [&](int64_t i) {
-    const int64_t lane = i % p.lanes, column = i / p.lanes % p.width + p.padding;
-    const int64_t row = i / (p.lanes * p.width) % p.height + p.padding;
-    const int64_t plane = i / (p.lanes * p.width * p.height);
-    float sum = 0.0f;
-    const int64_t first_row = row < p.size ? 0 : (row - p.size) / p.stride + 1;
-    const int64_t first_column = column < p.size ? 0 : (column - p.size) / p.stride + 1;
-    for (int64_t r = first_row; r < p.out_height && r * p.stride <= row; ++r) {
-      for (int64_t c = first_column; c < p.out_width && c * p.stride <= column; ++c) {
-        const int64_t from = ((plane * p.out_height + r) * p.out_width + c) * p.lanes + lane;
-        const int64_t place = (row - r * p.stride) * p.size + (column - c * p.stride);
-        if (winner[from] == place) sum += static_cast<float>(dy[from]);
+  for_each_index(count / kWidth, [&](int64_t i) {
+    const PlanePlace at(i * kWidth, p.height, p.width, p.lanes);
+    const int row = at.row + p.padding, column = at.column + p.padding;
+    const int64_t plane = at.plane * p.out_height * p.out_width * p.lanes + at.lane;
+    float sums[kWidth] = {};
+    const int first_row = row < p.size ? 0 : (row - p.size) / p.stride + 1;
+    const int first_column = column < p.size ? 0 : (column - p.size) / p.stride + 1;
+    for (int r = first_row; r < p.out_height && r * p.stride <= row; ++r) {
+      for (int c = first_column; c < p.out_width && c * p.stride <= column; ++c) {
+        const int64_t from = plane + (r * p.out_width + c) * p.lanes;
+        const int place = (row - r * p.stride) * p.size + (column - c * p.stride);
+        const Pack<uint8_t, kWidth> winners = pack_at<kWidth>(winner + from);
+        const Pack<T, kWidth> gradients = pack_at<kWidth>(dy + from);
+        for (int k = 0; k < kWidth; ++k) {
+          if (winners.values[k] == place) sums[k] += static_cast<float>(gradients.values[k]);
+        }
       }
     }
-    dx[i] = static_cast<T>(sum);
+    Pack<T, kWidth> out;
+    for (int k = 0; k < kWidth; ++k) out.values[k] = static_cast<T>(sums[k]);
+    pack_at<kWidth>(dx + i * kWidth) = out;
   });
 }
 
@@ -107,8 +142,13 @@ void max_pool2d_forward(CudaContext& ctx, const Tensor& x, PoolOptions options, 
   check_max("max_pool2d", x, y, winner, options);
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, max_pool_kernel<T>, grid_over(ctx, y.elements()), y.elements(),
-           pool_planes(x, y, options), x.data<T>(), y.data<T>(), winner.data<uint8_t>());
+    const T* in = x.data<T>();
+    T* out = y.data<T>();
+    uint8_t* winners = winner.data<uint8_t>();
+    for_width<T>(planes_of(x).lanes, {in, out, winners}, [&](auto width) {
+      launch(ctx, max_pool_kernel<width, T>, grid_over(ctx, y.elements() / width), y.elements(),
+             pool_planes(x, y, options), in, out, winners);
+    });
   });
 }
 
@@ -117,8 +157,13 @@ void max_pool2d_backward(CudaContext& ctx, const Tensor& dy, const Tensor& winne
   check_max("max_pool2d backward", dx, dy, winner, options);
   for_activation(dx.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    launch(ctx, max_unpool_kernel<T>, grid_over(ctx, dx.elements()), dx.elements(),
-           pool_planes(dx, dy, options), dy.data<T>(), winner.data<uint8_t>(), dx.data<T>());
+    const T* gradients = dy.data<T>();
+    const uint8_t* winners = winner.data<uint8_t>();
+    T* out = dx.data<T>();
+    for_width<T>(planes_of(dx).lanes, {gradients, winners, out}, [&](auto width) {
+      launch(ctx, max_unpool_kernel<width, T>, grid_over(ctx, dx.elements() / width), dx.elements(),
+             pool_planes(dx, dy, options), gradients, winners, out);
+    });
   });
 }
 

@@ -74,10 +74,11 @@ class CudaUpload {
     });
 
     // What the slot held was read by work queued before the other slot was called for; memory that
-    // is new to the slot may be in use by anything queued so far.
-    slot.called.record(ctx_.stream());
+    // is new to the slot may be in use by anything queued so far, and is there from this place of
+    // the compute stream on.
     const bool reused = std::ranges::equal(slot.tensors, tensors, fits);
     if (!reused) allocate(slot, tensors);
+    slot.called.record(ctx_.stream());
     check(cudaStreamWaitEvent(copies_.get(), (reused ? other : slot).called.get(), 0));
     slot.pinned.for_each(slot.tensors, [&](Tensor& t, const char* place) {
       check(

@@ -125,13 +125,16 @@ TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
   EXPECT_EQ(metrics_text("resumed"), metrics);
 }
 
-// Waits until a run has made more steps than `steps`, then asks it to end.
+// Waits until a run has made more steps than `steps`, then asks it to end, twice in a row as
+// `timeout` does.
 std::function<void(pid_t)> end_after(const fs::path& metrics, int64_t steps, int signal) {
   return [=](pid_t process) {
     const auto most = std::chrono::steady_clock::now() + std::chrono::minutes(5);
     while (lines_of(text_of(metrics)) <= steps && std::chrono::steady_clock::now() < most) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+    kill(process, signal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
     kill(process, signal);
   };
 }

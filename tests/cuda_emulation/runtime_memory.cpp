@@ -104,10 +104,13 @@ cudaError_t cudaFree(void* block) {
   return returned(call.fails ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
-cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t) {
+// The memory is there from this place of the stream on: what others wrote before is lost.
+cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t stream) {
   const Call call("cudaMallocAsync");
   if (call.fails) return returned(cudaErrorMemoryAllocation);
-  return returned(allocate(block, bytes));
+  cudaError_t error = allocate(block, bytes);
+  if (error == cudaSuccess) error = fill("cudaMallocAsync", *block, 0xff, bytes, stream_of(stream));
+  return returned(error);
 }
 
 // The memory lives until the stream has come this far.

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "engine/device.h"
+#include "engine/context.h"
 
 namespace test_support {
 
@@ -12,6 +12,21 @@ inline constexpr engine::Device kCuda{engine::Device::Type::cuda, 0};
 // Why there is none; empty where there is. Every CUDA test begins with
 //   SKIP_WITHOUT_CUDA();
 std::string why_no_cuda();
+
+// While it lives, this thread's kernels on kCuda give the same bits in every run. On a GPU cuDNN's
+// do not by themselves: some add with atomics.
+class DeterministicCuda {
+ public:
+  DeterministicCuda() { set({.deterministic = true}); }
+  ~DeterministicCuda() { set({}); }
+  DeterministicCuda(const DeterministicCuda&) = delete;
+  DeterministicCuda& operator=(const DeterministicCuda&) = delete;
+
+ private:
+  static void set(const engine::CudaSettings& settings) {
+    if constexpr (engine::kHasCuda) engine::set_cuda(kCuda.index, settings);
+  }
+};
 
 }  // namespace test_support
 

@@ -71,6 +71,19 @@ TEST_F(MemoryTest, ReadsAfterFreeGiveNaN) {
 #endif
 }
 
+TEST_F(MemoryTest, OfAStreamIsThereWhenTheStreamComesBy) {
+  SKIP_RACE();
+  const Stream owner, hasty;
+  float *x = nullptr, found = 0.0f;
+  ASSERT_EQ(cudaMallocAsync(reinterpret_cast<void**>(&x), sizeof *x, owner), cudaSuccess);
+  ASSERT_EQ(cudaMemsetAsync(x, 0, sizeof *x, hasty), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(hasty), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(owner), cudaSuccess);
+  ASSERT_EQ(cudaMemcpy(&found, x, sizeof *x, cudaMemcpyDeviceToHost), cudaSuccess);
+  EXPECT_TRUE(std::isnan(found));
+  EXPECT_EQ(cudaFree(x), cudaSuccess);
+}
+
 TEST_F(MemoryTest, CopiesSayTheirDirection) {
   const DeviceFloats x(10);
   float host[10] = {};

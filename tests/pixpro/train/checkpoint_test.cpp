@@ -118,6 +118,7 @@ TEST(Checkpoint, ResumesWithTheSameBits) {
 
 TEST(Checkpoint, ResumesWithTheSameBitsOnCuda) {
   SKIP_WITHOUT_CUDA();
+  const test_support::DeterministicCuda deterministic;
   for (const DType precision : {DType::f32, DType::f16}) {
     expect_resumes_with_the_same_bits(precision, kCuda);
   }

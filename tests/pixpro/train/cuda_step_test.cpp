@@ -21,6 +21,7 @@ using test_support::training_batch;
 
 TEST(CudaStep, NumbersComeWhicheverStepIsStartedFirst) {
   SKIP_WITHOUT_CUDA();
+  const test_support::DeterministicCuda deterministic;
   const Batch first = training_batch(2, 64, "a"), second = training_batch(2, 64, "b");
   Trainer in_turn(small_training(DType::f32, kCuda)), overlapped(small_training(DType::f32, kCuda));
   const StepResult a = in_turn.step(first.views, first.boxes);
