@@ -152,6 +152,12 @@ void apply(const Tensor& x, const Tensor& statistics, const Tensor& weight, cons
   });
 }
 
+// A function, so that the gradient is loaded in any case: a load that waits for z is a slow one.
+template <class T>
+T where_positive(T z, T gradient) {
+  return z > 0 ? gradient : T{0};
+}
+
 // Calls f(dz), where dz(element, lane) is the gradient behind the relu.
 template <class T, class F>
 void with_dz(const BatchNormInputs& inputs, const LaneConstants<T>& k, F&& f) {
@@ -159,9 +165,9 @@ void with_dz(const BatchNormInputs& inputs, const LaneConstants<T>& k, F&& f) {
   if (!inputs.options.relu) {
     f([=](int64_t i, int) { return dy[i]; });
   } else if (inputs.y.defined()) {
-    f([dy, y = inputs.y.data<T>()](int64_t i, int) { return y[i] > 0 ? dy[i] : T{0}; });
+    f([=, y = inputs.y.data<T>()](int64_t i, int) { return where_positive(y[i], dy[i]); });
   } else {
-    f([dy, x, &k](int64_t i, int lane) { return k.of(x[i], lane) > 0 ? dy[i] : T{0}; });
+    f([=, &k](int64_t i, int lane) { return where_positive(k.of(x[i], lane), dy[i]); });
   }
 }
 

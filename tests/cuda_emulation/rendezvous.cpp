@@ -22,7 +22,7 @@ struct Rendezvous::Shared {
   int present;  // ranks that have it open
   int arrived;  // at the present meeting
   int64_t meeting;
-  int given_up;  // somebody has waited in vain
+  int given_up;  // somebody has waited in vain or left
   int64_t requested;
   Collective asked[kMostRanks];
   alignas(64) std::byte slots[kMostRanks][kSlotBytes];
@@ -114,6 +114,8 @@ Rendezvous::~Rendezvous() {
   Mutex mutex{&shared_->mutex};
   mutex.lock();
   const bool is_last = --shared_->present == 0;
+  shared_->given_up = 1;  // nobody need wait for a rank that has left
+  pthread_cond_broadcast(&shared_->bell);
   mutex.unlock();
   munmap(shared_, sizeof(Shared));
   if (is_last) shm_unlink(name_.c_str());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -79,6 +80,29 @@ TEST_F(ParallelFor, AThreadWritesOnlyItsRange) {
     for (int64_t i = begin; i < end; ++i) squares[static_cast<size_t>(i)] = i * i;
   });
   for (int64_t i = 0; i < 10'000; ++i) ASSERT_EQ(squares[static_cast<size_t>(i)], i * i);
+}
+
+TEST_F(ParallelFor, EveryItemIsDoneOnce) {
+  for (const int64_t count : {0, 1, 3, 64, 1001}) {
+    std::vector<std::atomic<int>> done(static_cast<size_t>(count));
+    parallel_items(count, [&](int64_t i) { ++done[static_cast<size_t>(i)]; });
+    for (const std::atomic<int>& times : done) EXPECT_EQ(times, 1) << count;
+  }
+}
+
+TEST_F(ParallelFor, ThreadsHelpTheOneThatIsHeldUp) {
+  if (omp_get_max_threads() == 1) GTEST_SKIP() << "needs two threads";
+  constexpr int64_t kCount = 100;
+  std::atomic<int64_t> done = 0;
+  bool helped = false;
+  parallel_items(kCount, [&](int64_t i) {
+    const auto most = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (i == 0 && done < kCount - 1 && std::chrono::steady_clock::now() < most) {
+    }
+    if (i == 0) helped = done == kCount - 1;
+    ++done;
+  });
+  EXPECT_TRUE(helped);
 }
 
 }  // namespace
