@@ -9,8 +9,8 @@
 namespace engine {
 namespace {
 
-// The lanes of a whose number has bit `Bit` clear, and in the other lanes those of b `Bit` before
-// (upper: those of a `Bit` behind, and of b).
+// Lower: the lanes of a whose number has bit `Bit` clear, and in the others the lanes of b that lie
+// `Bit` before them. Upper: what is left of a and b, `Bit` before and in place.
 template <int Bit, bool kUpper, int... Lane>
 Lanes exchange(const Lanes& a, const Lanes& b, std::integer_sequence<int, Lane...>) {
   constexpr int kWidth = kLanes, kOther = kUpper ? 0 : -Bit, kOwn = kUpper ? Bit : 0;
@@ -68,8 +68,9 @@ void pack_block(const WeightView& w, int64_t output, int64_t input,
                 const std::vector<int64_t>& taps, float* block, int64_t stride) {
   const float* corner = w.data + output * w.output_stride + input * w.input_stride;
   if (w.output_stride == 1) {
-    for (int64_t c = 0; c < kLanes; ++c)
+    for (int64_t c = 0; c < kLanes; ++c) {
       copy_lanes(corner + c * w.input_stride, block + c * stride);
+    }
     return;
   }
   const bool by_output = w.input_stride == w.taps;  // a row of the weight belongs to an output

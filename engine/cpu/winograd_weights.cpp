@@ -149,13 +149,14 @@ struct Run {
   void restore(const float* sums, int64_t step, int64_t panel, int64_t first, int64_t count) const {
     alignas(64) float block[9 * kLanes * kLanes];
     for (int64_t lane = 0; lane < std::min(kPanel, outputs() - panel * kPanel); lane += kLanes) {
-      for (int64_t c = 0; c < count; ++c) {
-        const int64_t in_block = c % kLanes;
-        transform<gather<Scheme::kWeight>, Scheme::kKernels, 3>(
-            Square<const float>{sums + c * kPanel + lane, Scheme::kKernels * step, step},
-            Square<float>{block + in_block * kLanes, 3 * kLanes * kLanes, kLanes * kLanes});
-        if (in_block < kLanes - 1) continue;
-        const int64_t input = first + c - in_block, output = panel * kPanel + lane;
+      for (int64_t begin = 0; begin < count; begin += kLanes) {
+        for (int64_t c = 0; c < kLanes; ++c) {
+          transform<gather<Scheme::kWeight>, Scheme::kKernels, 3>(
+              Square<const float>{sums + (begin + c) * kPanel + lane, Scheme::kKernels * step,
+                                  step},
+              Square<float>{block + c * kLanes, 3 * kLanes * kLanes, kLanes * kLanes});
+        }
+        const int64_t output = panel * kPanel + lane, input = first + begin;
         unpack_block(block, kLanes, 9, dw + (output * inputs() + input) * 9, inputs() * 9);
       }
     }
