@@ -3,22 +3,11 @@
 #include <ostream>
 #include <string>
 
-#include "engine/cpu/direct_1x1.h"
 #include "engine/cpu/lanes.h"
 #include "engine/cpu/winograd.h"
 
 namespace engine {
 namespace {
-
-// Where oneDNN 2.6.3 loses a third of its speed and more on 1x1 kernels with a stride: forward over
-// hardly any pixels, and with AVX-512 (not with AVX2) in the gradient of the weights over hardly
-// any pixels or from many inputs.
-bool hard_for_library(ConvDirection direction, int64_t inputs, int64_t pixels) {
-  constexpr int64_t kManyInputs = 1024, kFewPixels = 9;
-  if (direction == ConvDirection::forward) return pixels <= kFewPixels;
-  return direction == ConvDirection::backward_weights && kLanes == 16 &&
-         (pixels <= kFewPixels || inputs >= kManyInputs);
-}
 
 // Winograd's tile for `images` outputs of height x width pixels: the one of least work, but a
 // larger one only where that saves a tenth; it rounds more. Work counts multiplications a channel
@@ -72,9 +61,7 @@ ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, co
     const int64_t width = of_inputs ? ceil_div(x[3], options.stride) : y[3];
     return {ConvAlgorithm::winograd, cheapest_tile(options.stride, x[0], height, width)};
   }
-  const bool own =
-      w[2] * w[3] > 1 || is_1x1(w, options) || hard_for_library(direction, x[1], y[2] * y[3]);
-  return {own ? ConvAlgorithm::direct : ConvAlgorithm::library};
+  return {ConvAlgorithm::direct};
 }
 
 }  // namespace engine

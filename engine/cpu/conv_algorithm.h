@@ -25,14 +25,11 @@ std::string kernel_name(ConvDirection, const ConvChoice&);
 //               kLanes in the layout of the own kernels
 // and else by the policy:
 //   direct      everything
-//   winograd    3x3 with stride 1, or 2 and padding 1 (forward without a bias), by the tile of
-//               least work; other shapes as automatic
-//   automatic   3x3 as winograd; others direct, but 1x1 with a stride library, except where that
-//               is known to be slow: forward over 9 or fewer pixels, and with AVX-512 the gradient
-//               of the weights over 9 or fewer pixels or from 1024 or more inputs
+//   winograd, automatic   3x3 with stride 1, or 2 and padding 1 (forward without a bias), by the
+//               tile of least work; other shapes direct
 // Measured on two cores against oneDNN 2.6.3 (tests/bench/conv_bench.cpp), ResNet-18 and -50 at
-// 224 and 96 px: 3x3 with stride 1 runs 1.6-3 times as fast, with stride 2 1.0-1.7 times, 1x1 with
-// stride 1 0.97-1.4 times.
+// 224 and 96 px: 3x3 with stride 1 runs 1.6-3 times as fast, with stride 2 1.0-1.7 times, 1x1
+// 0.97-1.4 times.
 ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
                   const Conv2dOptions& options, bool bias, Layout layout);
 

@@ -95,7 +95,6 @@ struct Plan {
   int64_t height = 0, width = 0;                     // of the largest class
   int64_t most_taps = 0;
   bool has_empty_class = false;  // pixels that no tap reaches
-  int64_t copied_step;           // a block's copy of the input keeps every copied_step-th pixel
   int64_t passes;
   std::vector<Block> blocks;
 
@@ -110,8 +109,6 @@ struct Plan {
         left = std::min(left, tap.column), right = std::max(right, tap.column);
       }
     }
-    const bool one_tap = most_taps == 1 && sweep.classes.size() == 1;
-    copied_step = one_tap ? sweep.in_step : 1;
     const int64_t taps = std::max<int64_t>(most_taps, 1);
     passes = ceil_div(sweep.in.blocks, std::max<int64_t>(kDepth / kLanes / taps, 1));
     const int64_t classes = static_cast<int64_t>(sweep.classes.size());
@@ -119,14 +116,11 @@ struct Plan {
                        omp_get_max_threads());
   }
 
-  // Step in the copy from one output pixel to the next.
-  int64_t step(const Sweep& sweep) const { return sweep.in_step / copied_step; }
-
   // The input pixels a block reads.
   Window window(const Sweep& sweep, const Block& block) const {
     return {block.first_row * sweep.in_step + top, left,
-            (block.rows - 1) * step(sweep) + 1 + bottom - top,
-            (width - 1) * step(sweep) + 1 + right - left, copied_step};
+            (block.rows - 1) * sweep.in_step + 1 + bottom - top,
+            (width - 1) * sweep.in_step + 1 + right - left};
   }
 
   // The most floats a block's copy of the channels of a pass takes.
@@ -228,7 +222,7 @@ class Runner {
       tap_offset_.push_back((tap.row - plan_.top) * source.row +
                             (tap.column - plan_.left) * kLanes);
     }
-    const int64_t step = plan_.step(sweep_);
+    const int64_t step = sweep_.in_step;
     const int64_t end = std::min(block.first_row + block.rows, part.height);
     for (int64_t i = 0; i < block.images; ++i) {
       for (int64_t row = block.first_row; row < end; ++row) {
@@ -297,7 +291,9 @@ Tensor panels_for(CpuContext& ctx, const Tensor& w, const Sweep& sweep, const We
 void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y) {
   if (bias.defined()) fill_channels(bias, y);
-  if (is_1x1(w.shape(), options)) return direct_1x1(ctx, x, w, forward_view(w), bias.defined(), y);
+  if (is_1x1(w.shape(), options)) {
+    return direct_1x1_forward(ctx, x, w, options.stride, bias.defined(), y);
+  }
   Sweep sweep = forward_sweep(x, w.shape(), options, y);
   sweep.adds = bias.defined();
   const Tensor panels = panels_for(ctx, w, sweep, forward_view(w), {kDirectForm, 0, 0});
@@ -306,7 +302,9 @@ void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, cons
 
 void direct_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                                const Conv2dOptions& options, Tensor& dx) {
-  if (is_1x1(w.shape(), options)) return direct_1x1(ctx, dy, w, transposed_view(w), false, dx);
+  if (is_1x1(w.shape(), options)) {
+    return direct_1x1_backward_data(ctx, dy, w, options.stride, dx);
+  }
   const Sweep sweep = backward_sweep(dy, w.shape(), options, dx);
   const Tensor panels =
       panels_for(ctx, w, sweep, transposed_view(w), {kDirectForm, options.stride, options.padding});

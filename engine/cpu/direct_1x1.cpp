@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "engine/cpu/panels.h"
 #include "engine/cpu/weight_cache.h"
+#include "engine/cpu/window.h"
 #include "engine/parallel.h"
 
 namespace engine {
@@ -143,10 +145,9 @@ void by_panels(const Product& p) {
   });
 }
 
-}  // namespace
-
-void direct_1x1(CpuContext& ctx, const Tensor& in, const Tensor& w, const WeightView& view,
-                bool adds, Tensor& out) {
+// out [N,O,H,W] = (adds ? out : 0) + view * in [N,I,H,W] at every pixel.
+void multiply(CpuContext& ctx, const Tensor& in, const Tensor& w, const WeightView& view, bool adds,
+              Tensor& out) {
   const Product product(in, view, adds, out);
   if (product.pixels < kManyPixels) return by_panels(product);
   const bool turned = view.output_stride == 1;
@@ -154,6 +155,22 @@ void direct_1x1(CpuContext& ctx, const Tensor& in, const Tensor& w, const Weight
       packed_weight(ctx, w, {kDirectForm, turned}, panel_floats(view, 1),
                     [&](Tensor& panels) { pack_panels(view, {0}, panels.data<float>()); });
   by_pixels(product, packed.data<float>());
+}
+
+}  // namespace
+
+void direct_1x1_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, int64_t stride,
+                        bool adds, Tensor& y) {
+  multiply(ctx, stride == 1 ? x : spaced_pixels(x, stride), w, forward_view(w), adds, y);
+}
+
+void direct_1x1_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w, int64_t stride,
+                              Tensor& dx) {
+  if (stride == 1) return multiply(ctx, dy, w, transposed_view(w), false, dx);
+  const Shape &from = dy.shape(), &to = dx.shape();
+  Tensor pixels({to[0], to[1], from[2], from[3]}, dx.dtype(), dx.device(), dx.layout());
+  multiply(ctx, dy, w, transposed_view(w), false, pixels);
+  space_pixels(pixels, stride, dx);
 }
 
 }  // namespace engine

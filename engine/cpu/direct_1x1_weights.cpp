@@ -1,10 +1,12 @@
-// The gradient of the weights of a 1x1 convolution with stride 1: inputs x pixels times pixels x
+// The gradient of the weights of a 1x1 convolution: inputs x pixels times pixels x
 // outputs.
 #include <omp.h>
 
 #include <algorithm>
 
 #include "engine/cpu/direct_1x1.h"
+#include "engine/cpu/panels.h"
+#include "engine/cpu/window.h"
 #include "engine/parallel.h"
 
 namespace engine {
@@ -119,8 +121,9 @@ void by_parts(const Product& p) {
 
 }  // namespace
 
-void direct_1x1_backward_weights(const Tensor& x, const Tensor& dy, Tensor& dw) {
-  const Product product(x, dy, dw);
+void direct_1x1_backward_weights(const Tensor& x, const Tensor& dy, int64_t stride, Tensor& dw) {
+  const Tensor pixels = stride == 1 ? x : spaced_pixels(x, stride);
+  const Product product(pixels, dy, dw);
   product.parts > 1 ? by_parts(product) : without_parts(product);
 }
 

@@ -31,16 +31,13 @@ struct Problem {
         padding(o.padding) {}
 
   int64_t taps() const { return kernel_height * kernel_width; }
-  // A copy for a 1x1 kernel keeps only the pixels that are read, any other keeps all.
-  int64_t copied_step() const { return taps() == 1 ? stride : 1; }
-  int64_t step() const { return stride / copied_step(); }
   int64_t x_plane() const { return x.height * x.width * kLanes; }
   int64_t dy_plane() const { return dy.height * dy.width * kLanes; }
   int64_t panels() const { return panels_of(dy.blocks * kLanes); }
 
   Window window(const Block& block) const {
-    return {block.first_row * stride - padding, -padding, (block.rows - 1) * step() + kernel_height,
-            (dy.width - 1) * step() + kernel_width, copied_step()};
+    return {block.first_row * stride - padding, -padding, (block.rows - 1) * stride + kernel_height,
+            (dy.width - 1) * stride + kernel_width};
   }
 };
 
@@ -84,8 +81,8 @@ class Runner {
       const float* x = p_.x.data + (block.first_image + i) * p_.x.blocks * p_.x_plane();
       copy_window({x + first * p_.x_plane(), count, p_.x.height, p_.x.width}, window,
                   copy_ + i * image, plane);
-      for (int64_t r = 0; r < (joins() ? 1 : block.rows); ++r) {
-        x_run_.push_back(i * image + r * p_.step() * row);
+      for (int64_t r = 0; r < block.rows; ++r) {
+        x_run_.push_back(i * image + r * p_.stride * row);
         dy_run_.push_back(i * p_.dy.blocks * p_.dy_plane() +
                           (block.first_row + r) * p_.dy.width * kLanes);
       }
@@ -101,9 +98,6 @@ class Runner {
     }
   }
 
-  // The rows of a 1x1 kernel's block are one long run.
-  bool joins() const { return p_.taps() == 1; }
-
   void sum(const Block& block, int64_t first, int64_t panel, bool accumulate) {
     const float* dy = p_.dy.data + block.first_image * p_.dy.blocks * p_.dy_plane();
     const int64_t vectors = p_.dy.blocks - panel * kTileVectors;
@@ -113,8 +107,8 @@ class Runner {
                  .x_run = x_run_.data(),
                  .dy_run = dy_run_.data(),
                  .runs = static_cast<int64_t>(x_run_.size()),
-                 .length = p_.dy.width * (joins() ? block.rows : 1),
-                 .x_step = p_.step() * kLanes,
+                 .length = p_.dy.width,
+                 .x_step = p_.stride * kLanes,
                  .accumulate = accumulate},
                 std::min<int64_t>(vectors, kTileVectors), x_offset_.data(),
                 dw_ + (panel * p_.x.blocks + first) * p_.taps() * kLanes * kPanel,
@@ -131,7 +125,9 @@ class Runner {
 
 void direct_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
                                   Tensor& dw) {
-  if (is_1x1(dw.shape(), options)) return direct_1x1_backward_weights(x, dy, dw);
+  if (is_1x1(dw.shape(), options)) {
+    return direct_1x1_backward_weights(x, dy, options.stride, dw);
+  }
   const Problem p(x, dy, dw.shape(), options);
   const Tasks tasks(p);
   const std::vector<Block> blocks = blocks_of(p.images, p.dy.height, p.dy.width, kPixels, 1);

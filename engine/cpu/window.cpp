@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/parallel.h"
+
 namespace engine {
 namespace {
 
@@ -14,12 +16,16 @@ void copy_row(const float* row, int64_t width, const Window& window, float* out)
   std::fill(out + end * kLanes, out + window.width * kLanes, 0.0f);
 }
 
-void copy_spaced_row(const float* row, int64_t width, const Window& window, float* out) {
-  for (int64_t i = 0; i < window.width; ++i) {
-    const int64_t column = window.left + i * window.step;
-    const bool inside = column >= 0 && column < width;
-    lanes(out + i * kLanes) = inside ? lanes(row + column * kLanes) : Lanes{};
-  }
+// Calls f(row of the plane, pixels of the row) for every row that is read, of every plane.
+template <class F>
+void for_spaced_rows(const Shape& plane, const Shape& spaced, int64_t stride, F&& f) {
+  const int64_t rows = spaced[2], row_floats = spaced[3] * kLanes;
+  parallel_for(spaced[0] * spaced[1] / kLanes * rows, grain_of(row_floats),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   f((i / rows * plane[2] + i % rows * stride) * plane[3] * kLanes, i * row_floats);
+                 }
+               });
 }
 
 }  // namespace
@@ -51,20 +57,43 @@ void copy_window(const Image& image, const Window& window, float* out, int64_t p
   const int64_t row_floats = window.width * kLanes;
   for (int64_t block = 0; block < image.blocks; ++block) {
     for (int64_t i = 0; i < window.height; ++i) {
-      const int64_t row = window.top + i * window.step;
+      const int64_t row = window.top + i;
       float* to = out + block * plane + i * row_floats;
       if (row < 0 || row >= image.height) {
         std::fill(to, to + row_floats, 0.0f);
         continue;
       }
       const float* from = image.data + (block * image.height + row) * image.width * kLanes;
-      if (window.step == 1) {
-        copy_row(from, image.width, window, to);
-      } else {
-        copy_spaced_row(from, image.width, window, to);
-      }
+      copy_row(from, image.width, window, to);
     }
   }
+}
+
+Tensor spaced_pixels(const Tensor& x, int64_t stride) {
+  const Shape& s = x.shape();
+  const Shape spaced{s[0], s[1], ceil_div(s[2], stride), ceil_div(s[3], stride)};
+  Tensor pixels(spaced, x.dtype(), x.device(), x.layout());
+  const float* in = x.data<float>();
+  float* out = pixels.data<float>();
+  for_spaced_rows(s, spaced, stride, [&](int64_t row, int64_t to) {
+    for (int64_t j = 0; j < spaced[3]; ++j) {
+      lanes(out + to + j * kLanes) = lanes(in + row + j * stride * kLanes);
+    }
+  });
+  return pixels;
+}
+
+void space_pixels(const Tensor& pixels, int64_t stride, Tensor& x) {
+  const Shape &s = x.shape(), &spaced = pixels.shape();
+  const float* in = pixels.data<float>();
+  float* out = x.data<float>();
+  for_spaced_rows(s, spaced, stride, [&](int64_t row, int64_t from) {
+    const int64_t left = s[2] - row / (s[3] * kLanes) % s[2];  // rows to the end of the plane
+    std::fill_n(out + row, std::min(stride, left) * s[3] * kLanes, 0.0f);
+    for (int64_t j = 0; j < spaced[3]; ++j) {
+      lanes(out + row + j * stride * kLanes) = lanes(in + from + j * kLanes);
+    }
+  });
 }
 
 }  // namespace engine

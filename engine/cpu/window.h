@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/cpu/lanes.h"
+#include "engine/tensor.h"
 
 namespace engine {
 
@@ -23,12 +24,17 @@ struct Image {
   int64_t blocks, height, width;
 };
 
-// height x width pixels, `step` apart, the first one at (top, left), which may lie outside.
+// height x width pixels, the first one at (top, left), which may lie outside.
 struct Window {
-  int64_t top, left, height, width, step;
+  int64_t top, left, height, width;
 };
 
 // Copies the window of every channel block to out + block * plane, rows behind each other.
 void copy_window(const Image& image, const Window& window, float* out, int64_t plane);
+
+// The pixels of x [N,C,H,W] that a 1x1 kernel with this stride reads: every stride-th one.
+Tensor spaced_pixels(const Tensor& x, int64_t stride);
+// The way back: x gets these pixels, and zeros between them.
+void space_pixels(const Tensor& pixels, int64_t stride, Tensor& x);
 
 }  // namespace engine

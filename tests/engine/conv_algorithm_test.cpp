@@ -31,7 +31,7 @@ TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndDirectForOthers) {
   EXPECT_EQ(chosen(automatic, 2, 3), winograd(2));   // 16 against 25
   EXPECT_EQ(chosen(automatic, 56, 5), kDirect);
   EXPECT_EQ(chosen(automatic, 56, 1, {}), kDirect);
-  EXPECT_EQ(chosen(automatic, 56, 1, {.stride = 2}), kLibrary);
+  EXPECT_EQ(chosen(automatic, 56, 1, {.stride = 2}), kDirect);
 }
 
 TEST(ConvAlgorithm, OfASingleImageTheKernelsToTransformCountAsWell) {
@@ -50,18 +50,6 @@ TEST(ConvAlgorithm, AutomaticTakesWinogradWithStride2AndPadding1) {
   EXPECT_EQ(strided(24, 2, 1), winograd(3));  // 16 x 49 against 4 x 225
   EXPECT_EQ(strided(56, 2, 0), kDirect);
   EXPECT_EQ(strided(56, 3, 1), kDirect);
-}
-
-TEST(ConvAlgorithm, AutomaticKnowsWhereTheLibrarysWeightGradientIsSlow) {
-  const auto weights = [](int64_t in, int64_t size, bool bias) {
-    return choose(ConvPolicy::automatic, ConvDirection::backward_weights, {2, in, size, size},
-                  {kC, in, 1, 1}, {.stride = 2}, bias, kLaneLayout);
-  };
-  const ConvChoice hard = kLanes == 16 ? kDirect : kLibrary;
-  EXPECT_EQ(weights(kC, 14, false), kLibrary);
-  EXPECT_EQ(weights(1024, 14, false), hard);
-  EXPECT_EQ(weights(1024, 14, true), hard);
-  EXPECT_EQ(weights(kC, 6, false), hard);
 }
 
 TEST(ConvAlgorithm, OnlyDirectKernelsTakeABiasForward) {

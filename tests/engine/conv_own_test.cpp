@@ -138,6 +138,7 @@ const std::vector<Case> k1x1Cases = {
     {{9, 48, 16, 15}, {32, 48, 1, 1}, {}},
     {{2, 1088, 7, 7}, {176, 1088, 1, 1}, {}},
     {{5, 640, 13, 12}, {2080, 640, 1, 1}, {}},
+    {{2, 64, 57, 60}, {96, 64, 1, 1}, {.stride = 2}},
 };
 
 TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
