@@ -37,8 +37,8 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
 }
 
 // Calls f(i) for 0 .. count-1, one at a time, for items of much work. Every thread begins with its
-// own contiguous share, the one parallel_for would give it, and finds there in its cache what it
-// wrote before; then it helps with what is left of others. f as for parallel_for.
+// own contiguous share, as parallel_for gives it where all take part, and finds there in its cache
+// what it wrote before; then it helps with what is left of others. f as for parallel_for.
 template <class F>
 void parallel_items(int64_t count, F&& f) {
   struct alignas(64) Share {

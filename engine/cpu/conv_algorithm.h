@@ -28,7 +28,7 @@ std::string kernel_name(ConvDirection, const ConvChoice&);
 //   winograd, automatic   3x3 with stride 1, or 2 and padding 1 (forward without a bias), by the
 //               tile of least work; other shapes direct
 // Measured on two cores against oneDNN 2.6.3 (tests/bench/conv_bench.cpp), ResNet-18 and -50 at
-// 224 and 96 px: 3x3 with stride 1 runs 1.6-3 times as fast, with stride 2 1.0-1.7 times, 1x1
+// 224 and 96 px: 3x3 with stride 1 runs 1.6-3.5 times as fast, with stride 2 1.0-1.7 times, 1x1
 // 0.97-1.4 times.
 ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
                   const Conv2dOptions& options, bool bias, Layout layout);

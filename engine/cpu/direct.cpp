@@ -211,8 +211,8 @@ class Runner {
            .out = out_ + block.first_image * out_image() + panel * kTileVectors * out_plane(),
            .out_plane = out_plane(),
            .accumulate = first > 0 || sweep_.adds},
-          std::min<int64_t>(vectors - panel * kTileVectors, kTileVectors), in_offset_.data(),
-          out_offset_.data(), static_cast<int64_t>(in_offset_.size()));
+          vectors_of(vectors * kLanes, panel), in_offset_.data(), out_offset_.data(),
+          static_cast<int64_t>(in_offset_.size()));
     }
   }
 

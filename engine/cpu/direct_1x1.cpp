@@ -13,8 +13,8 @@ namespace engine {
 namespace {
 
 // What measured best on two cores. Inputs of a pass: its weights (kDepth * kPanel floats) stay in
-// the second-level cache beside the pixels of a range. kAhead: how many pixels before its use a
-// pixel is asked for.
+// the second-level cache beside kPixels pixels, those of a range. A range has at least kLeastPixels
+// where weights are packed for each. kAhead: how many pixels before its use a pixel is asked for.
 constexpr int64_t kDepth = 512, kPixels = 448, kLeastPixels = 96, kAhead = 8 * kTileRows;
 // From this many pixels on, weights are packed before the product, once for all threads.
 constexpr int64_t kManyPixels = 4096;
@@ -47,12 +47,11 @@ struct Product {
   int64_t in_blocks() const { return view.inputs / kLanes; }
   int64_t panels() const { return panels_of(view.outputs); }
 
-  // Where the weights of a panel lie for a pass from input block `first` on.
+  // Where the weights of a panel lie, from input block `first` to the end of its pass at most.
   Lines weights(int64_t panel, int64_t first) const {
     const int64_t output = panel * kPanel, input = first * kLanes;
     const int64_t outputs = std::min(view.outputs - output, kPanel);
     const int64_t inputs = std::min(view.inputs - input, kDepth);
-    if (outputs <= 0) return {};
     const float* corner = view.data + output * view.output_stride + input * view.input_stride;
     return view.output_stride == 1 ? Lines{corner, outputs, view.input_stride, inputs}
                                    : Lines{corner, inputs, view.output_stride, outputs};
@@ -98,8 +97,8 @@ class Pixels {
                 .accumulate = first > 0 || p_.adds,
                 .ahead = kAhead,
                 .weights_ahead = weights_ahead},
-               std::min<int64_t>(p_.view.outputs / kLanes - vector, kTileVectors), in_.data(),
-               out_.data(), static_cast<int64_t>(out_.size()));
+               vectors_of(p_.view.outputs, panel), in_.data(), out_.data(),
+               static_cast<int64_t>(out_.size()));
   }
 
  private:
@@ -139,7 +138,7 @@ void by_panels(const Product& p) {
     p.for_passes([&](int64_t first, int64_t count) {
       pack_panel(p.view, {0}, panel, first, count, weights);
       const bool last = first + count == p.in_blocks();
-      Lines next = last ? p.weights(panel + 1, 0) : p.weights(panel, first + count);
+      Lines next = last ? p.weights((panel + 1) % p.panels(), 0) : p.weights(panel, first + count);
       pixels.sum(panel, first, count, weights, &next);
     });
   });
@@ -150,9 +149,9 @@ void multiply(CpuContext& ctx, const Tensor& in, const Tensor& w, const WeightVi
               Tensor& out) {
   const Product product(in, view, adds, out);
   if (product.pixels < kManyPixels) return by_panels(product);
-  const bool turned = view.output_stride == 1;
+  const bool transposed = view.output_stride == 1;
   const Tensor packed =
-      packed_weight(ctx, w, {kDirectForm, turned}, panel_floats(view, 1),
+      packed_weight(ctx, w, {kDirectForm, transposed}, panel_floats(view, 1),
                     [&](Tensor& panels) { pack_panels(view, {0}, panels.data<float>()); });
   by_pixels(product, packed.data<float>());
 }
@@ -161,7 +160,7 @@ void multiply(CpuContext& ctx, const Tensor& in, const Tensor& w, const WeightVi
 
 void direct_1x1_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, int64_t stride,
                         bool adds, Tensor& y) {
-  multiply(ctx, stride == 1 ? x : spaced_pixels(x, stride), w, forward_view(w), adds, y);
+  multiply(ctx, stride == 1 ? x : gather_pixels(x, stride), w, forward_view(w), adds, y);
 }
 
 void direct_1x1_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w, int64_t stride,
@@ -170,7 +169,7 @@ void direct_1x1_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w
   const Shape &from = dy.shape(), &to = dx.shape();
   Tensor pixels({to[0], to[1], from[2], from[3]}, dx.dtype(), dx.device(), dx.layout());
   multiply(ctx, dy, w, transposed_view(w), false, pixels);
-  space_pixels(pixels, stride, dx);
+  scatter_pixels(pixels, stride, dx);
 }
 
 }  // namespace engine

@@ -85,9 +85,7 @@ struct Product {
     }
   }
 
-  int64_t vectors(int64_t panel) const {
-    return std::min<int64_t>(outputs / kLanes - panel * kTileVectors, kTileVectors);
-  }
+  int64_t vectors(int64_t panel) const { return vectors_of(outputs, panel); }
 };
 
 // Every task forms a piece of the gradient and stores it while it is in the cache.
@@ -113,7 +111,7 @@ void by_parts(const Product& p) {
     float* sums = floats + piece * p.floats();
     for (int64_t part = 1; part < p.parts; ++part) {
       const float* more = sums + part * pieces * p.floats();
-      for (int64_t i = 0; i < p.floats(); ++i) sums[i] += more[i];
+      for (int64_t i = 0; i < p.inputs_of(piece / p.panels) * kPanel; ++i) sums[i] += more[i];
     }
     p.store(piece / p.panels, piece % p.panels, sums);
   });
@@ -122,7 +120,7 @@ void by_parts(const Product& p) {
 }  // namespace
 
 void direct_1x1_backward_weights(const Tensor& x, const Tensor& dy, int64_t stride, Tensor& dw) {
-  const Tensor pixels = stride == 1 ? x : spaced_pixels(x, stride);
+  const Tensor pixels = stride == 1 ? x : gather_pixels(x, stride);
   const Product product(pixels, dy, dw);
   product.parts > 1 ? by_parts(product) : without_parts(product);
 }

@@ -23,7 +23,7 @@ inline int64_t panel_floats(const WeightView& w, int64_t taps) {
   return panels_of(w.outputs) * kPanel * w.inputs * taps;
 }
 
-// Calls nothing in parallel: block[t][c][o] = the taps (by number) of kLanes inputs and outputs
+// On the calling thread: block[t][c][o] = the taps (by number) of kLanes inputs and outputs
 // from (input, output) on; rows of the block lie `stride` floats apart.
 void pack_block(const WeightView& w, int64_t output, int64_t input,
                 const std::vector<int64_t>& taps, float* block, int64_t stride);

@@ -89,16 +89,16 @@ inline constexpr int64_t kRunPixels = 64;
 
 // The lanes of a pixel as one value, which stays in a register from pixel to pixel. An array does
 // not: it is stored and loaded once a pixel, and the sums wait for that.
-template <class T, int kLanes>
+template <class T, int kWidth>
 struct LaneVector {
-  using type [[gnu::vector_size(sizeof(T) * kLanes)]] = T;
+  using type [[gnu::vector_size(sizeof(T) * kWidth)]] = T;
 
   // Of f(lane).
   template <class F>
   static type of(F&& f) {
-    T values[kLanes];
+    T values[kWidth];
 #pragma omp simd
-    for (int lane = 0; lane < kLanes; ++lane) values[lane] = f(lane);
+    for (int lane = 0; lane < kWidth; ++lane) values[lane] = f(lane);
     type vector;
     std::memcpy(&vector, values, sizeof vector);
     return vector;
@@ -107,15 +107,15 @@ struct LaneVector {
 };
 
 // sums[lane] = sum of f(element, lane) over pixels begin .. end-1.
-template <int kLanes, class T, class F>
+template <int kWidth, class T, class F>
 void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
-  if constexpr (kLanes == 1) {
+  if constexpr (kWidth == 1) {
     T sum{0};
 #pragma omp simd reduction(+ : sum)
     for (int64_t p = begin; p < end; ++p) sum += f(strip.offset + p * strip.stride, 0);
     *sums = sum;
   } else {
-    using Vector = LaneVector<T, kLanes>;
+    using Vector = LaneVector<T, kWidth>;
     const auto at = [&](int64_t p) {
       const int64_t base = strip.offset + p * strip.stride;
       return Vector::of([&](int lane) { return f(base + lane, lane); });
@@ -129,9 +129,9 @@ void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
 }
 
 // The same for two sums at once: f(element, lane) is a pair.
-template <int kLanes, class T, class F>
+template <int kWidth, class T, class F>
 void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* second, F&& f) {
-  if constexpr (kLanes == 1) {
+  if constexpr (kWidth == 1) {
     T sum{0}, other{0};
 #pragma omp simd reduction(+ : sum, other)
     for (int64_t p = begin; p < end; ++p) {
@@ -141,7 +141,7 @@ void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* 
     }
     *first = sum, *second = other;
   } else {
-    using Vector = LaneVector<T, kLanes>;
+    using Vector = LaneVector<T, kWidth>;
     typename Vector::type sum = {}, other = {};
     for (int64_t p = begin; p < end; ++p) {
       const int64_t base = strip.offset + p * strip.stride;

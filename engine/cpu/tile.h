@@ -16,6 +16,11 @@ inline constexpr int kTileRows = kLanes == 16 ? 6 : 3;
 inline constexpr int64_t kPanel = kTileVectors * kLanes;  // output channels of a panel of weights
 
 inline constexpr int64_t panels_of(int64_t channels) { return ceil_div(channels, kPanel); }
+// Vectors of a panel: kTileVectors, or fewer in the last one.
+inline constexpr int64_t vectors_of(int64_t channels, int64_t panel) {
+  const int64_t left = channels / kLanes - panel * kTileVectors;
+  return left < kTileVectors ? left : kTileVectors;
+}
 
 // A rectangle of memory that will soon be read, to be asked for line by line. Rows of `width`
 // floats lie `stride` floats apart.
@@ -38,7 +43,7 @@ struct Lines {
 //   c)]
 // where weights[..] are kPanel consecutive floats, and out[pixel] is `vectors` (1 .. kTileVectors)
 // vectors at out_offset[pixel], out_plane apart. All offsets count floats; in_offset goes on
-// `ahead` pixels behind the last.
+// for `ahead` pixels after the last. At least one tap, block and pixel.
 struct PixelSum {
   const float* in;
   int64_t in_plane;
@@ -47,9 +52,11 @@ struct PixelSum {
   const float* weights;
   float* out;
   int64_t out_plane;
-  bool accumulate;    // adds to what out holds
-  int64_t ahead = 0;  // where not 0: asks memory for the pixel so many behind, to be used next
-  Lines* weights_ahead = nullptr;  // asked for line by line meanwhile
+  bool accumulate;  // adds to what out holds
+  // Where not 0: each tile asks memory for its outputs, for the inputs of the tile so many pixels
+  // further on, as if those were neighbours, and line by line for these weights.
+  int64_t ahead = 0;
+  Lines* weights_ahead = nullptr;
 };
 void sum_pixels(const PixelSum& sum, int64_t vectors, const int64_t* in_offset,
                 const int64_t* out_offset, int64_t pixels);
@@ -58,7 +65,7 @@ void sum_pixels(const PixelSum& sum, int64_t vectors, const int64_t* in_offset,
 //   dw[row] = sum over runs r and i < length of
 //     x[x_offset[row] + x_run[r] + i * x_step] * dy[dy_run[r] + i * kLanes]
 // where dw[row] are kPanel consecutive floats of which `vectors` vectors are written, and dy[..]
-// as many vectors, dy_plane apart.
+// as many vectors, dy_plane apart. At least one run, of at least one pixel.
 struct WeightSum {
   const float* x;
   const float* dy;
@@ -67,7 +74,7 @@ struct WeightSum {
   const int64_t* dy_run;
   int64_t runs, length, x_step;
   bool accumulate;      // adds to what dw holds
-  int64_t x_ahead = 0;  // asks memory for the x so many floats behind the one in work
+  int64_t x_ahead = 0;  // asks memory for the x so many floats further on
 };
 void sum_weights(const WeightSum& sum, int64_t vectors, const int64_t* x_offset, float* dw,
                  int64_t rows);

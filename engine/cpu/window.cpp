@@ -16,14 +16,15 @@ void copy_row(const float* row, int64_t width, const Window& window, float* out)
   std::fill(out + end * kLanes, out + window.width * kLanes, 0.0f);
 }
 
-// Calls f(row of the plane, pixels of the row) for every row that is read, of every plane.
+// Calls f(where a row begins, where its pixels do), both in floats, for every stride-th row of all
+// planes of x and the rows of pixels that they leave.
 template <class F>
-void for_spaced_rows(const Shape& plane, const Shape& spaced, int64_t stride, F&& f) {
+void for_spaced_rows(const Shape& x, const Shape& spaced, int64_t stride, F&& f) {
   const int64_t rows = spaced[2], row_floats = spaced[3] * kLanes;
   parallel_for(spaced[0] * spaced[1] / kLanes * rows, grain_of(row_floats),
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
-                   f((i / rows * plane[2] + i % rows * stride) * plane[3] * kLanes, i * row_floats);
+                   f((i / rows * x[2] + i % rows * stride) * x[3] * kLanes, i * row_floats);
                  }
                });
 }
@@ -69,7 +70,7 @@ void copy_window(const Image& image, const Window& window, float* out, int64_t p
   }
 }
 
-Tensor spaced_pixels(const Tensor& x, int64_t stride) {
+Tensor gather_pixels(const Tensor& x, int64_t stride) {
   const Shape& s = x.shape();
   const Shape spaced{s[0], s[1], ceil_div(s[2], stride), ceil_div(s[3], stride)};
   Tensor pixels(spaced, x.dtype(), x.device(), x.layout());
@@ -83,7 +84,7 @@ Tensor spaced_pixels(const Tensor& x, int64_t stride) {
   return pixels;
 }
 
-void space_pixels(const Tensor& pixels, int64_t stride, Tensor& x) {
+void scatter_pixels(const Tensor& pixels, int64_t stride, Tensor& x) {
   const Shape &s = x.shape(), &spaced = pixels.shape();
   const float* in = pixels.data<float>();
   float* out = x.data<float>();

@@ -1,4 +1,5 @@
-// Pieces of activations [N, C/kLanes, H, W, kLanes] that fit a core's cache.
+// Pieces of activations [N, C/kLanes, H, W, kLanes]: those that fit a core's cache, and the pixels
+// that a stride leaves.
 #pragma once
 
 #include <vector>
@@ -33,8 +34,8 @@ struct Window {
 void copy_window(const Image& image, const Window& window, float* out, int64_t plane);
 
 // The pixels of x [N,C,H,W] that a 1x1 kernel with this stride reads: every stride-th one.
-Tensor spaced_pixels(const Tensor& x, int64_t stride);
+Tensor gather_pixels(const Tensor& x, int64_t stride);
 // The way back: x gets these pixels, and zeros between them.
-void space_pixels(const Tensor& pixels, int64_t stride, Tensor& x);
+void scatter_pixels(const Tensor& pixels, int64_t stride, Tensor& x);
 
 }  // namespace engine

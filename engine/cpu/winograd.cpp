@@ -38,7 +38,7 @@ struct Kernels {
   void transform_block(int64_t panel, int64_t block, float* out, int64_t step) const {
     std::vector<int64_t> taps = {0, 1, 2, 3, 4, 5, 6, 7, 8};
     if (turned) std::reverse(taps.begin(), taps.end());
-    alignas(64) float kernels[9 * kLanes * kLanes] = {};
+    alignas(64) float kernels[9 * kLanes * kLanes];
     for (int64_t lane = 0; lane < kPanel; lane += kLanes) {
       const int64_t output = panel * kPanel + lane;
       if (output < view.outputs) pack_block(view, output, block * kLanes, taps, kernels, kLanes);
@@ -154,9 +154,7 @@ struct Run {
     });
   }
 
-  int64_t vectors(int64_t panel) const {
-    return std::min<int64_t>(out_blocks - panel * kTileVectors, kTileVectors);
-  }
+  int64_t vectors(int64_t panel) const { return vectors_of(out_blocks * kLanes, panel); }
   void restore(int64_t panel, const TileStrip& tiles, const Transformed& m) const {
     restore_tiles<Scheme::kOutput>(m, grid, tiles, panel * kTileVectors, vectors(panel), out_blocks,
                                    out);

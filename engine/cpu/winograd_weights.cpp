@@ -47,7 +47,7 @@ struct Run {
     const bool few = channels <= kFewChannels && !outweighs;
     parts = few ? 2 : 1;
     const int64_t fit = (few ? kFewChannelsStrip : kStrip) / (kElements * channels);
-    strips = by_group ? 1 : ceil_div(ceil_div(tiles, parts), std::max(kLeastTiles, fit));
+    strips = outweighs ? 1 : ceil_div(ceil_div(tiles, parts), std::max(kLeastTiles, fit));
     const int64_t most = ceil_div(tiles, parts * strips);
     x_stride = element_stride(inputs() * most);
     dy_stride = element_stride(outputs() * most);
@@ -114,8 +114,7 @@ struct Run {
                      .length = part_begin(tiles, i + 1, parts) - begin,
                      .x_step = kLanes,
                      .accumulate = accumulate || i > 0},
-                    std::min<int64_t>(run.dy.blocks - first_vector, kTileVectors),
-                    rows.data() + first, sums, count);
+                    vectors_of(run.outputs(), panel), rows.data() + first, sums, count);
       }
     }
   };

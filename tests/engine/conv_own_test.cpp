@@ -138,7 +138,10 @@ const std::vector<Case> k1x1Cases = {
     {{9, 48, 16, 15}, {32, 48, 1, 1}, {}},
     {{2, 1088, 7, 7}, {176, 1088, 1, 1}, {}},
     {{5, 640, 13, 12}, {2080, 640, 1, 1}, {}},
+    {{3, 64, 39, 37}, {80, 64, 1, 1}, {}},
+    {{2, 576, 46, 45}, {80, 576, 1, 1}, {}},
     {{2, 64, 57, 60}, {96, 64, 1, 1}, {.stride = 2}},
+    {{5, 32, 57, 60}, {64, 32, 1, 1}, {.stride = 2}},
 };
 
 TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
@@ -193,6 +196,8 @@ TEST(OwnConvolution, GivesTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   std::vector<Case> cases = kLargeCases;
   cases.push_back({{3, 64, 15, 14}, {96, 64, 3, 3}, {.stride = 2, .padding = 1}});
+  cases.push_back({{17, 512, 14, 14}, {64, 512, 3, 3}, {.stride = 2, .padding = 1}});
+  cases.push_back({{2, kLanes, 9, 9}, {160, kLanes, 3, 3}, {.padding = 1}});  // few inputs
   cases.insert(cases.end(), k1x1Cases.begin(), k1x1Cases.end());
   cases.push_back({{1, 64, 8, 4}, {64, 64, 3, 3}, {.padding = 1}});  // fewer tiles than threads
   for (const Case& c : cases) {
