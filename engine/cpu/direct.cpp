@@ -47,11 +47,6 @@ struct Sweep {
   bool adds = false;  // to what out holds
 };
 
-Image image_of(const Tensor& t) {
-  const Shape& s = t.shape();
-  return {t.data<float>(), s[1] / kLanes, s[2], s[3]};
-}
-
 Sweep forward_sweep(const Tensor& x, const Shape& w, const Conv2dOptions& o, const Tensor& y) {
   Sweep sweep{x.shape()[0], image_of(x), image_of(y), o.stride, 1, {}, false};
   TapClass all{sweep.out.height, sweep.out.width, 0, 0, {}};

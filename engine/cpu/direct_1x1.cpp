@@ -47,7 +47,8 @@ struct Product {
   int64_t in_blocks() const { return view.inputs / kLanes; }
   int64_t panels() const { return panels_of(view.outputs); }
 
-  // Where the weights of a panel lie, from input block `first` to the end of its pass at most.
+  // Where the weights of a panel lie from input block `first` on, of as many inputs as a pass may
+  // have.
   Lines weights(int64_t panel, int64_t first) const {
     const int64_t output = panel * kPanel, input = first * kLanes;
     const int64_t outputs = std::min(view.outputs - output, kPanel);
@@ -60,11 +61,7 @@ struct Product {
   // Calls f(first, count) for the input blocks of every pass.
   template <class F>
   void for_passes(F&& f) const {
-    const int64_t passes = ceil_div(view.inputs, kDepth);
-    for (int64_t pass = 0; pass < passes; ++pass) {
-      const int64_t first = part_begin(in_blocks(), pass, passes);
-      f(first, part_begin(in_blocks(), pass + 1, passes) - first);
-    }
+    for_parts(in_blocks(), ceil_div(view.inputs, kDepth), f);
   }
 };
 

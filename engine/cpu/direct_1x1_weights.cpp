@@ -1,5 +1,4 @@
-// The gradient of the weights of a 1x1 convolution: inputs x pixels times pixels x
-// outputs.
+// The gradient of the weights of a 1x1 convolution: inputs x pixels times pixels x outputs.
 #include <omp.h>
 
 #include <algorithm>
@@ -22,7 +21,9 @@ struct Product {
   const float *x, *dy;
   int64_t images, image_pixels, inputs, outputs;
   float* dw;
-  int64_t panels, groups, pieces, together, blocks, parts;
+  int64_t panels, groups;
+  int64_t pieces, together, blocks;  // a block is one of `pieces` of an image, or images together
+  int64_t parts;
 
   Product(const Tensor& image, const Tensor& gradient, Tensor& weights)
       : x(image.data<float>()),
@@ -100,20 +101,21 @@ void without_parts(const Product& p) {
 }
 
 void by_parts(const Product& p) {
-  const int64_t pieces = p.groups * p.panels;
-  Tensor memory({pieces * p.parts, p.floats()});
+  const int64_t count = p.groups * p.panels;
+  Tensor memory({count * p.parts, p.floats()});
   float* floats = memory.data<float>();
-  parallel_items(pieces * p.parts, [&](int64_t task) {
-    const int64_t piece = task % pieces;
-    p.sum(piece / p.panels, piece % p.panels, task / pieces, floats + task * p.floats());
+  parallel_items(count * p.parts, [&](int64_t task) {
+    const int64_t group = task % count / p.panels, panel = task % p.panels;
+    p.sum(group, panel, task / count, floats + task * p.floats());
   });
-  parallel_items(pieces, [&](int64_t piece) {
-    float* sums = floats + piece * p.floats();
+  parallel_items(count, [&](int64_t task) {
+    const int64_t group = task / p.panels, panel = task % p.panels;
+    float* sums = floats + task * p.floats();
     for (int64_t part = 1; part < p.parts; ++part) {
-      const float* more = sums + part * pieces * p.floats();
-      for (int64_t i = 0; i < p.inputs_of(piece / p.panels) * kPanel; ++i) sums[i] += more[i];
+      const float* more = sums + part * count * p.floats();
+      for (int64_t i = 0; i < p.inputs_of(group) * kPanel; ++i) sums[i] += more[i];
     }
-    p.store(piece / p.panels, piece % p.panels, sums);
+    p.store(group, panel, sums);
   });
 }
 

@@ -21,9 +21,8 @@ struct Problem {
   int64_t images, kernel_height, kernel_width, stride, padding;
 
   Problem(const Tensor& image, const Tensor& gradient, const Shape& w, const Conv2dOptions& o)
-      : x{image.data<float>(), image.shape()[1] / kLanes, image.shape()[2], image.shape()[3]},
-        dy{gradient.data<float>(), gradient.shape()[1] / kLanes, gradient.shape()[2],
-           gradient.shape()[3]},
+      : x(image_of(image)),
+        dy(image_of(gradient)),
         images(image.shape()[0]),
         kernel_height(w[2]),
         kernel_width(w[3]),

@@ -37,6 +37,15 @@ inline constexpr int64_t part_begin(int64_t count, int64_t part, int64_t parts) 
   return count * part / parts;
 }
 
+// Calls f(begin, count) for these parts, one after the other.
+template <class F>
+inline void for_parts(int64_t count, int64_t parts, F&& f) {
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = part_begin(count, part, parts);
+    f(begin, part_begin(count, part + 1, parts) - begin);
+  }
+}
+
 // unrolled(kEach<N>, f) calls f(integral_constant i) for i in 0 .. N-1. An array indexed by such i
 // is kept in registers from its first value to its last; one indexed in a loop may begin in memory.
 template <class F, int64_t... I>

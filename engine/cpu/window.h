@@ -25,6 +25,12 @@ struct Image {
   int64_t blocks, height, width;
 };
 
+// The first image of t [N,C,H,W]; the others lie behind it.
+inline Image image_of(const Tensor& t) {
+  const Shape& s = t.shape();
+  return {t.data<float>(), s[1] / kLanes, s[2], s[3]};
+}
+
 // height x width pixels, the first one at (top, left), which may lie outside.
 struct Window {
   int64_t top, left, height, width;

@@ -87,7 +87,7 @@ struct Run {
 
   Run(const Kernels<Scheme>& k, const Tensor& x, int64_t pad, Tensor& y)
       : kernels(k),
-        in{x.data<float>(), x.shape()[1] / kLanes, x.shape()[2], x.shape()[3]},
+        in(image_of(x)),
         padding(pad),
         out(y.data<float>()),
         out_blocks(y.shape()[1] / kLanes),
@@ -199,11 +199,7 @@ struct Run {
   // Calls f(first, count) for the input blocks of every pass.
   template <class F>
   void for_passes(F&& f) const {
-    const int64_t passes = ceil_div(in.blocks, kDepth / kLanes);
-    for (int64_t pass = 0; pass < passes; ++pass) {
-      const int64_t first = part_begin(in.blocks, pass, passes);
-      f(first, part_begin(in.blocks, pass + 1, passes) - first);
-    }
+    for_parts(in.blocks, ceil_div(in.blocks, kDepth / kLanes), f);
   }
 };
 

@@ -35,9 +35,8 @@ struct Run {
   float* dw;
 
   Run(const Tensor& image, const Tensor& gradient, int64_t pad, Tensor& weights)
-      : x{image.data<float>(), image.shape()[1] / kLanes, image.shape()[2], image.shape()[3]},
-        dy{gradient.data<float>(), gradient.shape()[1] / kLanes, gradient.shape()[2],
-           gradient.shape()[3]},
+      : x(image_of(image)),
+        dy(image_of(gradient)),
         padding(pad),
         grid{gradient.shape()[0], dy.height, dy.width},
         dw(weights.data<float>()) {
