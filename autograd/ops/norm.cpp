@@ -9,40 +9,38 @@ using engine::on_device;
 
 namespace {
 
-// The statistics batch_norm normalises with: [views or 1, 2, C] f64.
-Tensor batch_norm_moments(const Tensor& x, BatchNorm norm) {
-  const int64_t channels = x.shape()[1];
-  Tensor moments({norm.training ? norm.views : 1, 2, channels}, DType::f64, x.device());
-  if (!norm.training) {
-    const Tensor table = moments.reshape({2, channels});
-    Tensor mean = table.rows(0, 1).reshape({channels}), var = table.rows(1, 1).reshape({channels});
-    engine::copy_into(norm.running_mean, mean);
-    engine::copy_into(norm.running_var, var);
-    return moments;
-  }
-  const int64_t count = x.elements() / channels / norm.views;
-  engine::require(count > 1, "batch_norm: training needs more than one value a channel and view, ",
-                  "found x ", x, " in ", norm.views, " views");
-  on_device(x.device(), [&](auto& ctx) {
-    batch_norm_statistics(ctx, x, moments);
-    batch_norm_update_running(ctx, moments, {.momentum = norm.momentum, .count = count},
-                              norm.running_mean, norm.running_var);
-  });
-  return moments;
+// What batch_norm normalises with in evaluation: the running estimates, as [1, 2, C] f64.
+Tensor running_statistics(const BatchNorm& norm) {
+  const int64_t channels = norm.running_mean.shape()[0];
+  Tensor table({2, channels}, DType::f64, norm.running_mean.device());
+  Tensor mean = table.rows(0, 1).reshape({channels}), var = table.rows(1, 1).reshape({channels});
+  engine::copy_into(norm.running_mean, mean);
+  engine::copy_into(norm.running_var, var);
+  return table.reshape({1, 2, channels});
 }
 
 }  // namespace
 
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
-  const Tensor moments = batch_norm_moments(x.value(), norm);
+  const Tensor& in = x.value();
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
-  const int64_t count =
-      norm.training ? x.value().elements() / x.shape()[1] / norm.views : 0;  // 0: constant moments
-  const bool in_place = Tape::current() == nullptr && x.value().uniquely_owned();
-  Tensor y = in_place ? x.value() : empty_like(x.value());
+  // Values a channel and view; 0: the statistics are constants.
+  const int64_t count = norm.training ? in.elements() / in.shape()[1] / norm.views : 0;
+  engine::require(!norm.training || count > 1, "batch_norm: training needs more than one value a ",
+                  "channel and view, found x ", in, " in ", norm.views, " views");
+  Tensor moments = norm.training ? Tensor({norm.views, 2, in.shape()[1]}, DType::f64, in.device())
+                                 : running_statistics(norm);
+  const bool in_place = Tape::current() == nullptr && in.uniquely_owned();
+  Tensor y = in_place ? in : empty_like(in);
   on_device(y.device(), [&](auto& ctx) {
-    batch_norm_apply(ctx, x.value(), moments, norm.weight.value(), norm.bias.value(),
-                     residual.value(), options, y);
+    if (!norm.training) {
+      return batch_norm_apply(ctx, in, moments, norm.weight.value(), norm.bias.value(),
+                              residual.value(), options, y);
+    }
+    batch_norm_forward(ctx, in, norm.weight.value(), norm.bias.value(), residual.value(), options,
+                       moments, y);
+    Tensor mean = norm.running_mean, var = norm.running_var;
+    batch_norm_update_running(ctx, moments, {.momentum = norm.momentum, .count = count}, mean, var);
   });
   // Every block's last output lives on as the next one's input; the others need not be kept.
   const bool keep_output = norm.relu && residual.defined();
@@ -53,18 +51,19 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
                        const Tensor& output, const Tensor& statistics, const Tensor& weight,
                        const Tensor& bias) -> Gradients {
         Tensor sums = empty_like(statistics);
-        // Without relu the residual's gradient is dy itself. Otherwise dy is read here for the last
-        // time, and dx may be written over it.
+        // Here input and dy are read for the last time, and gradients may be written over them:
+        // what is written where something lies in the cache need not be fetched first. Without relu
+        // the residual's gradient is dy itself.
+        const auto over = [](const Tensor& t) { return t.uniquely_owned() ? t : empty_like(t); };
         const bool dy_goes_on = needs[3] && !options.relu;
-        Tensor dx = dy.uniquely_owned() && !dy_goes_on ? dy : empty_like(input);
+        Tensor dresidual = needs[3] && options.relu ? over(dy) : Tensor();
+        Tensor dx = over(dy_goes_on || dresidual.defined() ? input : dy);
         Tensor dweight = empty_like(weight), dbias = empty_like(weight);
-        Tensor dresidual = needs[3] && options.relu ? empty_like(input) : Tensor();
         on_device(dy.device(), [&](auto& ctx) {
           const engine::BatchNormInputs inputs{dy,     input, output, statistics,
                                                weight, bias,  options};
-          batch_norm_backward_reduce(ctx, inputs, sums);
+          batch_norm_backward(ctx, inputs, count, sums, dx, dresidual);
           batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
-          batch_norm_backward_apply(ctx, inputs, sums, count, dx, dresidual);
         });
         return {dx, dweight, dbias, dy_goes_on ? dy : dresidual};
       });

@@ -45,6 +45,25 @@ inline std::vector<Strip> strips_of(const Planes& planes) {
   return strips;
 }
 
+// Calls f(strip, lanes); `lanes` is an integral_constant.
+template <class F>
+void with_lanes(const Strip& strip, F&& f) {
+  if (strip.lanes == 16) {
+    f(strip, std::integral_constant<int, 16>{});
+  } else if (strip.lanes == 8) {
+    f(strip, std::integral_constant<int, 8>{});
+  } else {
+    f(strip, std::integral_constant<int, 1>{});
+  }
+}
+
+// The same strip of another image.
+inline Strip in_image(Strip strip, int64_t image, const Planes& planes) {
+  strip.offset += (image - strip.image) * planes.channels() * planes.pixels;
+  strip.image = image;
+  return strip;
+}
+
 // Calls f(strip, lanes) in parallel for every strip of every image; `lanes` is an
 // integral_constant.
 template <class F>
@@ -54,16 +73,7 @@ void for_strips(const Planes& planes, F&& f) {
   const int64_t elements = planes.channels() * planes.pixels / std::max<int64_t>(count, 1);
   parallel_for(planes.n * count, grain_of(elements), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      Strip strip = pattern[static_cast<size_t>(i % count)];
-      strip.image = i / count;
-      strip.offset += strip.image * planes.channels() * planes.pixels;
-      if (strip.lanes == 16) {
-        f(strip, std::integral_constant<int, 16>{});
-      } else if (strip.lanes == 8) {
-        f(strip, std::integral_constant<int, 8>{});
-      } else {
-        f(strip, std::integral_constant<int, 1>{});
-      }
+      with_lanes(in_image(pattern[static_cast<size_t>(i % count)], i / count, planes), f);
     }
   });
 }

@@ -297,6 +297,28 @@ ChannelRows check_backward(const BatchNormInputs& in) {
   return ChannelRows(in.x, views);
 }
 
+template <class T>
+void backward_sums(CudaContext& ctx, const ChannelRows& rows, const BackwardInputs<T>& in,
+                   Tensor& sums) {
+  Tensor parts = chunk_table(rows, ctx.device());
+  for_width<T, kSumWidth>(rows.run(), {in.dy, in.x, in.y}, [&](auto width) {
+    launch(ctx, chunk_sums_kernel<width, T>, rows.grid(width), rows, in, parts.data<double>());
+  });
+  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(),
+         sums.data<double>());
+}
+
+template <class T>
+void backward_apply(CudaContext& ctx, const ChannelRows& rows, const BackwardInputs<T>& in,
+                    const Tensor& sums, double share, Tensor& dx, Tensor& dresidual) {
+  T* into_x = dx.data<T>();
+  T* into_residual = dresidual.defined() ? dresidual.data<T>() : nullptr;
+  for_width<T>(rows.run(), {in.dy, in.x, in.y, into_x, into_residual}, [&](auto width) {
+    launch(ctx, backward_apply_kernel<width, T>, rows.grid(width), rows, in, sums.data<double>(),
+           share, into_x, into_residual);
+  });
+}
+
 }  // namespace
 
 void batch_norm_statistics(CudaContext& ctx, const Tensor& x, Tensor& statistics) {
@@ -345,19 +367,24 @@ void batch_norm_apply(CudaContext& ctx, const Tensor& x, const Tensor& statistic
   });
 }
 
-void batch_norm_backward_reduce(CudaContext& ctx, const BatchNormInputs& inputs, Tensor& sums) {
+void batch_norm_forward(CudaContext& ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const Tensor& residual, BatchNormOptions options, Tensor& statistics,
+                        Tensor& y) {
+  batch_norm_statistics(ctx, x, statistics);
+  batch_norm_apply(ctx, x, statistics, weight, bias, residual, options, y);
+}
+
+void batch_norm_backward(CudaContext& ctx, const BatchNormInputs& inputs, int64_t count,
+                         Tensor& sums, Tensor& dx, Tensor& dresidual) {
   const ChannelRows rows = check_backward(inputs);
   require_same("batch_norm backward", inputs.statistics, sums);
-  Tensor parts = chunk_table(rows, ctx.device());
+  require_same("batch_norm backward", inputs.x, dx);
+  const double share = count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
   for_activation(inputs.x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const BackwardInputs<T> in = backward_inputs<T>(inputs);
-    for_width<T, kSumWidth>(rows.run(), {in.dy, in.x, in.y}, [&](auto width) {
-      launch(ctx, chunk_sums_kernel<width, T>, rows.grid(width), rows, in, parts.data<double>());
-    });
+    const auto in = backward_inputs<decltype(zero)>(inputs);
+    backward_sums(ctx, rows, in, sums);
+    backward_apply(ctx, rows, in, sums, share, dx, dresidual);
   });
-  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(),
-         sums.data<double>());
 }
 
 void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor& dweight,
@@ -365,23 +392,6 @@ void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor
   const int64_t views = sums.shape()[0], channels = sums.shape()[2];
   launch(ctx, parameter_gradients_kernel, grid_over(ctx, channels), channels, views,
          sums.data<double>(), dweight.data<float>(), dbias.data<float>());
-}
-
-void batch_norm_backward_apply(CudaContext& ctx, const BatchNormInputs& inputs, const Tensor& sums,
-                               int64_t count, Tensor& dx, Tensor& dresidual) {
-  const ChannelRows rows = check_backward(inputs);
-  require_same("batch_norm backward", inputs.x, dx);
-  const double share = count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
-  for_activation(inputs.x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const BackwardInputs<T> in = backward_inputs<T>(inputs);
-    T* into_x = dx.data<T>();
-    T* into_residual = dresidual.defined() ? dresidual.data<T>() : nullptr;
-    for_width<T>(rows.run(), {in.dy, in.x, in.y, into_x, into_residual}, [&](auto width) {
-      launch(ctx, backward_apply_kernel<width, T>, rows.grid(width), rows, in, sums.data<double>(),
-             share, into_x, into_residual);
-    });
-  });
 }
 
 }  // namespace engine

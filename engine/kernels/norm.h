@@ -1,5 +1,4 @@
-// Batch normalisation in pieces (statistics -> optional all-reduce -> apply), so that synchronised
-// normalisation is a step between two kernels, and L2 normalisation of channel vectors.
+// Batch normalisation and L2 normalisation of channel vectors.
 //
 // x, y, dy, residual: any layout, all the same; [N,C,H,W] or [N,C]. A batch may be a stack of
 // `views` equal parts (views divides N); each part has statistics of its own. statistics: [views,
@@ -41,7 +40,16 @@ void batch_norm_apply(CudaContext&, const Tensor& x, const Tensor& statistics, c
                       const Tensor& bias, const Tensor& residual, BatchNormOptions options,
                       Tensor& y);
 
-// What both passes of the backward read. With relu the gradient passes where the output is above 0:
+// batch_norm_statistics, which are written, and batch_norm_apply. On the CPU a group of channels
+// takes both passes at once, so that x comes from memory only once.
+void batch_norm_forward(CpuContext&, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const Tensor& residual, BatchNormOptions options, Tensor& statistics,
+                        Tensor& y);
+void batch_norm_forward(CudaContext&, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const Tensor& residual, BatchNormOptions options, Tensor& statistics,
+                        Tensor& y);
+
+// What the backward reads. With relu the gradient passes where the output is above 0:
 // y tells, or where y is undefined (possible without a residual) the output is worked out again
 // from x, so that nobody has to keep it.
 struct BatchNormInputs {
@@ -54,24 +62,21 @@ struct BatchNormInputs {
   BatchNormOptions options;
 };
 
-// sums: [views, 2, C] f64: sum of dz and of dz * xhat, where dz = dy where the gradient passes,
-// otherwise 0, and xhat = (x - mean) / sqrt(variance + eps).
-void batch_norm_backward_reduce(CpuContext&, const BatchNormInputs& inputs, Tensor& sums);
-void batch_norm_backward_reduce(CudaContext&, const BatchNormInputs& inputs, Tensor& sums);
+// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), where dz = dy where
+// the gradient passes, otherwise 0, and xhat = (x - mean) / sqrt(variance + eps); count as in
+// RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
+// sums: [views, 2, C] f64, written: sum of dz and of dz * xhat. dresidual = dz, where defined. dx
+// may be dy or x, dresidual may be dy.
+void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
+                         Tensor& dx, Tensor& dresidual);
+void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
+                         Tensor& dx, Tensor& dresidual);
 
 // dweight: [C] = sum over the views of sums1; dbias: [C] = sum of sums0; in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
 void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
-
-// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count); count as in
-// RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
-// dresidual = dz, where defined. dx may be dy.
-void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs, const Tensor& sums,
-                               int64_t count, Tensor& dx, Tensor& dresidual);
-void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs, const Tensor& sums,
-                               int64_t count, Tensor& dx, Tensor& dresidual);
 
 // y = x / max(|x|, 1e-12), |x| over the channels of each pixel. x: [N,C,H,W], [N,C,P] or [N,C], any
 // layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where the clamp was active (a

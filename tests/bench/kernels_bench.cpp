@@ -46,9 +46,7 @@ struct Norm {
         sums({2, 2, channels}, DType::f64),
         weight(full({channels}, 1.0)),
         bias(full({channels}, 0.1)) {
-    batch_norm_statistics(cpu_context(), x, statistics);
-    batch_norm_apply(cpu_context(), x, statistics, weight, bias, dy, options, y);
-    batch_norm_backward_reduce(cpu_context(), inputs(true), sums);
+    batch_norm_forward(cpu_context(), x, weight, bias, dy, options, statistics, y);
   }
   BatchNormInputs inputs(bool with_output) const {
     static const Tensor none;
@@ -67,17 +65,18 @@ void add_batch_norm(int64_t channels, int64_t side) {
   add("apply", [](Norm& n) {
     batch_norm_apply(cpu_context(), n.x, n.statistics, n.weight, n.bias, {}, n.options, n.y);
   });
-  add("apply_residual", [](Norm& n) {
-    batch_norm_apply(cpu_context(), n.x, n.statistics, n.weight, n.bias, n.dy, n.options, n.y);
+  add("forward", [](Norm& n) {
+    batch_norm_forward(cpu_context(), n.x, n.weight, n.bias, {}, n.options, n.statistics, n.y);
   });
-  add("backward_reduce",
-      [](Norm& n) { batch_norm_backward_reduce(cpu_context(), n.inputs(false), n.sums); });
-  add("backward_apply", [](Norm& n) {
+  add("forward_residual", [](Norm& n) {
+    batch_norm_forward(cpu_context(), n.x, n.weight, n.bias, n.dy, n.options, n.statistics, n.y);
+  });
+  add("backward", [](Norm& n) {
     Tensor none;
-    batch_norm_backward_apply(cpu_context(), n.inputs(false), n.sums, 1000, n.dx, none);
+    batch_norm_backward(cpu_context(), n.inputs(false), 1000, n.sums, n.dx, none);
   });
-  add("backward_apply_residual", [](Norm& n) {
-    batch_norm_backward_apply(cpu_context(), n.inputs(true), n.sums, 1000, n.dx, n.dresidual);
+  add("backward_residual", [](Norm& n) {
+    batch_norm_backward(cpu_context(), n.inputs(true), 1000, n.sums, n.dx, n.dresidual);
   });
 }
 

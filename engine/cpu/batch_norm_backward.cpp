@@ -1,0 +1,160 @@
+#include "engine/cpu/batch_norm.h"
+#include "engine/profile.h"
+
+namespace engine {
+namespace {
+
+// A function, so that the gradient is loaded in any case: a load that waits for z is a slow one.
+template <class T>
+T where_positive(T z, T gradient) {
+  return z > 0 ? gradient : T{0};
+}
+
+template <class T>
+struct Backward {
+  struct State {
+    LaneConstants<T> k;
+    T offset[kMostLanes], slope[kMostLanes];
+  };
+
+  const BatchNormInputs& in;
+  Planes planes;
+  std::vector<double> rows;  // [N, 2, C]: an image's sums
+  Tensor& sums;
+  double share;  // 1 / count, or 0
+  T *dx, *dresidual;
+
+  Backward(const BatchNormInputs& inputs, int64_t count, Tensor& total, Tensor& into_x,
+           Tensor& into_residual)
+      : in(inputs),
+        planes(planes_of(in.x)),
+        rows(static_cast<size_t>(planes.n * 2 * planes.channels())),
+        sums(total),
+        share(count > 0 ? 1.0 / static_cast<double>(count) : 0.0),
+        dx(into_x.data<T>()),
+        dresidual(into_residual.defined() ? into_residual.data<T>() : nullptr) {}
+
+  // Calls f(dz), where dz(element, lane) is the gradient behind the relu.
+  template <class F>
+  void with_dz(const LaneConstants<T>& k, F&& f) const {
+    const T *dy = in.dy.data<T>(), *x = in.x.data<T>();
+    if (!in.options.relu) {
+      f([=](int64_t i, int) { return dy[i]; });
+    } else if (in.y.defined()) {
+      f([=, y = in.y.data<T>()](int64_t i, int) { return where_positive(y[i], dy[i]); });
+    } else {
+      f([=, &k](int64_t i, int lane) { return where_positive(k.of(x[i], lane), dy[i]); });
+    }
+  }
+
+  void start(const Strip& strip, auto, State& state) const {
+    state.k = LaneConstants<T>(strip, planes.n, in.statistics, in.weight, in.bias, in.options.eps);
+  }
+
+  // An image's sums of dz and dz (x - mean).
+  template <int kWidth>
+  void first(const Strip& strip, std::integral_constant<int, kWidth>, const State& state) {
+    const T* x = in.x.data<T>();
+    const LaneConstants<T>& k = state.k;
+    double dz_sums[kWidth] = {}, products[kWidth] = {};
+    with_dz(k, [&](auto dz) {
+      for_runs(planes.pixels, [&](int64_t begin, int64_t end) {
+        T gradients[kWidth], with_x[kWidth];
+        sum_run_pairs<kWidth>(strip, begin, end, gradients, with_x, [&](int64_t i, int lane) {
+          const T gradient = dz(i, lane);
+          return std::pair(gradient, gradient * (x[i] - k.mean[lane]));
+        });
+        for (int lane = 0; lane < kWidth; ++lane) {
+          dz_sums[lane] += gradients[lane];
+          products[lane] += with_x[lane];
+        }
+      });
+    });
+    double* row = rows.data() + strip.image * 2 * planes.channels() + strip.channel;
+    std::copy_n(dz_sums, kWidth, row);
+    std::copy_n(products, kWidth, row + planes.channels());
+  }
+
+  // The view's sums, from its images in their order.
+  template <int kWidth>
+  void between(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
+    const int64_t channels = planes.channels(), images = planes.n / sums.shape()[0];
+    double dz_sums[kWidth] = {}, products[kWidth] = {};
+    for (int64_t n = 0; n < images; ++n) {
+      const double* row = rows.data() + (strip.image + n) * 2 * channels + strip.channel;
+      for (int lane = 0; lane < kWidth; ++lane) {
+        dz_sums[lane] += row[lane];
+        products[lane] += row[channels + lane];
+      }
+    }
+    const int64_t place = place_in(sums, strip, planes.n);
+    const double* variance = in.statistics.data<double>() + place + channels;
+    double* out = sums.data<double>() + place;
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const double inverse = inverse_deviation(variance[lane], in.options.eps);
+      out[lane] = dz_sums[lane];
+      out[channels + lane] = products[lane] * inverse;
+      state.offset[lane] = static_cast<T>(share * out[lane]);
+      state.slope[lane] = static_cast<T>(share * out[channels + lane] * inverse);
+    }
+  }
+
+  template <int kWidth>
+  void second(const Strip& strip, std::integral_constant<int, kWidth>, const State& state) const {
+    const T* x = in.x.data<T>();
+    T *out = dx, *passed = dresidual;
+    const LaneConstants<T>& k = state.k;
+    with_dz(k, [&](auto dz) {
+      const auto gradient = [&](T d, int64_t i, int lane) {
+        return k.scale[lane] * (d - state.offset[lane] - (x[i] - k.mean[lane]) * state.slope[lane]);
+      };
+      if (passed == nullptr) {
+        return for_elements<kWidth>(strip, planes.pixels, [&](int64_t i, int lane) {
+          out[i] = gradient(dz(i, lane), i, lane);
+        });
+      }
+      for_elements<kWidth>(strip, planes.pixels, [&](int64_t i, int lane) {
+        const T d = dz(i, lane);
+        out[i] = gradient(d, i, lane);
+        passed[i] = d;
+      });
+    });
+  }
+};
+
+}  // namespace
+
+void batch_norm_backward(CpuContext& ctx, const BatchNormInputs& in, int64_t count, Tensor& sums,
+                         Tensor& dx, Tensor& dresidual) {
+  constexpr const char* kOp = "batch_norm backward";
+  const Timer timer(ctx, kOp, bytes_of(in.dy, in.x, in.y, dx, dresidual));
+  const int64_t views = views_of(kOp, in.x, in.statistics);
+  require_same(kOp, in.x, in.dy);
+  require_same(kOp, in.x, dx);
+  require_same(kOp, in.statistics, sums);
+  if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
+  for_float(in.x.dtype(), [&](auto zero) {
+    Backward<decltype(zero)> backward(in, count, sums, dx, dresidual);
+    TwoPasses(backward.planes, views, sizeof(zero), backward).run();
+  });
+}
+
+void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
+                                    Tensor& dbias) {
+  const int64_t views = sums.shape()[0], channels = sums.shape()[2];
+  const double* rows = sums.data<double>();
+  for_float(dweight.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t c = 0; c < channels; ++c) {
+      double weight_sum = 0.0, bias_sum = 0.0;
+      for (int64_t view = 0; view < views; ++view) {
+        bias_sum += rows[2 * view * channels + c];
+        weight_sum += rows[(2 * view + 1) * channels + c];
+      }
+      dweight.data<T>()[c] = static_cast<T>(weight_sum);
+      dbias.data<T>()[c] = static_cast<T>(bias_sum);
+    }
+  });
+}
+
+}  // namespace engine
