@@ -42,7 +42,8 @@ class SystemMemory {
     if (block == nullptr) return nullptr;
     auto& [begin, segment] = *std::prev(segments_.upper_bound(block));
     if (block + bytes > segment.touched) {
-      segment.touched = begin + round_up(block + bytes - begin, kPage);
+      // A whole huge page at least: the next request of a little more finds it there.
+      segment.touched = std::min(begin + round_up(block + bytes - begin, kHugePage), segment.end);
       ++stats.system_allocations;
     }
     in_use_ += bytes;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/kernels/multi_tensor.h"
+#include "engine/side_by_side.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/losses.h"
 
@@ -81,11 +82,21 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
                   " and ", boxes.shape());
   const Mode mode{.training = true, .views = 2};
 
-  const Var features = encoder_.forward(Var(views), mode);
-  const Var projected = projector_.forward(features, mode);
-  const Var online = l2_normalize(options_.contrast ? flatten_pixels(projected)
-                                                    : propagation_->forward(projected, mode));
-  const Target target = run_momentum_branch(views, mode);
+  Var features, projected, online;
+  Target target;
+  const auto run_online_branch = [&] {
+    features = encoder_.forward(Var(views), mode);
+    projected = projector_.forward(features, mode);
+    online = l2_normalize(options_.contrast ? flatten_pixels(projected)
+                                            : propagation_->forward(projected, mode));
+  };
+  const auto run_target = [&] { target = run_momentum_branch(views, mode); };
+  if (views.device() == engine::kCpu) {
+    engine::side_by_side(run_online_branch, run_target);
+  } else {
+    run_online_branch();
+    run_target();
+  }
 
   Output out{.loss = {},
              .pairs = {},

@@ -2,6 +2,7 @@
 #include "pixpro/train/trainer.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <cmath>
 #include <limits>
@@ -32,6 +33,26 @@ TEST(Trainer, SameSeedSameBits) {
     runs.push_back(all_weights(trainer));
   }
   EXPECT_EQ(runs[0], runs[1]);
+}
+
+// With two threads the branches run side by side. In float64, where no library rounds otherwise.
+TEST(Trainer, TheSameBitsOnAnyNumberOfThreads) {
+  const int before = omp_get_max_threads();
+  TrainerOptions options = small_training();
+  options.precision = DType::f64;
+  std::vector<std::vector<double>> runs;
+  for (const int threads : {1, 2, 3}) {
+    omp_set_num_threads(threads);
+    Trainer trainer(options);
+    for (int step = 0; step < 2; ++step) {
+      const Batch batch = training_batch(2, 64, "views" + std::to_string(step));
+      trainer.step(batch.views, batch.boxes);
+    }
+    runs.push_back(all_weights(trainer));
+  }
+  omp_set_num_threads(before);
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_EQ(runs[0], runs[2]);
 }
 
 TEST(Trainer, MicroBatchesAverageTheGradientsOfTheirParts) {
@@ -81,17 +102,29 @@ TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
 }
 
 TEST(Trainer, MemoryStaysLevelFromStepToStep) {
-  Trainer trainer(small_training());
-  const Batch batch = training_batch(2, 64);
-  const auto stats = [] { return engine::allocator_of(engine::kCpu).stats(); };
-  trainer.step(batch.views, batch.boxes);
-  trainer.step(batch.views, batch.boxes);
-  const engine::MemoryStats before = stats();
-  for (int i = 0; i < 3; ++i) trainer.step(batch.views, batch.boxes);
-  EXPECT_EQ(stats().current_bytes, before.current_bytes);
+  const int threads_before = omp_get_max_threads();
+  for (const int threads : {1, 2}) {
+    omp_set_num_threads(threads);
+    Trainer trainer(small_training());
+    const Batch batch = training_batch(2, 64);
+    const auto stats = [] { return engine::allocator_of(engine::kCpu).stats(); };
+    trainer.step(batch.views, batch.boxes);
+    trainer.step(batch.views, batch.boxes);
+    const engine::MemoryStats before = stats();
+    for (int i = 0; i < 3; ++i) trainer.step(batch.views, batch.boxes);
+    const engine::MemoryStats after = stats();
+    EXPECT_EQ(after.current_bytes, before.current_bytes);
 #ifndef __SANITIZE_ADDRESS__
-  EXPECT_EQ(stats().system_allocations, before.system_allocations);
+    // With two threads the branches run side by side, and which one asks first changes how free
+    // memory is cut up.
+    const int64_t held = before.current_bytes + before.cached_bytes;
+    EXPECT_LE(after.current_bytes + after.cached_bytes, held + (threads == 1 ? 0 : held / 20));
+    if (threads == 1) {
+      EXPECT_EQ(after.system_allocations, before.system_allocations);
+    }
 #endif
+  }
+  omp_set_num_threads(threads_before);
 }
 
 TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
