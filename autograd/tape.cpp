@@ -18,12 +18,21 @@ void settle(GradSlot& slot) {
 
 void run(const Node& node, const Tensor& dy) {
   Needs needs;
-  for (const auto& input : node.inputs) needs.push_back(input && input->needs_grad);
+  for (const auto& input : node.inputs) {
+    needs.wanted.push_back(input && input->needs_grad);
+    const bool free = needs.wanted.back() && input->grad.uniquely_owned();
+    needs.gathered.push_back(free ? std::exchange(input->grad, Tensor()) : Tensor());
+  }
   const Gradients gradients = node.backward(dy, needs);
-  engine::require(gradients.size() == needs.size(), "tape: backward of ", node.op, " returned ",
-                  gradients.size(), " gradients for ", needs.size(), " inputs");
-  for (size_t i = 0; i < needs.size(); ++i) {
-    if (needs[i]) node.inputs[i]->accumulate(gradients[i]);
+  engine::require(gradients.size() == node.inputs.size(), "tape: backward of ", node.op,
+                  " returned ", gradients.size(), " gradients for ", node.inputs.size(), " inputs");
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!needs[i]) continue;
+    Tensor& gathered = needs.gathered[i];
+    const bool added = gathered.defined() && gradients[i].buffer() == gathered.buffer();
+    if (gathered.defined() && !added) node.inputs[i]->grad = gathered;
+    gathered = Tensor();
+    node.inputs[i]->accumulate(gradients[i]);
   }
 }
 

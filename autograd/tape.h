@@ -15,8 +15,14 @@ namespace autograd {
 // One gradient for each input of an op, in order; undefined where none is needed. A gradient has
 // the shape, type and layout of its input.
 using Gradients = std::vector<Tensor>;
-// Which inputs want a gradient (the first convolution skips the image's).
-using Needs = std::vector<bool>;
+// Which inputs want a gradient (the first convolution skips the image's), and the gradient that has
+// gathered at them already where nobody else holds it: an op may add its own to it and return that.
+struct Needs {
+  std::vector<bool> wanted;
+  std::vector<Tensor> gathered;  // undefined where there is none
+
+  bool operator[](size_t input) const { return wanted[input]; }
+};
 
 struct Node {
   struct Saved {

@@ -17,15 +17,16 @@ Var conv2d(const Var& x, const Var& weight, const Var& bias, const engine::Conv2
   return record("conv2d", {x, weight, bias}, y, save(x.value(), weight.value()),
                 [options](const Tensor& dy, const Needs& needs, const Tensor& image,
                           const Tensor& filter) -> Gradients {
-                  Tensor dx, dw, db;
-                  if (needs[0]) dx = empty_like(image);
+                  Tensor dx = needs.gathered[0], dw, db;
+                  const bool adds = dx.defined();
+                  if (needs[0] && !adds) dx = empty_like(image);
                   if (needs[1]) dw = empty_like(filter);
                   if (needs[2]) {
                     db = Tensor({filter.shape()[0]}, engine::at_least_f32(filter.dtype()),
                                 filter.device());
                   }
                   on_device(dy.device(), [&](auto& ctx) {
-                    if (needs[0]) conv2d_backward_data(ctx, dy, filter, options, dx);
+                    if (needs[0]) conv2d_backward_data(ctx, dy, filter, options, dx, adds);
                     if (needs[1]) conv2d_backward_weights(ctx, image, dy, options, dw, db);
                   });
                   return {dx, dw, db};

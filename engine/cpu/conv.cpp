@@ -8,6 +8,7 @@
 #include "engine/cpu/onednn.h"
 #include "engine/cpu/strips.h"
 #include "engine/cpu/winograd.h"
+#include "engine/kernels/pointwise.h"
 #include "engine/profile.h"
 #include "engine/tensor_ops.h"
 
@@ -136,10 +137,17 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
 }
 
 void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
-                          const Conv2dOptions& options, Tensor& dx) {
+                          const Conv2dOptions& options, Tensor& dx, bool adds) {
   check("conv2d backward", dx, w, dy, options);
   constexpr ConvDirection kDirection = ConvDirection::backward_data;
   const ConvChoice choice = algorithm_for(ctx, kDirection, dx, w, Tensor(), dy, options);
+  const bool own =
+      choice.algorithm == ConvAlgorithm::direct || choice.algorithm == ConvAlgorithm::winograd;
+  if (adds && !own) {
+    Tensor part = empty_like(dx);
+    conv2d_backward_data(ctx, dy, w, options, part);
+    return add(ctx, dx, part, dx);
+  }
   const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(dy, w, dx),
                     flops_of(dy.shape(), w.shape()));
   switch (choice.algorithm) {
@@ -148,9 +156,9 @@ void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
     case ConvAlgorithm::library:
       return onednn_conv_backward_data(ctx, dy, w, options, dx);
     case ConvAlgorithm::direct:
-      return direct_conv_backward_data(ctx, dy, w, options, dx);
+      return direct_conv_backward_data(ctx, dy, w, options, adds, dx);
     case ConvAlgorithm::winograd:
-      return winograd_conv_backward_data(ctx, choice.tile, dy, w, options, dx);
+      return winograd_conv_backward_data(ctx, choice.tile, dy, w, options, adds, dx);
   }
 }
 

@@ -136,7 +136,7 @@ class Runner {
       : sweep_(sweep), plan_(plan), panels_(panels), out_(out), copy_(copy) {}
 
   void run(const Block& block) {
-    if (plan_.has_empty_class) clear(block);
+    if (plan_.has_empty_class && !sweep_.adds) clear(block);
     for (int64_t pass = 0; pass < plan_.passes; ++pass) {
       const int64_t first = part_begin(sweep_.in.blocks, pass, plan_.passes);
       const int64_t count = part_begin(sweep_.in.blocks, pass + 1, plan_.passes) - first;
@@ -296,11 +296,12 @@ void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, cons
 }
 
 void direct_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
-                               const Conv2dOptions& options, Tensor& dx) {
+                               const Conv2dOptions& options, bool adds, Tensor& dx) {
   if (is_1x1(w.shape(), options)) {
-    return direct_1x1_backward_data(ctx, dy, w, options.stride, dx);
+    return direct_1x1_backward_data(ctx, dy, w, options.stride, adds, dx);
   }
-  const Sweep sweep = backward_sweep(dy, w.shape(), options, dx);
+  Sweep sweep = backward_sweep(dy, w.shape(), options, dx);
+  sweep.adds = adds;
   const Tensor panels =
       panels_for(ctx, w, sweep, transposed_view(w), {kDirectForm, options.stride, options.padding});
   run(sweep, panels.data<float>(), dx.data<float>());

@@ -10,8 +10,9 @@ namespace engine {
 
 void direct_conv_forward(CpuContext&, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y);
+// dx = (adds ? dx : 0) + the gradient.
 void direct_conv_backward_data(CpuContext&, const Tensor& dy, const Tensor& w,
-                               const Conv2dOptions& options, Tensor& dx);
+                               const Conv2dOptions& options, bool adds, Tensor& dx);
 void direct_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
                                   Tensor& dw);
 

@@ -161,12 +161,12 @@ void direct_1x1_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, int64
 }
 
 void direct_1x1_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w, int64_t stride,
-                              Tensor& dx) {
-  if (stride == 1) return multiply(ctx, dy, w, transposed_view(w), false, dx);
+                              bool adds, Tensor& dx) {
+  if (stride == 1) return multiply(ctx, dy, w, transposed_view(w), adds, dx);
   const Shape &from = dy.shape(), &to = dx.shape();
   Tensor pixels({to[0], to[1], from[2], from[3]}, dx.dtype(), dx.device(), dx.layout());
   multiply(ctx, dy, w, transposed_view(w), false, pixels);
-  scatter_pixels(pixels, stride, dx);
+  scatter_pixels(pixels, stride, adds, dx);
 }
 
 }  // namespace engine

@@ -11,11 +11,11 @@ inline bool is_1x1(const Shape& w, const Conv2dOptions& options) {
   return w[2] == 1 && w[3] == 1 && options.padding == 0;
 }
 
-// y = (adds ? y : 0) + the convolution.
+// y = (adds ? y : 0) + the convolution; dx likewise.
 void direct_1x1_forward(CpuContext&, const Tensor& x, const Tensor& w, int64_t stride, bool adds,
                         Tensor& y);
 void direct_1x1_backward_data(CpuContext&, const Tensor& dy, const Tensor& w, int64_t stride,
-                              Tensor& dx);
+                              bool adds, Tensor& dx);
 void direct_1x1_backward_weights(const Tensor& x, const Tensor& dy, int64_t stride, Tensor& dw);
 
 }  // namespace engine

@@ -84,15 +84,17 @@ Tensor gather_pixels(const Tensor& x, int64_t stride) {
   return pixels;
 }
 
-void scatter_pixels(const Tensor& pixels, int64_t stride, Tensor& x) {
+void scatter_pixels(const Tensor& pixels, int64_t stride, bool adds, Tensor& x) {
   const Shape &s = x.shape(), &spaced = pixels.shape();
   const float* in = pixels.data<float>();
   float* out = x.data<float>();
   for_spaced_rows(s, spaced, stride, [&](int64_t row, int64_t from) {
-    const int64_t left = s[2] - row / (s[3] * kLanes) % s[2];  // rows to the end of the plane
-    std::fill_n(out + row, std::min(stride, left) * s[3] * kLanes, 0.0f);
+    if (!adds) {
+      const int64_t left = s[2] - row / (s[3] * kLanes) % s[2];  // rows to the end of the plane
+      std::fill_n(out + row, std::min(stride, left) * s[3] * kLanes, 0.0f);
+    }
     for (int64_t j = 0; j < spaced[3]; ++j) {
-      lanes(out + row + j * stride * kLanes) = lanes(in + from + j * kLanes);
+      lanes(out + row + j * stride * kLanes) += lanes(in + from + j * kLanes);
     }
   });
 }

@@ -41,7 +41,7 @@ void copy_window(const Image& image, const Window& window, float* out, int64_t p
 
 // The pixels of x [N,C,H,W] that a 1x1 kernel with this stride reads: every stride-th one.
 Tensor gather_pixels(const Tensor& x, int64_t stride);
-// The way back: x gets these pixels, and zeros between them.
-void scatter_pixels(const Tensor& pixels, int64_t stride, Tensor& x);
+// The way back: x = (adds ? x : 0) + these pixels where they belong.
+void scatter_pixels(const Tensor& pixels, int64_t stride, bool adds, Tensor& x);
 
 }  // namespace engine

@@ -78,17 +78,19 @@ struct Run {
   Kernels<Scheme> kernels;
   Image in;  // the first; the others lie behind it
   int64_t padding;
+  bool adds;  // to what out holds
   float* out;
   int64_t out_blocks;
   TileGrid<Scheme::kTile> grid;
   ElementOrder<Scheme> order;
   bool by_panel;
-  int64_t strips, strip_tiles, in_stride, out_stride;
+  int64_t strips, in_stride, out_stride;
 
-  Run(const Kernels<Scheme>& k, const Tensor& x, int64_t pad, Tensor& y)
+  Run(const Kernels<Scheme>& k, const Tensor& x, int64_t pad, bool accumulate, Tensor& y)
       : kernels(k),
         in(image_of(x)),
         padding(pad),
+        adds(accumulate),
         out(y.data<float>()),
         out_blocks(y.shape()[1] / kLanes),
         grid{y.shape()[0], y.shape()[2], y.shape()[3]} {
@@ -99,12 +101,14 @@ struct Run {
     const int64_t fit = kStrip / (kElements * (inputs + kPanel));
     const int64_t size = std::max(kLeastTiles, fit / kTileRows * kTileRows);
     const int64_t wanted = ceil_div(ceil_div(tiles, size), threads) * threads;
-    // Whole register tiles: a part of one takes nearly as long.
-    strip_tiles = by_panel ? tiles : ceil_div(ceil_div(tiles, wanted), kTileRows) * kTileRows;
-    strips = ceil_div(tiles, strip_tiles);
-    in_stride = element_stride(inputs * strip_tiles);
-    out_stride = element_stride(kPanel * strip_tiles);
+    strips = by_panel ? 1 : std::min(wanted, row_groups());
+    const int64_t most = ceil_div(row_groups(), strips) * kTileRows;
+    in_stride = element_stride(inputs * most);
+    out_stride = element_stride(kPanel * most);
   }
+
+  // Strips are dealt whole register tiles: a part of one takes nearly as long.
+  int64_t row_groups() const { return ceil_div(grid.tiles(), kTileRows); }
 
   // Floats of memory: of a strip in work, or of a team's transformed tiles; and of a thread that
   // works on a panel.
@@ -115,8 +119,9 @@ struct Run {
 
   // By one thread.
   void strip(int64_t number, float* memory, float* own, const float* weights) const {
-    const int64_t begin = number * strip_tiles;
-    const TileStrip tiles{begin, std::min(grid.tiles(), begin + strip_tiles)};
+    const int64_t begin = part_begin(row_groups(), number, strips) * kTileRows;
+    const int64_t end = part_begin(row_groups(), number + 1, strips) * kTileRows;
+    const TileStrip tiles{begin, std::min(grid.tiles(), end)};
     const Transformed v{memory, in_stride}, m{own, out_stride};
     transform_tiles<Scheme::kInput>(in, grid, Scheme::kStep, padding, tiles, v, Team{});
     const Product product(*this, tiles.tiles(), v, m);
@@ -157,7 +162,7 @@ struct Run {
   int64_t vectors(int64_t panel) const { return vectors_of(out_blocks * kLanes, panel); }
   void restore(int64_t panel, const TileStrip& tiles, const Transformed& m) const {
     restore_tiles<Scheme::kOutput>(m, grid, tiles, panel * kTileVectors, vectors(panel), out_blocks,
-                                   out);
+                                   adds, out);
   }
 
   // m[element] += v[element] * weights of `count` input blocks from `first` on, for one panel and
@@ -205,8 +210,8 @@ struct Run {
 
 template <class Scheme>
 void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w,
-              const Kernels<Scheme>& kernels, Tensor& y) {
-  const Run<Scheme> run(kernels, x, padding, y);
+              const Kernels<Scheme>& kernels, bool adds, Tensor& y) {
+  const Run<Scheme> run(kernels, x, padding, adds, y);
   const int64_t threads = omp_get_max_threads();
   Tensor memory({run.by_panel ? kTeams : threads, run.tile_floats()});
   Tensor own({threads, run.own_floats()}), weights;
@@ -234,16 +239,17 @@ void convolve(CpuContext& ctx, const Tensor& x, int64_t padding, const Tensor& w
 void winograd_conv_forward(CpuContext& ctx, int64_t tile, const Tensor& x, const Tensor& w,
                            const Conv2dOptions& options, Tensor& y) {
   with_scheme(options.stride, tile, [&]<class Scheme>(Scheme) {
-    convolve(ctx, x, options.padding, w, Kernels<Scheme>{forward_view(w), /*turned=*/false}, y);
+    convolve(ctx, x, options.padding, w, Kernels<Scheme>{forward_view(w), /*turned=*/false},
+             /*adds=*/false, y);
   });
 }
 
 void winograd_conv_backward_data(CpuContext& ctx, int64_t tile, const Tensor& dy, const Tensor& w,
-                                 const Conv2dOptions& options, Tensor& dx) {
+                                 const Conv2dOptions& options, bool adds, Tensor& dx) {
   const int64_t padding = options.stride == 1 ? 2 - options.padding : 0;
   with_scheme(options.stride, tile, [&]<class Scheme>(Scheme) {
     using Gradient = typename Scheme::Gradient;
-    convolve(ctx, dy, padding, w, Kernels<Gradient>{transposed_view(w), /*turned=*/true}, dx);
+    convolve(ctx, dy, padding, w, Kernels<Gradient>{transposed_view(w), /*turned=*/true}, adds, dx);
   });
 }
 

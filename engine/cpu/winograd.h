@@ -24,8 +24,9 @@ inline constexpr WinogradTile kWinogradTiles[] = {{1, 2}, {1, 3}, {1, 4}, {1, 5}
 
 void winograd_conv_forward(CpuContext&, int64_t tile, const Tensor& x, const Tensor& w,
                            const Conv2dOptions& options, Tensor& y);
+// dx = (adds ? dx : 0) + the gradient.
 void winograd_conv_backward_data(CpuContext&, int64_t tile, const Tensor& dy, const Tensor& w,
-                                 const Conv2dOptions& options, Tensor& dx);
+                                 const Conv2dOptions& options, bool adds, Tensor& dx);
 void winograd_conv_backward_weights(int64_t tile, const Tensor& x, const Tensor& dy,
                                     const Conv2dOptions& options, Tensor& dw);
 

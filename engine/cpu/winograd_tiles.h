@@ -112,10 +112,11 @@ void transform_tiles(const Image& first, const TileGrid<M>& grid, int64_t step, 
 }
 
 // Output pixels of a strip from `count` channel blocks of elements, multiplied by the transposed
-// map; the first block is the output's block `first` of `blocks`.
+// map, and added to what out holds where `adds`; the first block is the output's block `first` of
+// `blocks`.
 template <const auto& kMap, int64_t M>
 void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const TileStrip& strip,
-                   int64_t first, int64_t count, int64_t blocks, float* out) {
+                   int64_t first, int64_t count, int64_t blocks, bool adds, float* out) {
   constexpr int64_t E = rows_of<kMap>;
   alignas(64) float copy[M * M * kLanes];
   const int64_t tiles = strip.tiles(), items = count * tiles, row_floats = grid.width * kLanes;
@@ -131,13 +132,17 @@ void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const TileStr
                   width = std::min(M, grid.width - j * M);
     const Square<const float> from{in.data + item * kLanes, E * in.stride, in.stride};
     float* to = corner(item);
-    if (height == M && width == M) {
+    if (height == M && width == M && !adds) {
       transform<gather<kMap>, E, M>(from, Square<float>{to, row_floats, kLanes});
       continue;
     }
     transform<gather<kMap>, E, M>(from, Square<float>{copy, M * kLanes, kLanes});
     for (int64_t row = 0; row < height; ++row) {
-      std::copy_n(copy + row * M * kLanes, width * kLanes, to + row * row_floats);
+      for (int64_t at = 0; at < width * kLanes; at += kLanes) {
+        const Lanes sum = lanes(copy + row * M * kLanes + at);
+        Lanes& pixels = lanes(to + row * row_floats + at);
+        pixels = adds ? pixels + sum : sum;
+      }
     }
   }
 }

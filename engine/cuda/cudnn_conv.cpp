@@ -6,6 +6,7 @@
 #include "engine/cuda/bias.h"
 #include "engine/cuda/cudnn.h"
 #include "engine/kernels/conv.h"
+#include "engine/kernels/pointwise.h"
 #include "engine/tensor_ops.h"
 
 namespace engine {
@@ -106,7 +107,12 @@ void conv2d_forward(CudaContext& ctx, const Tensor& x, const Tensor& w, const Te
 }
 
 void conv2d_backward_data(CudaContext& ctx, const Tensor& dy, const Tensor& w,
-                          const Conv2dOptions& options, Tensor& dx) {
+                          const Conv2dOptions& options, Tensor& dx, bool adds) {
+  if (adds) {
+    Tensor part = empty_like(dx);
+    conv2d_backward_data(ctx, dy, w, options, part);
+    return add(ctx, dx, part, dx);
+  }
   check_arguments("conv2d backward", dx, w, dy, options);
   if (dx.elements() == 0) return;
   Output out(dx);

@@ -29,11 +29,11 @@ void conv2d_forward(CpuContext&, const Tensor& x, const Tensor& w, const Tensor&
 void conv2d_forward(CudaContext&, const Tensor& x, const Tensor& w, const Tensor& bias,
                     const Conv2dOptions& options, Tensor& y);
 
-// dx: [N,C,H,W] from dy: [N,O,H',W'].
+// dx: [N,C,H,W] from dy: [N,O,H',W'], added to what dx holds where `adds`.
 void conv2d_backward_data(CpuContext&, const Tensor& dy, const Tensor& w,
-                          const Conv2dOptions& options, Tensor& dx);
+                          const Conv2dOptions& options, Tensor& dx, bool adds = false);
 void conv2d_backward_data(CudaContext&, const Tensor& dy, const Tensor& w,
-                          const Conv2dOptions& options, Tensor& dx);
+                          const Conv2dOptions& options, Tensor& dx, bool adds = false);
 
 // dw like w; db: [O], or undefined where the convolution has no bias.
 void conv2d_backward_weights(CpuContext&, const Tensor& x, const Tensor& dy,

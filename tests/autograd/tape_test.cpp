@@ -46,6 +46,44 @@ TEST(Tape, LeavesTheCallersGradientAlone) {
   EXPECT_EQ(grad_of(v), (Values{1, 1}));
 }
 
+// An op that adds its gradient to what has gathered, as conv2d does, and how often it could.
+Var adding_scale(const Var& x, double factor, int& added) {
+  Tensor y = engine::empty_like(x.value());
+  engine::scale(engine::cpu_context(), x.value(), factor, y);
+  return record("adding", {x}, y, save(),
+                [factor, &added](const Tensor& dy, const Needs& needs) -> Gradients {
+                  Tensor dx = engine::empty_like(dy);
+                  engine::scale(engine::cpu_context(), dy, factor, dx);
+                  if (!needs.gathered[0].defined()) return {dx};
+                  ++added;
+                  Tensor sum = needs.gathered[0];
+                  engine::add(engine::cpu_context(), sum, dx, sum);
+                  return {sum};
+                });
+}
+
+TEST(Tape, AnOpMayAddToTheGradientThatHasGathered) {
+  const Var u = Var::leaf(vec({1, 2}));
+  int added = 0;
+  Tape tape;
+  const Var a = adding_scale(u, 3.0, added), b = adding_scale(u, 5.0, added);
+  tape.backward(add(a, b), vec({1, 10}));
+  EXPECT_EQ(added, 1);
+  EXPECT_EQ(grad_of(u), (Values{8, 80}));
+}
+
+TEST(Tape, NoOpAddsToAGradientHeldElsewhere) {
+  const Var u = Var::leaf(vec({1, 2})), v = Var::leaf(vec({3, 4}));
+  int added = 0;
+  Tape tape;
+  // add has given u and v the same tensor by the time the other use of u runs.
+  const Var other = adding_scale(u, 2.0, added);
+  tape.backward(add(other, add(u, v)), vec({1, 1}));
+  EXPECT_EQ(added, 0);
+  EXPECT_EQ(grad_of(u), (Values{3, 3}));
+  EXPECT_EQ(grad_of(v), (Values{1, 1}));
+}
+
 TEST(Tape, AGradientHeldElsewhereIsNotChangedInPlace) {
   const Var u = Var::leaf(vec({1, 2}));
   Tape first;

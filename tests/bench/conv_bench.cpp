@@ -95,9 +95,9 @@ struct Problem {
       case ConvAlgorithm::library:
         return onednn_conv_backward_data(ctx, y, w, options, x);
       case ConvAlgorithm::direct:
-        return direct_conv_backward_data(ctx, y, w, options, x);
+        return direct_conv_backward_data(ctx, y, w, options, false, x);
       case ConvAlgorithm::winograd:
-        return winograd_conv_backward_data(ctx, choice.tile, y, w, options, x);
+        return winograd_conv_backward_data(ctx, choice.tile, y, w, options, false, x);
     }
   }
   void backward_weights(const ConvChoice& choice) {

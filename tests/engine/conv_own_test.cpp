@@ -22,7 +22,7 @@ struct Case {
 };
 
 struct Result {
-  Tensor y, dx, dw;
+  Tensor y, dx, twice, dw;  // twice: dx added to itself
 };
 
 Tensor activation(const char* name, const Shape& shape) {
@@ -35,10 +35,12 @@ Result reference(const Case& c) {
   CpuContext& ctx = cpu_context();
   const Tensor x = hashed_tensor("x", c.x), w = hashed_tensor("w", c.w);
   const Tensor dy = hashed_tensor("dy", output(c)), none;
-  Result r{empty_like(dy), empty_like(x), empty_like(w)};
+  Result r{empty_like(dy), empty_like(x), {}, empty_like(w)};
   Tensor no_bias;
   conv2d_forward(ctx, x, w, none, c.options, r.y);
   conv2d_backward_data(ctx, dy, w, c.options, r.dx);
+  r.twice = clone(r.dx);
+  conv2d_backward_data(ctx, dy, w, c.options, r.twice, true);
   conv2d_backward_weights(ctx, x, dy, c.options, r.dw, no_bias);
   return r;
 }
@@ -48,15 +50,21 @@ Result run(const Case& c, const ConvChoice& choice) {
   CpuContext& ctx = cpu_context();
   const Tensor x = activation("x", c.x), dy = activation("dy", output(c));
   const Tensor w = to_dtype(hashed_tensor("w", c.w), DType::f32);
-  Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout), to_layout(full(c.x, 7.0), kLaneLayout),
+  Result r{to_layout(full(dy.shape(), 7.0), kLaneLayout),
+           to_layout(full(c.x, 7.0), kLaneLayout),
+           {},
            full(c.w, 7.0)};
   if (choice.algorithm == ConvAlgorithm::winograd) {
     winograd_conv_forward(ctx, choice.tile, x, w, c.options, r.y);
-    winograd_conv_backward_data(ctx, choice.tile, dy, w, c.options, r.dx);
+    winograd_conv_backward_data(ctx, choice.tile, dy, w, c.options, false, r.dx);
+    r.twice = clone(r.dx);
+    winograd_conv_backward_data(ctx, choice.tile, dy, w, c.options, true, r.twice);
     winograd_conv_backward_weights(choice.tile, x, dy, c.options, r.dw);
   } else {
     direct_conv_forward(ctx, x, w, {}, c.options, r.y);
-    direct_conv_backward_data(ctx, dy, w, c.options, r.dx);
+    direct_conv_backward_data(ctx, dy, w, c.options, false, r.dx);
+    r.twice = clone(r.dx);
+    direct_conv_backward_data(ctx, dy, w, c.options, true, r.twice);
     direct_conv_backward_weights(x, dy, c.options, r.dw);
   }
   return r;
@@ -81,6 +89,7 @@ void expect_near(const Case& c, const ConvChoice& choice, const Result& expected
   };
   EXPECT_LE(distance(found.y, expected.y), tolerance) << where("y");
   EXPECT_LE(distance(found.dx, expected.dx), tolerance) << where("dx");
+  EXPECT_LE(distance(found.twice, expected.twice), tolerance) << where("dx added to itself");
   EXPECT_LE(distance(found.dw, expected.dw), tolerance) << where("dw");
 }
 

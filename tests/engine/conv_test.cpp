@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "engine/kernels/pointwise.h"
 #include "engine/tensor_ops.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/conv_policy.h"
@@ -93,6 +94,11 @@ void expect_equal(const ConvCase& c, const Expected& e, DType dtype, bool plain,
   conv2d_backward_weights(ctx, x, dy, c.options, dw, db);
   EXPECT_LE(distance(y, e.y), tolerance) << "y of x " << x << ", w " << w;
   EXPECT_LE(distance(dx, e.dx), tolerance) << "dx of x " << x << ", w " << w;
+  Tensor sum = clone(x);
+  conv2d_backward_data(ctx, dy, w, c.options, sum, true);
+  Tensor expected_sum = empty_like(e.x);
+  add(ctx, e.x, e.dx, expected_sum);
+  EXPECT_LE(distance(sum, expected_sum), tolerance) << "x + dx of x " << x << ", w " << w;
   EXPECT_LE(distance(dw, e.dw), tolerance) << "dw of x " << x << ", w " << w;
   EXPECT_LE(distance(db, e.db), tolerance) << "db of x " << x << ", w " << w;
   conv2d_backward_weights(ctx, x, dy, c.options, dw, none);

@@ -22,7 +22,7 @@ struct Inputs {
   Tensor x, w, bias, dy;
 };
 struct Results {
-  Tensor y, dx, dw, db;
+  Tensor y, dx, sum, dw, db;  // sum: x + dx
 };
 
 // In float64 on the CPU.
@@ -40,11 +40,13 @@ Inputs inputs_of(const ConvCase& c) {
 Results run(const Inputs& in, const Conv2dOptions& options) {
   Results out{.y = empty_like(in.dy),
               .dx = empty_like(in.x),
+              .sum = clone(in.x),
               .dw = empty_like(in.w),
               .db = empty_like(in.bias)};
   on_device(in.x.device(), [&](auto& ctx) {
     conv2d_forward(ctx, in.x, in.w, in.bias, options, out.y);
     conv2d_backward_data(ctx, in.dy, in.w, options, out.dx);
+    conv2d_backward_data(ctx, in.dy, in.w, options, out.sum, true);
     conv2d_backward_weights(ctx, in.x, in.dy, options, out.dw, out.db);
   });
   return out;
@@ -64,6 +66,7 @@ void expect_near(const Results& found, const Results& expected, double tolerance
                  const ConvCase& c) {
   EXPECT_LE(distance(found.y, expected.y), tolerance) << "y of x " << c.x << ", w " << c.w;
   EXPECT_LE(distance(found.dx, expected.dx), tolerance) << "dx of x " << c.x << ", w " << c.w;
+  EXPECT_LE(distance(found.sum, expected.sum), tolerance) << "x + dx of x " << c.x << ", w " << c.w;
   EXPECT_LE(distance(found.dw, expected.dw), tolerance) << "dw of x " << c.x << ", w " << c.w;
   EXPECT_LE(distance(found.db, expected.db), tolerance) << "db of x " << c.x << ", w " << c.w;
 }
