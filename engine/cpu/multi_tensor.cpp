@@ -95,6 +95,7 @@ void find_ratios(std::span<Item> items, const std::vector<Chunk>& chunks, const 
   }
 }
 
+// Which of the three loops is decided outside, so that each is one of whole vectors.
 template <class T>
 void update_chunk(const Item& item, const Chunk& chunk, const SgdOptions& o) {
   ParameterUpdate& u = item.update;
