@@ -36,9 +36,8 @@ struct SgdOptions {
 // follower = follow * follower + (1 - follow) * parameter
 // (You, Gitman, Ginsburg, "Large batch training of convolutional networks", 2017, as published
 // PixPro code computes it.)
-// The last two lines are one pass, which reads every tensor once. LARS' norms cannot be part of it,
-// as the first element's ratio depends on the last element: they read parameter and gradient
-// before.
+// All this is one pass that reads every tensor once, but for LARS' norms: as the first element's
+// ratio depends on the last element, they read parameter and gradient before.
 void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 void sgd_update(CudaContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 
