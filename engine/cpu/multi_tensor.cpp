@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <span>
+#include <utility>
 
 #include "engine/parallel.h"
 #include "engine/profile.h"
@@ -15,6 +17,9 @@ namespace {
 // Work is dealt in chunks of elements, so that one large tensor keeps all threads busy and many
 // small ones cost little. The chunks do not depend on the number of threads, so sums do not either.
 constexpr int64_t kChunk = 1 << 14;
+// LARS reads parameter and gradient twice, the second time from the cache: it works on as many
+// tensors at once as its threads' second levels hold, this many elements for each.
+constexpr int64_t kGroupOfThread = 1 << 17;
 
 struct Chunk {
   size_t tensor;
@@ -45,19 +50,28 @@ void for_chunks(const std::vector<Chunk>& chunks, F&& f) {
   });
 }
 
+struct Item {
+  ParameterUpdate& update;
+  bool learns;         // has a gradient, and the step is not skipped
+  double ratio = 1.0;  // what the gradient is multiplied with
+
+  bool follows() const { return update.follower.defined(); }
+};
+
 struct Squares {
   double parameter = 0.0, gradient = 0.0;
 };
 
-// What a parameter's gradient is multiplied with: LARS' trust ratio, or 1.
+// Sets the items' ratios to LARS' trust ratios.
 template <class T>
-std::vector<double> trust_ratios(const std::vector<ParameterUpdate>& updates,
-                                 const std::vector<Chunk>& chunks, const SgdOptions& o) {
+void find_ratios(std::span<Item> items, const std::vector<Chunk>& chunks, const SgdOptions& o) {
+  const auto scaled = [](const Item& item) { return item.learns && item.update.decay; };
   std::vector<Squares> parts(chunks.size());
   for_chunks(chunks, [&](size_t i, const Chunk& chunk) {
-    const ParameterUpdate& u = updates[chunk.tensor];
-    if (!u.decay) return;
-    const T *p = u.parameter.data<T>(), *g = u.gradient.data<T>();
+    const Item& item = items[chunk.tensor];
+    if (!scaled(item)) return;
+    const T* p = std::as_const(item.update.parameter).data<T>();
+    const T* g = std::as_const(item.update.gradient).data<T>();
     const T decay = static_cast<T>(o.weight_decay);
     double parameter = 0.0, gradient = 0.0;
 #pragma omp simd reduction(+ : parameter, gradient)
@@ -68,39 +82,92 @@ std::vector<double> trust_ratios(const std::vector<ParameterUpdate>& updates,
     }
     parts[i] = {parameter, gradient};
   });
-  std::vector<Squares> sums(updates.size());
+  std::vector<Squares> sums(items.size());
   for (size_t i = 0; i < chunks.size(); ++i) {
     sums[chunks[i].tensor].parameter += parts[i].parameter;
     sums[chunks[i].tensor].gradient += parts[i].gradient;
   }
-  std::vector<double> ratios(updates.size(), 1.0);
-  for (size_t i = 0; i < updates.size(); ++i) {
+  for (size_t i = 0; i < items.size(); ++i) {
     const double parameter = std::sqrt(sums[i].parameter), gradient = std::sqrt(sums[i].gradient);
-    if (updates[i].decay && parameter > 0.0 && gradient > 0.0) {
-      ratios[i] = o.trust * parameter / (gradient + o.eps);
+    if (scaled(items[i]) && parameter > 0.0 && gradient > 0.0) {
+      items[i].ratio = o.trust * parameter / (gradient + o.eps);
     }
   }
-  return ratios;
+}
+
+// Which of the three loops is decided outside, so that each is one of whole vectors.
+template <class T>
+void update_chunk(const Item& item, const Chunk& chunk, const SgdOptions& o) {
+  ParameterUpdate& u = item.update;
+  const T keep = static_cast<T>(o.follow), take = static_cast<T>(1.0 - o.follow);
+  T* f = item.follows() ? u.follower.data<T>() : nullptr;
+  if (!item.learns) {
+    if (f == nullptr) return;
+    const T* p = std::as_const(u.parameter).data<T>();
+    for (int64_t j = chunk.begin; j < chunk.end; ++j) f[j] = keep * f[j] + take * p[j];
+    return;
+  }
+  T *p = u.parameter.data<T>(), *m = u.momentum.data<T>();
+  const T* g = std::as_const(u.gradient).data<T>();
+  const T decay = static_cast<T>(u.decay ? o.weight_decay : 0.0);
+  const T ratio = static_cast<T>(item.ratio), momentum = static_cast<T>(o.momentum);
+  const T rate = static_cast<T>(o.learning_rate);
+  const auto learn = [=](int64_t j) {
+    m[j] = momentum * m[j] + (g[j] + decay * p[j]) * ratio;
+    p[j] -= rate * m[j];
+  };
+  if (f == nullptr) {
+    for (int64_t j = chunk.begin; j < chunk.end; ++j) learn(j);
+    return;
+  }
+  for (int64_t j = chunk.begin; j < chunk.end; ++j) {
+    learn(j);
+    f[j] = keep * f[j] + take * p[j];
+  }
+}
+
+// The first items, together of at most `most` elements, or a larger one alone.
+std::span<Item> first_group(std::span<Item> items, int64_t most) {
+  size_t count = 0;
+  int64_t elements = 0;
+  while (count < items.size()) {
+    elements += items[count].update.parameter.elements();
+    if (count > 0 && elements > most) break;
+    ++count;
+  }
+  return items.first(count);
 }
 
 template <class T>
-void update_all(std::vector<ParameterUpdate>& updates, const SgdOptions& o) {
-  const std::vector<Chunk> chunks =
-      chunks_of(updates, [](const ParameterUpdate& u) { return u.parameter.elements(); });
-  const std::vector<double> ratios = o.trust > 0.0 ? trust_ratios<T>(updates, chunks, o)
-                                                   : std::vector<double>(updates.size(), 1.0);
-  for_chunks(chunks, [&](size_t, const Chunk& chunk) {
-    ParameterUpdate& u = updates[chunk.tensor];
-    T *p = u.parameter.data<T>(), *m = u.momentum.data<T>();
-    const T* g = u.gradient.data<T>();
-    const T decay = static_cast<T>(u.decay ? o.weight_decay : 0.0);
-    const T ratio = static_cast<T>(ratios[chunk.tensor]), momentum = static_cast<T>(o.momentum);
-    const T rate = static_cast<T>(o.learning_rate);
-    for (int64_t j = chunk.begin; j < chunk.end; ++j) {
-      m[j] = momentum * m[j] + (g[j] + decay * p[j]) * ratio;
-      p[j] -= rate * m[j];
-    }
-  });
+void update_all(std::span<Item> items, const SgdOptions& o) {
+  const int64_t most = kGroupOfThread * omp_get_max_threads();
+  while (!items.empty()) {
+    const std::span<Item> group = first_group(items, most);
+    const std::vector<Chunk> chunks =
+        chunks_of(group, [](const Item& item) { return item.update.parameter.elements(); });
+    if (o.trust > 0.0) find_ratios<T>(group, chunks, o);
+    for_chunks(chunks,
+               [&](size_t, const Chunk& chunk) { update_chunk<T>(group[chunk.tensor], chunk, o); });
+    items = items.subspan(group.size());
+  }
+}
+
+void require_fitting(const ParameterUpdate& u, DType dtype) {
+  if (u.gradient.defined()) {
+    require_same("sgd", u.parameter, u.gradient);
+    require_same("sgd", u.parameter, u.momentum);
+  }
+  if (u.follower.defined()) require_same("sgd", u.parameter, u.follower);
+  require(u.parameter.dtype() == dtype && u.parameter.layout() == Layout::plain,
+          "sgd: plain parameters of one type expected, found ", u.parameter);
+}
+
+// Parameter, momentum and follower are read and written, the gradient is read; of a parameter that
+// is only followed nothing is written.
+double bytes_moved(const Item& item) {
+  const int own = item.learns ? 5 : item.follows() ? 1 : 0;
+  const int passes = own + (item.follows() ? 2 : 0);
+  return static_cast<double>(passes * item.update.parameter.bytes());
 }
 
 float value_or(const Tensor& scalar, float otherwise) {
@@ -110,23 +177,18 @@ float value_or(const Tensor& scalar, float otherwise) {
 }  // namespace
 
 void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
-  if (updates.empty() || value_or(options.skip, 0.0f) != 0.0f) return;
+  if (updates.empty()) return;
   require(value_or(options.gradient_scale, 1.0f) == 1.0f,
           "sgd: scaled gradients are for f16, which the CPU does not compute in");
-  for (const ParameterUpdate& u : updates) {
-    require_same("sgd", u.parameter, u.gradient);
-    require_same("sgd", u.parameter, u.momentum);
-    require(u.parameter.dtype() == updates[0].parameter.dtype() &&
-                u.parameter.layout() == Layout::plain,
-            "sgd: plain parameters of one type expected, found ", u.parameter);
+  const DType dtype = updates[0].parameter.dtype();
+  const bool skipped = value_or(options.skip, 0.0f) != 0.0f;
+  std::vector<Item> items;
+  for (ParameterUpdate& u : updates) {
+    require_fitting(u, dtype);
+    items.push_back({.update = u, .learns = u.gradient.defined() && !skipped});
   }
-  // Parameter and momentum are read and written, the gradient is read; LARS first reads two of
-  // them.
-  const Timer timer(ctx, "sgd update", sum_of(updates, [&](const ParameterUpdate& u) {
-                      return static_cast<double>(u.parameter.bytes()) * (options.trust > 0 ? 7 : 5);
-                    }));
-  for_float(updates[0].parameter.dtype(),
-            [&](auto zero) { update_all<decltype(zero)>(updates, options); });
+  const Timer timer(ctx, "sgd update", sum_of(items, bytes_moved));
+  for_float(dtype, [&](auto zero) { update_all<decltype(zero)>(items, options); });
 }
 
 void find_not_finite(CpuContext& ctx, const std::vector<Tensor>& tensors, Tensor& flag) {
@@ -158,31 +220,6 @@ void update_loss_scale(CpuContext&, const Tensor& not_finite, LossScaling option
   } else if (*good >= static_cast<float>(options.growth_interval)) {
     *scale = std::min(2.0f * *scale, static_cast<float>(options.initial)), *good = 0.0f;
   }
-}
-
-void ema_update(CpuContext& ctx, std::vector<Tensor>& target, const std::vector<Tensor>& source,
-                double momentum) {
-  require(target.size() == source.size(), "ema: ", target.size(), " targets and ", source.size(),
-          " sources");
-  if (target.empty()) return;
-  for (size_t i = 0; i < target.size(); ++i) {
-    require_same("ema", target[i], source[i]);
-    require(target[i].dtype() == target[0].dtype(), "ema: tensors of one type expected, found ",
-            target[i]);
-  }
-  const Timer timer(ctx, "ema update", sum_of(target, [](const Tensor& t) {
-                      return 3.0 * static_cast<double>(t.bytes());
-                    }));
-  const std::vector<Chunk> chunks = chunks_of(target, [](const Tensor& t) { return t.elements(); });
-  for_float(target[0].dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T keep = static_cast<T>(momentum), take = static_cast<T>(1.0 - momentum);
-    for_chunks(chunks, [&](size_t, const Chunk& chunk) {
-      T* to = target[chunk.tensor].data<T>();
-      const T* from = source[chunk.tensor].data<T>();
-      for (int64_t j = chunk.begin; j < chunk.end; ++j) to[j] = keep * to[j] + take * from[j];
-    });
-  });
 }
 
 }  // namespace engine

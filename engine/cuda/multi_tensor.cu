@@ -7,7 +7,7 @@
 namespace engine {
 namespace {
 
-constexpr int kMostTensors = 80;     // 4 KB of arguments are what every device takes
+constexpr int kMostTensors = 72;     // 4 KB of arguments are what every device takes
 constexpr int64_t kChunk = 1 << 14;  // elements a block
 
 // Up to kMostTensors items and which blocks work on each.
@@ -60,8 +60,10 @@ void for_groups(const std::vector<Item>& items, F&& f) {
 }
 
 struct SgdItem {
-  float *parameter, *momentum;
-  const float* gradient;
+  float* parameter;
+  float* momentum;
+  const float* gradient;  // null: the parameter stays as it is
+  float* follower;        // null: there is none
   int64_t elements;
   float decay;  // 0 where it does not apply
   int scaled;   // takes LARS' trust ratio
@@ -69,6 +71,7 @@ struct SgdItem {
 
 struct SgdRates {
   float learning_rate, momentum;
+  float keep, take;  // of a follower and of what it follows
   double trust, eps;
   const float *skip, *gradient_scale;  // may be null
 
@@ -117,13 +120,20 @@ __device__ float trust_ratio(const Group<SgdItem>& group, int item, const double
 __global__ void update_kernel(Group<SgdItem> group, const double* squares, SgdRates rates) {
   const int item = group.item_of_block();
   const SgdItem& u = group.items[item];
-  if (rates.skipped()) return;
+  const bool learns = u.gradient != nullptr && !rates.skipped(), follows = u.follower != nullptr;
+  if (!learns && !follows) return;
   const float unscale = rates.unscale();
-  const float ratio = u.scaled != 0 ? trust_ratio(group, item, squares, rates) : 1.0f;
+  const float ratio = learns && u.scaled != 0 ? trust_ratio(group, item, squares, rates) : 1.0f;
   group.for_each_element(item, [&](int64_t j) {
-    const float step = (unscale * u.gradient[j] + u.decay * u.parameter[j]) * ratio;
-    u.momentum[j] = rates.momentum * u.momentum[j] + step;
-    u.parameter[j] -= rates.learning_rate * u.momentum[j];
+    float parameter = u.parameter[j];
+    if (learns) {
+      const float step = (unscale * u.gradient[j] + u.decay * parameter) * ratio;
+      const float momentum = rates.momentum * u.momentum[j] + step;
+      parameter -= rates.learning_rate * momentum;
+      u.momentum[j] = momentum;
+      u.parameter[j] = parameter;
+    }
+    if (follows) u.follower[j] = rates.keep * u.follower[j] + rates.take * parameter;
   });
 }
 
@@ -155,42 +165,29 @@ __global__ void update_loss_scale_kernel(const float* not_finite, float most, fl
   }
 }
 
-struct EmaItem {
-  float* target;
-  const float* source;
-  int64_t elements;
-};
-
-__global__ void ema_kernel(Group<EmaItem> group, float keep, float take) {
-  const int item = group.item_of_block();
-  const EmaItem& e = group.items[item];
-  group.for_each_element(item,
-                         [&](int64_t j) { e.target[j] = keep * e.target[j] + take * e.source[j]; });
-}
-
 template <class Item>
 Grid grid_of(const Group<Item>& group) {
   return {.blocks = dim3(static_cast<unsigned>(group.blocks())), .threads = dim3(kBlockThreads)};
 }
 
-const float* pointer_to(const Tensor& scalar) {
-  return scalar.defined() ? scalar.data<float>() : nullptr;
+const float* pointer_to(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<float>() : nullptr;
 }
 
-std::vector<SgdItem> sgd_items(std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
-  std::vector<SgdItem> items;
-  for (ParameterUpdate& u : updates) {
-    require_same("sgd", u.parameter, u.gradient);
-    require_same("sgd", u.parameter, u.momentum);
-    if (u.parameter.elements() == 0) continue;
-    items.push_back({.parameter = u.parameter.data<float>(),
-                     .momentum = u.momentum.data<float>(),
-                     .gradient = std::as_const(u.gradient).data<float>(),
-                     .elements = u.parameter.elements(),
-                     .decay = static_cast<float>(u.decay ? options.weight_decay : 0.0),
-                     .scaled = u.decay && options.trust > 0.0 ? 1 : 0});
+float* writable(Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
+
+SgdItem sgd_item(ParameterUpdate& u, const SgdOptions& options) {
+  const bool learns = u.gradient.defined();
+  for (const Tensor& t : {u.gradient, learns ? u.momentum : Tensor(), u.follower}) {
+    if (t.defined()) require_same("sgd", u.parameter, t);
   }
-  return items;
+  return {.parameter = u.parameter.data<float>(),
+          .momentum = writable(u.momentum),
+          .gradient = pointer_to(u.gradient),
+          .follower = writable(u.follower),
+          .elements = u.parameter.elements(),
+          .decay = static_cast<float>(u.decay ? options.weight_decay : 0.0),
+          .scaled = learns && u.decay && options.trust > 0.0 ? 1 : 0};
 }
 
 }  // namespace
@@ -199,11 +196,17 @@ void sgd_update(CudaContext& ctx, std::vector<ParameterUpdate>& updates,
                 const SgdOptions& options) {
   const SgdRates rates{.learning_rate = static_cast<float>(options.learning_rate),
                        .momentum = static_cast<float>(options.momentum),
+                       .keep = static_cast<float>(options.follow),
+                       .take = static_cast<float>(1.0 - options.follow),
                        .trust = options.trust,
                        .eps = options.eps,
                        .skip = pointer_to(options.skip),
                        .gradient_scale = pointer_to(options.gradient_scale)};
-  for_groups(sgd_items(updates, options), [&](const Group<SgdItem>& group) {
+  std::vector<SgdItem> items;
+  for (ParameterUpdate& u : updates) {
+    if (u.parameter.elements() > 0) items.push_back(sgd_item(u, options));
+  }
+  for_groups(items, [&](const Group<SgdItem>& group) {
     Tensor squares({group.blocks(), 2}, DType::f64, ctx.device());
     if (options.trust > 0.0) {
       launch(ctx, squares_kernel, grid_of(group), group, rates, squares.data<double>());
@@ -227,22 +230,6 @@ void update_loss_scale(CudaContext& ctx, const Tensor& not_finite, LossScaling o
   launch(ctx, update_loss_scale_kernel, Grid{.blocks = dim3(1), .threads = dim3(1)},
          not_finite.data<float>(), static_cast<float>(options.initial),
          static_cast<float>(options.growth_interval), state.data<float>());
-}
-
-void ema_update(CudaContext& ctx, std::vector<Tensor>& target, const std::vector<Tensor>& source,
-                double momentum) {
-  require(target.size() == source.size(), "ema: ", target.size(), " targets and ", source.size(),
-          " sources");
-  std::vector<EmaItem> items;
-  for (size_t i = 0; i < target.size(); ++i) {
-    require_same("ema", target[i], source[i]);
-    if (target[i].elements() == 0) continue;
-    items.push_back({target[i].data<float>(), source[i].data<float>(), target[i].elements()});
-  }
-  for_groups(items, [&](const Group<EmaItem>& group) {
-    launch(ctx, ema_kernel, grid_of(group), group, static_cast<float>(momentum),
-           static_cast<float>(1.0 - momentum));
-  });
 }
 
 }  // namespace engine

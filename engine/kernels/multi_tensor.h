@@ -1,6 +1,6 @@
-// Updates of all parameters at once: the optimisers and the momentum branch. All tensors of one
-// type (f32 or f64); plain on the CPU, in any layout on CUDA. Norms are summed in f64 in an order
-// that no thread count changes.
+// Updates of all parameters at once: the optimiser and the momentum branch. All tensors of one type
+// (f32 or f64); plain on the CPU, in any layout on CUDA. Norms are summed in f64 in an order that
+// no thread count changes.
 #pragma once
 
 #include <vector>
@@ -12,27 +12,32 @@ namespace engine {
 // One parameter of an optimiser step.
 struct ParameterUpdate {
   Tensor parameter;
-  Tensor gradient;
-  Tensor momentum;  // momentum buffer, updated in place
-  bool decay;       // weight decay (and under LARS the trust ratio) applies
+  Tensor gradient{};   // undefined: the parameter stays as it is
+  Tensor momentum{};   // momentum buffer, updated in place
+  bool decay = false;  // weight decay (and under LARS the trust ratio) applies
+  Tensor follower{};   // a moving average of the parameter, updated in place. Undefined: none
 };
 
 struct SgdOptions {
   double learning_rate = 0.0;
   double momentum = 0.9;
   double weight_decay = 0.0;
-  double trust = 0.0;  // > 0: LARS
-  double eps = 1e-8;   // of the trust ratio
+  double trust = 0.0;   // > 0: LARS
+  double eps = 1e-8;    // of the trust ratio
+  double follow = 1.0;  // momentum of the followers
   // Both one element, f32, where the parameters are; read when the update runs, so nobody waits.
-  Tensor skip{};            // not 0: nothing is changed. Undefined: 0
+  Tensor skip{};            // not 0: nothing but followers is changed. Undefined: 0
   Tensor gradient_scale{};  // what gradients are too large by. Undefined: 1
 };
 
 // g = gradient + weight_decay * parameter   where decay applies
 // g *= trust |parameter| / (|g| + eps)      where decay applies, trust > 0 and both norms are > 0
 // momentum_buffer = momentum * momentum_buffer + g;  parameter -= learning_rate * momentum_buffer
+// follower = follow * follower + (1 - follow) * parameter
 // (You, Gitman, Ginsburg, "Large batch training of convolutional networks", 2017, as published
 // PixPro code computes it.)
+// All this is one pass that reads every tensor once, but for LARS' norms: as the first element's
+// ratio depends on the last element, they read parameter and gradient before.
 void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 void sgd_update(CudaContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 
@@ -50,11 +55,5 @@ struct LossScaling {
 };
 void update_loss_scale(CpuContext&, const Tensor& not_finite, LossScaling options, Tensor& state);
 void update_loss_scale(CudaContext&, const Tensor& not_finite, LossScaling options, Tensor& state);
-
-// target[i] = momentum * target[i] + (1 - momentum) * source[i].
-void ema_update(CpuContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
-                double momentum);
-void ema_update(CudaContext&, std::vector<Tensor>& target, const std::vector<Tensor>& source,
-                double momentum);
 
 }  // namespace engine

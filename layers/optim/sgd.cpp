@@ -1,14 +1,32 @@
 #include "layers/optim/sgd.h"
 
+#include <algorithm>
+
 #include "engine/tensor_ops.h"
 
 namespace layers {
+namespace {
 
-Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings)
+void update(std::vector<engine::ParameterUpdate>& updates, const engine::SgdOptions& options) {
+  if (updates.empty()) return;
+  engine::on_device(updates.front().parameter.device(),
+                    [&](auto& ctx) { sgd_update(ctx, updates, options); });
+}
+
+}  // namespace
+
+Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings,
+         const std::vector<NamedTensor>& followers)
     : settings_(settings) {
   for (const NamedVar& p : parameters) {
     if (!p.var.needs_grad()) continue;
     entries_.push_back({p.name, p.var, engine::zeros_like(p.var.value())});
+  }
+  for (const NamedTensor& follower : followers) {
+    const auto followed = std::ranges::find(entries_, follower.name, &Entry::name);
+    engine::require(followed != entries_.end(), "sgd: a follower of '", follower.name,
+                    "', which is no parameter that is trained");
+    followed->follower = follower.tensor;
   }
 }
 
@@ -26,25 +44,34 @@ std::vector<NamedTensor> Sgd::momentum() const {
   return all;
 }
 
-void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_scale) {
+void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_scale,
+               std::optional<double> follow) {
   std::vector<engine::ParameterUpdate> updates;
-  for (const auto& [name, parameter, momentum] : entries_) {
-    if (!parameter.grad().defined()) continue;
+  for (const auto& [name, parameter, momentum, follower] : entries_) {
+    const bool follows = follow && follower.defined();
+    if (!parameter.grad().defined() && !follows) continue;
     const bool decay = !settings_.lars || parameter.shape().rank() > 1;
-    updates.push_back({parameter.value(), parameter.grad(), momentum, decay});
+    updates.push_back(
+        {parameter.value(), parameter.grad(), momentum, decay, follows ? follower : Tensor()});
   }
-  if (updates.empty()) return;
-  engine::on_device(updates.front().parameter.device(), [&](auto& ctx) {
-    sgd_update(ctx, updates,
-               {.learning_rate = learning_rate,
-                .momentum = settings_.momentum,
-                .weight_decay = settings_.weight_decay,
-                .trust = settings_.lars ? settings_.trust : 0.0,
-                .eps = settings_.eps,
-                .skip = skip,
-                .gradient_scale = gradient_scale});
-  });
+  update(updates, {.learning_rate = learning_rate,
+                   .momentum = settings_.momentum,
+                   .weight_decay = settings_.weight_decay,
+                   .trust = settings_.lars ? settings_.trust : 0.0,
+                   .eps = settings_.eps,
+                   .follow = follow.value_or(1.0),
+                   .skip = skip,
+                   .gradient_scale = gradient_scale});
   for (Entry& entry : entries_) entry.parameter.clear_grad();
+}
+
+void Sgd::follow(double momentum) {
+  std::vector<engine::ParameterUpdate> updates;
+  for (const Entry& entry : entries_) {
+    if (!entry.follower.defined()) continue;
+    updates.push_back({.parameter = entry.parameter.value(), .follower = entry.follower});
+  }
+  update(updates, {.follow = momentum});
 }
 
 }  // namespace layers

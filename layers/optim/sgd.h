@@ -2,6 +2,7 @@
 // the formulas.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/kernels/multi_tensor.h"
@@ -21,12 +22,18 @@ struct SgdSettings {
 // decays all.
 class Sgd {
  public:
-  // Trains those of `parameters` that need a gradient.
-  Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings);
+  // Trains those of `parameters` that need a gradient. followers: moving averages, each under the
+  // name of one of these.
+  Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings,
+      const std::vector<NamedTensor>& followers = {});
 
-  // One update of every parameter that has a gradient; clears the gradients. skip, gradient_scale:
-  // see engine::SgdOptions.
-  void step(double learning_rate, const Tensor& skip = {}, const Tensor& gradient_scale = {});
+  // One update of every parameter that has a gradient; clears the gradients. With `follow` all
+  // followers move in the same pass. skip, gradient_scale, follow: see engine::SgdOptions.
+  void step(double learning_rate, const Tensor& skip = {}, const Tensor& gradient_scale = {},
+            std::optional<double> follow = {});
+
+  // Moves the followers alone.
+  void follow(double momentum);
 
   // The gradients that have arrived.
   std::vector<Tensor> gradients() const;
@@ -39,6 +46,7 @@ class Sgd {
     std::string name;
     Var parameter;
     Tensor momentum;
+    Tensor follower{};
   };
   SgdSettings settings_;
   std::vector<Entry> entries_;

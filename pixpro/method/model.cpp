@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "engine/kernels/multi_tensor.h"
 #include "engine/side_by_side.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/losses.h"
@@ -30,12 +29,6 @@ Tensor exchange_views(const Tensor& stack) {
   return engine::concatenate_rows({stack.rows(n, n), stack.rows(0, n)});
 }
 
-std::vector<Tensor> values_of(const layers::Module& module) {
-  std::vector<Tensor> values;
-  for (const layers::NamedVar& p : module.parameters()) values.push_back(p.var.value());
-  return values;
-}
-
 // [N,C,H,W] -> [N,C] of length 1, in f32 where x is of lower precision.
 Var instance_vector(const Var& x) {
   const Var exact = cast(x, engine::at_least_f32(x.value().dtype()));
@@ -54,7 +47,7 @@ Model::Model(const ModelOptions& options, Init& init)
   add_child("encoder_k", encoder_k_);
   add_child("projector", projector_);
   add_child("projector_k", projector_k_);
-  branches_ = {{&encoder_, &encoder_k_}, {&projector_, &projector_k_}};
+  branches_ = {{"encoder", &encoder_, &encoder_k_}, {"projector", &projector_, &projector_k_}};
   if (!options.contrast) {
     propagation_ = std::make_unique<Propagation>(options.out_channels, options.propagation, init);
     add_child("value_transform", *propagation_);
@@ -67,7 +60,8 @@ Model::Model(const ModelOptions& options, Init& init)
     add_child("projector_instance", *projector_instance_);
     add_child("projector_instance_k", *projector_instance_k_);
     add_child("predictor", *predictor_);
-    branches_.push_back({projector_instance_.get(), projector_instance_k_.get()});
+    branches_.push_back(
+        {"projector_instance", projector_instance_.get(), projector_instance_k_.get()});
   }
   for (const Pair& pair : branches_) {
     copy_parameters(*pair.online, *pair.target);
@@ -134,12 +128,15 @@ Var Model::instance_loss(const Var& features, const Tensor& target, const Mode& 
   return scale(mean_dot(instance_vector(predicted), target), -4.0 * options_.instance_weight);
 }
 
-void Model::update_momentum_branch(double m) {
+std::vector<layers::NamedTensor> Model::followers() const {
+  std::vector<layers::NamedTensor> all;
   for (const Pair& pair : branches_) {
-    std::vector<Tensor> target = values_of(*pair.target);
-    engine::on_device(target.front().device(),
-                      [&](auto& ctx) { ema_update(ctx, target, values_of(*pair.online), m); });
+    const auto online = pair.online->parameters(), target = pair.target->parameters();
+    for (size_t i = 0; i < online.size(); ++i) {
+      all.push_back({pair.name + "." + online[i].name, target[i].var.value()});
+    }
   }
+  return all;
 }
 
 }  // namespace pixpro

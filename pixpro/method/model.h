@@ -38,9 +38,10 @@ class Model : public layers::Module {
   // views: [2N,3,H,W], view 1 of all N images, then view 2. boxes: [2N,4] f64, likewise.
   Output forward(const Tensor& views, const Tensor& boxes);
 
-  // target = m * target + (1 - m) * online for every parameter of the momentum branch (buffers
-  // stay its own). Comes before forward, once an optimiser step.
-  void update_momentum_branch(double m);
+  // Every parameter of the momentum branch (buffers stay its own) under the name of the online one
+  // that it follows: key = m * key + (1 - m) * online before forward, once an optimiser step.
+  // Share the model's memory.
+  std::vector<layers::NamedTensor> followers() const;
 
  private:
   struct Target {
@@ -59,6 +60,7 @@ class Model : public layers::Module {
   std::unique_ptr<Mlp> projector_instance_, projector_instance_k_, predictor_;
 
   struct Pair {
+    std::string name;  // of the online module
     Module* online;
     Module* target;
   };

@@ -31,8 +31,8 @@ void require_same(const TensorFile& checkpoint, const Settings& asked) {
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& path, const Trainer& trainer,
-                      const RunState& run, const Settings& settings) {
+void write_checkpoint(const std::filesystem::path& path, Trainer& trainer, const RunState& run,
+                      const Settings& settings) {
   TensorFile file = trainer.state();
   file.tensors[kMetrics] = table_of(run.steps);
   const auto broken = static_cast<int64_t>(run.broken_images.size());

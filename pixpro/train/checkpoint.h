@@ -22,8 +22,8 @@ struct RunState {
 
 // Replaces the file in one move. Beside the trainer's state it holds "metrics" [steps, numbers] and
 // "broken_images" [count]; the settings are its metadata.
-void write_checkpoint(const std::filesystem::path& path, const Trainer& trainer,
-                      const RunState& run, const Settings& settings);
+void write_checkpoint(const std::filesystem::path& path, Trainer& trainer, const RunState& run,
+                      const Settings& settings);
 
 // Of a file that write_checkpoint wrote; the rest is for Trainer::load_state. Throws Error where it
 // is no such file or was written under other settings, naming them.

@@ -89,7 +89,7 @@ Trainer::Trainer(const TrainerOptions& options)
       init_{engine::Random(options.seed, /*a=*/0xFFFFFFFF), engine::at_least_f32(options.precision),
             options.device},
       model_(options.model, init_),
-      optimizer_(model_.parameters(), options.optimizer),
+      optimizer_(model_.parameters(), options.optimizer, model_.followers()),
       upload_(options.device),
       pending_{Pending{.numbers = engine::Readback(options.device)},
                Pending{.numbers = engine::Readback(options.device)}},
@@ -105,7 +105,7 @@ void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
                  .learning_rate = learning_rate(options_.schedule, steps_done_),
                  .momentum = layers::branch_momentum(options_.branch_momentum, steps_done_,
                                                      options_.schedule.total_steps)};
-  model_.update_momentum_branch(step.result.momentum);
+  settle(step.result.momentum);
 
   const bool on_host = views.device() == engine::kCpu;
   std::vector<Tensor> batch = {to_dtype(boxes, engine::DType::f64)};
@@ -142,15 +142,33 @@ Tensor Trainer::loss_gradient(const Tensor& loss) const {
   return gradient.reshape({});
 }
 
+// The update is left for settle.
 void Trainer::apply_gradients() {
-  const Tensor scale = loss_scale_.defined() ? loss_scale_.rows(0, 1) : Tensor();
-  optimizer_.step(learning_rate(options_.schedule, steps_done_), not_finite_, scale);
-  if (loss_scale_.defined()) {
-    engine::on_device(options_.device, [&](auto& ctx) {
-      update_loss_scale(ctx, not_finite_, kLossScaling, loss_scale_);
-    });
-  }
+  settle();
+  due_ = learning_rate(options_.schedule, steps_done_);
   ++steps_done_;
+}
+
+// Makes the update that is due. It waits for the next step, whose momentum branch then follows the
+// new parameters in the same pass (`branch_momentum`), or for somebody to look at the state, in
+// which the branch has not followed yet.
+void Trainer::settle(std::optional<double> branch_momentum) {
+  if (!due_) {
+    if (branch_momentum) optimizer_.follow(*branch_momentum);
+    return;
+  }
+  const Tensor scale = loss_scale_.defined() ? loss_scale_.rows(0, 1) : Tensor();
+  optimizer_.step(*due_, not_finite_, scale, branch_momentum);
+  due_.reset();
+  if (!loss_scale_.defined()) return;
+  engine::on_device(options_.device, [&](auto& ctx) {
+    update_loss_scale(ctx, not_finite_, kLossScaling, loss_scale_);
+  });
+}
+
+Model& Trainer::model() {
+  settle();
+  return model_;
 }
 
 StepResult Trainer::finish_step() {
@@ -196,8 +214,9 @@ StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) 
   return finish_step();
 }
 
-std::vector<layers::NamedTensor> Trainer::changing_tensors() const {
+std::vector<layers::NamedTensor> Trainer::changing_tensors() {
   engine::require(started_ == finished_, "trainer: a step is started and not finished");
+  settle();
   std::vector<layers::NamedTensor> all = state_of(model_);
   for (const layers::NamedTensor& momentum : optimizer_.momentum()) {
     all.push_back({momentum_name(momentum.name), momentum.tensor});
@@ -206,7 +225,7 @@ std::vector<layers::NamedTensor> Trainer::changing_tensors() const {
   return all;
 }
 
-engine::TensorFile Trainer::state() const {
+engine::TensorFile Trainer::state() {
   engine::TensorFile file;
   for (const layers::NamedTensor& t : changing_tensors()) file.tensors[t.name] = t.tensor;
   file.tensors[kStepsDone] = engine::from_values<int64_t>({}, {steps_done_});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "engine/kernels/multi_tensor.h"
 #include "engine/tensor_file.h"
@@ -70,14 +71,15 @@ class Trainer {
   StepResult compute_gradients(const Tensor& views, const Tensor& boxes);
   void apply_gradients();
 
-  Model& model() { return model_; }
-  const Model& model() const { return model_; }
+  // The model as all started steps have left it. Handles on its tensors show a later step only
+  // when model() or state() has been called again.
+  Model& model();
   int64_t steps_done() const { return steps_done_; }  // started ones are counted
 
   // All that the next step depends on beside the options: parameters and buffers under their
   // published names, their momentum as "optimizer.<name>", "steps_done" and, with f16,
   // "loss_scale". Shares the trainer's memory. Every started step must be finished.
-  engine::TensorFile state() const;
+  engine::TensorFile state();
   // Goes on where a trainer of the same options had this state, with the same bits. Throws, and
   // changes nothing, where the file is no such state.
   void load_state(const engine::TensorFile& file);
@@ -90,7 +92,8 @@ class Trainer {
     int64_t pixels = 0;   // of a feature map
   };
 
-  std::vector<layers::NamedTensor> changing_tensors() const;
+  std::vector<layers::NamedTensor> changing_tensors();
+  void settle(std::optional<double> branch_momentum = {});
   void queue_gradients(const Tensor& views, const Tensor& boxes);
   Tensor loss_gradient(const Tensor& loss) const;
 
@@ -106,6 +109,7 @@ class Trainer {
   // All f32, on the device. Of the last step: 1 where its loss or gradients were not finite.
   Tensor not_finite_;
   Tensor loss_scale_;  // [2], see engine::update_loss_scale; undefined where the loss is not scaled
+  std::optional<double> due_;  // learning rate of an update that has not been made yet, see settle
 };
 
 }  // namespace pixpro

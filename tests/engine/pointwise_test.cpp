@@ -1,13 +1,11 @@
-// The pointwise and multi-tensor kernels and the conveniences built on them.
+// The pointwise kernels and the conveniences built on them.
 #include "engine/kernels/pointwise.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <cmath>
 #include <limits>
 
-#include "engine/kernels/multi_tensor.h"
 #include "engine/tensor_ops.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
@@ -82,39 +80,6 @@ TEST(Pointwise, RefusesTensorsThatDiffer) {
   EXPECT_THROW(add(cpu_context(), Tensor({2, 3}), Tensor({3, 2}), y), Error);
   EXPECT_THROW(relu_forward(cpu_context(), Tensor({2, 3}, DType::f64), y), Error);
   EXPECT_THROW(convert(cpu_context(), Tensor({3, 2}), y), Error);
-}
-
-TEST(MultiTensor, EmaMixesTargetAndSource) {
-  std::vector<Tensor> target, source;
-  for (const int64_t size : {1, 7, 40000}) {
-    target.push_back(hashed_tensor("t", {size}));
-    source.push_back(hashed_tensor("s", {size}));
-  }
-  const std::vector<double> before = to_values(target[2]);
-  ema_update(cpu_context(), target, source, 0.9);
-  const std::vector<double> after = to_values(target[2]), from = to_values(source[2]);
-  for (size_t i = 0; i < after.size(); ++i) {
-    ASSERT_NEAR(after[i], 0.9 * before[i] + 0.1 * from[i], 1e-15);
-  }
-}
-
-TEST(MultiTensor, UpdatesGiveTheSameBitsOnAnyNumberOfThreads) {
-  const int threads = omp_get_max_threads();
-  std::vector<std::vector<double>> runs;
-  for (const int count : {1, 2, 3}) {
-    omp_set_num_threads(count);
-    std::vector<ParameterUpdate> updates;
-    for (const int64_t size : {3, 100000, 50001}) {
-      updates.push_back({hashed_tensor("p", {1, size}, 1.0, 0.0, 0, DType::f32),
-                         hashed_tensor("g", {1, size}, 1.0, 0.0, 0, DType::f32), zeros({1, size}),
-                         true});
-    }
-    sgd_update(cpu_context(), updates, {.learning_rate = 0.1, .weight_decay = 1e-2, .trust = 1e-3});
-    runs.push_back(to_values(updates[1].parameter));
-  }
-  omp_set_num_threads(threads);
-  EXPECT_EQ(runs[0], runs[1]);
-  EXPECT_EQ(runs[0], runs[2]);
 }
 
 TEST(TensorOps, ConcatenatesRowsAndClones) {

@@ -62,5 +62,30 @@ TEST(Sgd, LeavesAParameterWithoutGradientAlone) {
   EXPECT_EQ(engine::to_values(unused.value())[0], 1.0);
 }
 
+TEST(Sgd, FollowersMoveOnlyWhenTold) {
+  const auto two = [](double value) { return engine::full({2}, value, DType::f64); };
+  const Var learns = Var::leaf(two(1.0)), rests = Var::leaf(two(1.0));
+  const Tensor a = two(0.0), b = two(0.0);
+  const auto first = [](const Tensor& t) { return engine::to_values(t)[0]; };
+  Sgd optimizer({{"learns", learns}, {"rests", rests}}, {.lars = false, .weight_decay = 0.0},
+                {{"rests", b}, {"learns", a}});
+  learns.slot()->accumulate(two(0.5));
+  optimizer.step(1.0);
+  EXPECT_EQ(first(learns.value()), 0.5);
+  EXPECT_EQ(first(a), 0.0);
+  optimizer.follow(0.75);
+  EXPECT_EQ(first(a), 0.125);
+  EXPECT_EQ(first(b), 0.25);
+  learns.slot()->accumulate(two(0.05));  // momentum 0.9 * 0.5 + 0.05 = 0.5, value 0
+  optimizer.step(1.0, {}, {}, 0.5);
+  EXPECT_NEAR(first(a), 0.0625, 1e-15);
+  EXPECT_EQ(first(b), 0.625);
+}
+
+TEST(Sgd, RefusesAFollowerOfNoParameter) {
+  const Var weight = Var::leaf(engine::full({2}, 1.0));
+  EXPECT_THROW(Sgd({{"weight", weight}}, {}, {{"other", engine::full({2}, 1.0)}}), engine::Error);
+}
+
 }  // namespace
 }  // namespace layers

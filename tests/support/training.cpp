@@ -24,7 +24,7 @@ Batch training_batch(int64_t images, int64_t size, const std::string& name) {
   return {hashed_tensor(name, {2 * images, 3, size, size}, 1.7, 0.0, 0, DType::f32), boxes};
 }
 
-std::vector<double> all_weights(const pixpro::Trainer& trainer) {
+std::vector<double> all_weights(pixpro::Trainer& trainer) {
   std::vector<double> all;
   for (const layers::NamedTensor& t : state_of(trainer.model())) {
     const std::vector<double> values = engine::to_values(t.tensor);

@@ -19,6 +19,6 @@ struct Batch {
 Batch training_batch(int64_t images, int64_t size, const std::string& name = "views");
 
 // Every parameter and buffer, one behind the other.
-std::vector<double> all_weights(const pixpro::Trainer& trainer);
+std::vector<double> all_weights(pixpro::Trainer& trainer);
 
 }  // namespace test_support

@@ -116,46 +116,71 @@ std::vector<Shape> parameter_shapes() {
   return shapes;
 }
 
+// Each third without a follower, each fourth without a gradient.
 std::vector<ParameterUpdate> updates(Device device) {
   std::vector<ParameterUpdate> all;
   for (const Shape& shape : parameter_shapes()) {
-    const std::string name = std::to_string(all.size());
+    const size_t number = all.size();
     const auto tensor = [&](const char* what) {
-      return to_device(to_dtype(hashed_tensor(what + name, shape), DType::f32), device);
+      const std::string name = what + std::to_string(number);
+      return to_device(to_dtype(hashed_tensor(name, shape), DType::f32), device);
     };
-    all.push_back({tensor("p"), tensor("g"), tensor("m"), shape.rank() > 1});
+    all.push_back({.parameter = tensor("p"), .momentum = tensor("m"), .decay = shape.rank() > 1});
+    if (number % 4 != 3) all.back().gradient = tensor("g");
+    if (number % 3 != 2) all.back().follower = tensor("f");
   }
   return all;
+}
+
+void run(std::vector<ParameterUpdate>& all, const SgdOptions& options) {
+  on_device(all[0].parameter.device(), [&](auto& ctx) { sgd_update(ctx, all, options); });
+}
+
+SgdOptions sgd_options(double trust) {
+  return {.learning_rate = 0.5, .weight_decay = 1e-2, .trust = trust, .follow = 0.97};
 }
 
 TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
   SKIP_WITHOUT_CUDA();
   for (const double trust : {0.0, 0.001}) {
-    const SgdOptions options{.learning_rate = 0.5, .weight_decay = 1e-2, .trust = trust};
     std::vector<ParameterUpdate> expected = updates(kCpu), found = updates(kCuda);
     found[5].gradient = zeros_like(found[5].gradient);  // a norm of 0: no ratio
     expected[5].gradient = zeros_like(expected[5].gradient);
-    sgd_update(cpu_context(), expected, options);
-    on_device(kCuda, [&](auto& ctx) { sgd_update(ctx, found, options); });
+    run(expected, sgd_options(trust));
+    run(found, sgd_options(trust));
     for (size_t i = 0; i < found.size(); ++i) {
       EXPECT_LE(distance(found[i].parameter, expected[i].parameter), 1e-6) << i << ' ' << trust;
       EXPECT_LE(distance(found[i].momentum, expected[i].momentum), 1e-6) << i << ' ' << trust;
+      if (!found[i].follower.defined()) continue;
+      EXPECT_LE(distance(found[i].follower, expected[i].follower), 1e-6) << i << ' ' << trust;
     }
   }
 }
 
-TEST(CudaMultiTensor, EmaMixesTargetAndSource) {
+TEST(CudaMultiTensor, OnePassGivesTheBitsOfUpdateAndThenAverage) {
   SKIP_WITHOUT_CUDA();
-  const auto mixed = [](Device device) {
-    std::vector<Tensor> target, source;
-    for (const ParameterUpdate& u : updates(device)) {
-      target.push_back(u.parameter), source.push_back(u.gradient);
+  for (const bool skipped : {false, true}) {
+    SgdOptions options = sgd_options(0.001);
+    options.skip = full({1}, skipped ? 1.0 : 0.0, DType::f32, kCuda);
+    const std::vector<ParameterUpdate> before = updates(kCuda);
+    std::vector<ParameterUpdate> once = updates(kCuda), learn = updates(kCuda), follow;
+    run(once, options);
+    for (ParameterUpdate& u : learn) {
+      follow.push_back({.parameter = u.parameter, .follower = u.follower});
+      u.follower = Tensor();
     }
-    on_device(device, [&](auto& ctx) { ema_update(ctx, target, source, 0.97); });
-    return target;
-  };
-  const std::vector<Tensor> expected = mixed(kCpu), found = mixed(kCuda);
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_LE(distance(found[i], expected[i]), 1e-6) << i;
+    run(learn, options);
+    run(follow, options);
+    for (size_t i = 0; i < once.size(); ++i) {
+      EXPECT_EQ(to_values(once[i].parameter), to_values(learn[i].parameter)) << i;
+      EXPECT_EQ(to_values(once[i].momentum), to_values(learn[i].momentum)) << i;
+      const bool stays = skipped || !once[i].gradient.defined();
+      EXPECT_EQ(to_values(once[i].parameter) == to_values(before[i].parameter), stays) << i;
+      if (!once[i].follower.defined()) continue;
+      EXPECT_EQ(to_values(once[i].follower), to_values(follow[i].follower)) << i;
+      EXPECT_NE(to_values(once[i].follower), to_values(before[i].follower)) << i;
+    }
+  }
 }
 
 TEST(CudaKernels, RefuseWhatDoesNotFit) {

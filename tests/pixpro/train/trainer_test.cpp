@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "engine/tensor_ops.h"
 #include "pixpro/train/weights.h"
@@ -21,6 +22,13 @@ using test_support::Batch;
 using test_support::distance;
 using test_support::small_training;
 using test_support::training_batch;
+
+// With all branches there are.
+TrainerOptions instance_training(DType precision) {
+  TrainerOptions options = small_training(precision);
+  options.model.instance_weight = 0.5;
+  return options;
+}
 
 TEST(Trainer, SameSeedSameBits) {
   std::vector<std::vector<double>> runs;
@@ -95,10 +103,12 @@ TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
   Trainer trainer(small_training());
   Batch batch = training_batch(2, 64);
   batch.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor weight = trainer.model().parameters()[0].var.value();
-  const std::vector<double> before = engine::to_values(weight);
+  const auto weight = [&] {
+    return engine::to_values(trainer.model().parameters()[0].var.value());
+  };
+  const std::vector<double> before = weight();
   EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
-  EXPECT_EQ(engine::to_values(weight), before);
+  EXPECT_EQ(weight(), before);
 }
 
 TEST(Trainer, MemoryStaysLevelFromStepToStep) {
@@ -125,6 +135,66 @@ TEST(Trainer, MemoryStaysLevelFromStepToStep) {
 #endif
   }
   omp_set_num_threads(threads_before);
+}
+
+// The update of a step is left for the next one to make, which nobody may see.
+TEST(Trainer, WhoLooksAfterEveryStepChangesNothing) {
+  std::vector<std::vector<double>> runs;
+  for (const bool looks : {false, true}) {
+    Trainer trainer(instance_training(DType::f32));
+    for (int step = 0; step < 3; ++step) {
+      const Batch batch = training_batch(2, 64, "views" + std::to_string(step));
+      trainer.step(batch.views, batch.boxes);
+      if (looks) trainer.state();
+    }
+    runs.push_back(all_weights(trainer));
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+}
+
+TEST(Trainer, AfterAStepTheMomentumBranchHasNotFollowedYet) {
+  Trainer trainer(instance_training(DType::f64));
+  const Batch batch = training_batch(2, 64);
+  const auto values = [&] {
+    std::map<std::string, std::vector<double>> all;
+    for (const layers::NamedVar& p : trainer.model().parameters()) {
+      all[p.name] = engine::to_values(p.var.value());
+    }
+    return all;
+  };
+  auto before = values();
+  for (int step = 0; step < 3; ++step) {
+    const double m = trainer.step(batch.views, batch.boxes).momentum;
+    auto after = values();
+    EXPECT_NE(after["encoder.conv1.weight"], before["encoder.conv1.weight"]);
+    for (const layers::NamedTensor& follower : trainer.model().followers()) {
+      std::string name = follower.name;
+      name.insert(name.find('.'), "_k");
+      // By what the parameters were when this step began.
+      const std::vector<double>&key = before[name], &online = before[follower.name];
+      const std::vector<double>& found = after[name];
+      ASSERT_EQ(found.size(), online.size()) << name;
+      for (size_t i = 0; i < found.size(); ++i) {
+        ASSERT_NEAR(found[i], m * key[i] + (1.0 - m) * online[i], 1e-14) << name;
+      }
+    }
+    before = std::move(after);
+  }
+}
+
+TEST(Trainer, GradientsThatWaitForTheirUpdateTakeNoMoreMemory) {
+  const Batch batch = training_batch(2, 64);
+  std::vector<int64_t> peaks;
+  for (const bool waits : {false, true}) {
+    Trainer trainer(small_training());
+    for (int step = 0; step < 3; ++step) {
+      engine::allocator_of(engine::kCpu).reset_peak();
+      trainer.step(batch.views, batch.boxes);
+      if (!waits) trainer.model();
+    }
+    peaks.push_back(engine::allocator_of(engine::kCpu).stats().peak_bytes);
+  }
+  EXPECT_EQ(peaks[0], peaks[1]);
 }
 
 TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
