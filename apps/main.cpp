@@ -3,7 +3,7 @@
 #include <exception>
 #include <iostream>
 
-#include "apps/commands.h"
+#include "apps/commands/commands.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "engine/error.h"
-#include "pixpro/data/resize.h"
-#include "pixpro/data/steps.h"
+#include "pixpro/data/augment/resize.h"
+#include "pixpro/data/augment/steps.h"
 
 namespace apps {
 namespace {

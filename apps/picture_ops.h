@@ -7,7 +7,8 @@
 
 namespace apps {
 
-// Applies the operations of the list in their order. Besides the steps of pixpro/data/steps.h:
+// Applies the operations of the list in their order. Besides the steps of
+// pixpro/data/augment/steps.h:
 //   resized_crop    left, top, width, height: a box of the picture, resized to size x size
 //   resize_shorter  size: of the shorter side
 //   center_crop     size: of both sides

@@ -62,13 +62,13 @@ void add_batch_norm_case(std::vector<OpCase>& cases, const char* name, BatchNorm
 
 void add_norm_cases(std::vector<OpCase>& cases) {
   add_batch_norm_case(cases, "batch_norm", {}, false);
-  add_batch_norm_case(cases, "batch_norm 2 views", {.views = 2}, false);
+  add_batch_norm_case(cases, "batch_norm 2 parts", {.parts = 2}, false);
   add_batch_norm_case(cases, "batch_norm + residual", {}, true);
-  add_batch_norm_case(cases, "batch_norm + residual + relu", {.views = 2, .relu = true}, true);
+  add_batch_norm_case(cases, "batch_norm + residual + relu", {.parts = 2, .relu = true}, true);
   add_batch_norm_case(cases, "batch_norm + relu", {.relu = true}, false);
   add_batch_norm_case(cases, "batch_norm evaluation", {.training = false}, false);
   for (const Shape& shape : {Shape{2, 3, 2, 2}, Shape{2, 3, 4}, Shape{3, 5}}) {
-    cases.push_back({"l2_normalize rank " + std::to_string(shape.rank()),
+    cases.push_back({"l2_normalize rank " + std::to_string(shape.axes()),
                      {values(shape, 8)},
                      [](const Inputs& in) { return l2_normalize(in[0]); }});
   }

@@ -15,13 +15,13 @@ Var conv2d(const Var& x, const Var& weight, const Var& bias,
            const engine::Conv2dOptions& options = {});
 
 // What batch_norm needs beside x. In training the statistics are the batch's, one set for each of
-// `views` equal parts of the batch, and move the running estimates part by part; otherwise they
+// `parts` equal parts of the batch, and move the running estimates part by part; otherwise they
 // are the running estimates.
 struct BatchNorm {
   Var weight{}, bias{};                  // [C]
   Tensor running_mean{}, running_var{};  // [C], updated in place in training
   bool training = true;
-  int64_t views = 1;
+  int64_t parts = 1;
   double momentum = 0.1;  // of the running estimates
   double eps = 1e-5;
   bool relu = false;

@@ -21,7 +21,7 @@ Layout activation_layout(Device device, DType dtype, int64_t channels) {
 }
 
 Layout parameter_layout(Device device, const Shape& shape) {
-  const bool is_filter = shape.rank() == 4;
+  const bool is_filter = shape.axes() == 4;
   return device.type == Device::Type::cuda && is_filter ? Layout::nhwc : Layout::plain;
 }
 

@@ -12,7 +12,7 @@ namespace engine {
 struct Profile;  // engine/profile.h
 
 // Which kernels convolve in f32 on the CPU: the fastest known for the shapes (see
-// engine/cpu/conv_algorithm.h), or one kind wherever it can. A shape that the own kernels do not
+// engine/cpu/conv/algorithm.h), or one kind wherever it can. A shape that the own kernels do not
 // take (groups, dilation, channels that do not fill blocks) always goes to the library.
 enum class ConvPolicy : uint8_t { automatic, direct, winograd, library };
 

@@ -6,8 +6,8 @@
 
 namespace engine {
 
-Shape::Shape(std::span<const int64_t> extents) : rank_(static_cast<int>(extents.size())) {
-  require(extents.size() <= kMaxRank, "shape: at most ", kMaxRank, " extents, found ",
+Shape::Shape(std::span<const int64_t> extents) : axes_(static_cast<int>(extents.size())) {
+  require(extents.size() <= kMaxAxes, "shape: at most ", kMaxAxes, " extents, found ",
           extents.size());
   std::copy(extents.begin(), extents.end(), extents_.begin());
   int64_t product = 1;

@@ -11,27 +11,27 @@ namespace engine {
 
 class Shape {
  public:
-  static constexpr int kMaxRank = 5;
+  static constexpr int kMaxAxes = 5;
 
-  Shape() = default;  // rank 0: one element
+  Shape() = default;  // no axes: one element
   Shape(std::initializer_list<int64_t> extents)
       : Shape(std::span(extents.begin(), extents.size())) {}
-  // Throws where there are more than kMaxRank extents, a negative one, or too many elements.
+  // Throws where there are more than kMaxAxes extents, a negative one, or too many elements.
   explicit Shape(std::span<const int64_t> extents);
 
-  int rank() const { return rank_; }
+  int axes() const { return axes_; }
   int64_t operator[](int axis) const { return extents_[static_cast<size_t>(axis)]; }
   int64_t elements() const;
   const int64_t* begin() const { return extents_.data(); }
-  const int64_t* end() const { return extents_.data() + rank_; }
+  const int64_t* end() const { return extents_.data() + axes_; }
   bool operator==(const Shape&) const = default;
 
   // The same shape with another extent on one axis.
   Shape with(int axis, int64_t extent) const;
 
  private:
-  std::array<int64_t, kMaxRank> extents_{};
-  int rank_ = 0;
+  std::array<int64_t, kMaxAxes> extents_{};
+  int axes_ = 0;
 };
 
 std::ostream& operator<<(std::ostream&, const Shape&);  // [2,3,224,224]

@@ -12,7 +12,7 @@ bool is_blocked(Layout layout) { return layout == Layout::blocked8 || layout == 
 Tensor::Tensor(Shape shape, DType dtype, Device device, Layout layout)
     : shape_(shape), dtype_(dtype), layout_(layout) {
   if (layout != Layout::plain) {
-    require(shape.rank() == 4, "tensor: layout ", layout, " needs [N,C,H,W], found ", shape);
+    require(shape.axes() == 4, "tensor: layout ", layout, " needs [N,C,H,W], found ", shape);
     require(!is_blocked(layout) || shape[1] % block_of(layout) == 0, "tensor: layout ", layout,
             " needs channels in multiples of ", block_of(layout), ", found ", shape);
   }
@@ -29,7 +29,7 @@ Tensor Tensor::reshape(Shape shape) const {
 }
 
 Tensor Tensor::rows(int64_t begin, int64_t count) const {
-  require(shape_.rank() >= 1 && begin >= 0 && count >= 0 && begin <= shape_[0] - count,
+  require(shape_.axes() >= 1 && begin >= 0 && count >= 0 && begin <= shape_[0] - count,
           "rows: ", count, " rows from row ", begin, " on are not in ", shape_);
   Tensor view = *this;
   view.shape_ = shape_.with(0, count);
@@ -47,10 +47,10 @@ Tensor empty_like(const Tensor& t) { return Tensor(t.shape(), t.dtype(), t.devic
 
 Planes planes_of(const Tensor& t) {
   const Shape& s = t.shape();
-  require(s.rank() >= 2, "expected a tensor of rank 2 or more, found ", t);
-  if (s.rank() == 2) return {s[0], 1, 1, s[1]};
+  require(s.axes() >= 2, "expected a tensor of rank 2 or more, found ", t);
+  if (s.axes() == 2) return {s[0], 1, 1, s[1]};
   int64_t pixels = 1;
-  for (int axis = 2; axis < s.rank(); ++axis) pixels *= s[axis];
+  for (int axis = 2; axis < s.axes(); ++axis) pixels *= s[axis];
   switch (t.layout()) {
     case Layout::plain:
       return {s[0], s[1], pixels, 1};

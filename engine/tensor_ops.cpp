@@ -62,7 +62,7 @@ Tensor concatenate_rows(const std::vector<Tensor>& parts) {
   int64_t rows = 0;
   for (const Tensor& part : parts) {
     require(part.dtype() == parts[0].dtype() && part.layout() == parts[0].layout() &&
-                part.shape().rank() >= 1 && part.shape().with(0, 1) == parts[0].shape().with(0, 1),
+                part.shape().axes() >= 1 && part.shape().with(0, 1) == parts[0].shape().with(0, 1),
             "concatenate_rows: ", part, " does not fit below ", parts[0]);
     rows += part.shape()[0];
   }

@@ -23,11 +23,11 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-// How a network runs: with the statistics of the batch (a stack of `views` equal parts, each with
+// How a network runs: with the statistics of the batch (a stack of `parts` equal parts, each with
 // its own) or with the running estimates.
 struct Mode {
   bool training = true;
-  int64_t views = 1;
+  int64_t parts = 1;
 };
 
 class Module {

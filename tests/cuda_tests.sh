@@ -1,6 +1,6 @@
 # Tests of the CUDA backend where it can run: one that is skipped there is a failure. Source it.
 
-cuda_test_names='[Cc]uda'  # which tests those are, for ctest's -R and -E
+cuda_test_names='[Cc]uda|^emulated'  # which tests those are, for ctest's -R and -E
 
 # How many tests of the ctest output on stdin did not run: skipped, disabled or not built.
 count_not_run() { grep -cE '^[[:space:]]+[0-9]+ - .* \((Skipped|Disabled|Not Run)\)$' || true; }

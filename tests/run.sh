@@ -38,5 +38,5 @@ cuda_tests cuda-reverse "$kernels"
 cuda_tests cuda-random "$kernels"
 # And under AddressSanitizer, which sees every access, with error paths and the emulation itself.
 cmake --preset cuda-asan
-cmake --build --preset cuda-asan --target test_cuda_emulation test_engine test_autograd test_cuda
-cuda_tests cuda-asan "$kernels|cuda_emulation|cuda\.(CudaFailures|CudaNccl|ConvLibrary)"
+cmake --build --preset cuda-asan --target test_cuda_emulation test_engine test_autograd test_emulated
+cuda_tests cuda-asan "$kernels|cuda_emulation|emulated\.(CudaFailures|CudaNccl|ConvLibrary)"

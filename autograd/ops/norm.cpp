@@ -24,11 +24,11 @@ Tensor running_statistics(const BatchNorm& norm) {
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   const Tensor& in = x.value();
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
-  // Values a channel and view; 0: the statistics are constants.
-  const int64_t count = norm.training ? in.elements() / in.shape()[1] / norm.views : 0;
+  // Values a channel and part; 0: the statistics are constants.
+  const int64_t count = norm.training ? in.elements() / in.shape()[1] / norm.parts : 0;
   engine::require(!norm.training || count > 1, "batch_norm: training needs more than one value a ",
-                  "channel and view, found x ", in, " in ", norm.views, " views");
-  Tensor moments = norm.training ? Tensor({norm.views, 2, in.shape()[1]}, DType::f64, in.device())
+                  "channel and part, found x ", in, " in ", norm.parts, " parts");
+  Tensor moments = norm.training ? Tensor({norm.parts, 2, in.shape()[1]}, DType::f64, in.device())
                                  : running_statistics(norm);
   const bool in_place = Tape::current() == nullptr && in.uniquely_owned();
   Tensor y = in_place ? in : empty_like(in);

@@ -51,7 +51,7 @@ Var clamp_power(const Var& x, const engine::ClampPower& options) {
 
 Var flatten_pixels(const Var& x) {
   const Shape shape = x.shape();
-  engine::require(shape.rank() == 4, "flatten_pixels: [N,C,H,W] expected, found ", shape);
+  engine::require(shape.axes() == 4, "flatten_pixels: [N,C,H,W] expected, found ", shape);
   Tensor y = converted(x.value(), engine::at_least_f32(x.value().dtype()), Layout::plain);
   return record("flatten_pixels", {x}, y.reshape({shape[0], shape[1], shape[2] * shape[3]}), save(),
                 [shape, from = x.value().dtype(), layout = x.value().layout()](

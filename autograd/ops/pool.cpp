@@ -24,7 +24,7 @@ Var max_pool2d(const Var& x, engine::PoolOptions options) {
 
 Var global_average_pool(const Var& x) {
   const Tensor& input = x.value();
-  engine::require(input.shape().rank() == 4, "global_average_pool: [N,C,H,W] expected, found ",
+  engine::require(input.shape().axes() == 4, "global_average_pool: [N,C,H,W] expected, found ",
                   input.shape());
   Tensor y({input.shape()[0], input.shape()[1]}, input.dtype(), input.device());
   on_device(y.device(), [&](auto& ctx) { global_average_pool_forward(ctx, input, y); });

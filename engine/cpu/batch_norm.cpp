@@ -21,7 +21,7 @@ struct Merge {
   }
 };
 
-// Means and squared deviations of single images, in rows [N, 2, C], and those of a view.
+// Means and squared deviations of single images, in rows [N, 2, C], and those of a part.
 template <class T>
 class Moments {
  public:
@@ -58,10 +58,10 @@ class Moments {
     std::copy_n(m2, kWidth, row + planes_.channels());
   }
 
-  // Mean and biased variance of the view that begins with the strip's image, from its images in
+  // Mean and biased variance of the part that begins with the strip's image, from its images in
   // their order.
   template <int kWidth>
-  void of_view(const Strip& strip, std::integral_constant<int, kWidth> lanes) {
+  void of_part(const Strip& strip, std::integral_constant<int, kWidth> lanes) {
     const int64_t channels = planes_.channels(), images = planes_.n / statistics_.shape()[0];
     double mean[kWidth] = {}, m2[kWidth] = {};
     for (int64_t n = 0; n < images; ++n) {
@@ -133,14 +133,14 @@ struct Normalize {
   void start(const Strip&, auto, State&) {}
   void first(const Strip& strip, auto lanes, State&) { moments.of_image(strip, lanes); }
   void between(const Strip& strip, auto lanes, State& k) {
-    moments.of_view(strip, lanes);
+    moments.of_part(strip, lanes);
     k = LaneConstants<T>(strip, images, statistics, weight, bias, eps);
   }
   void second(const Strip& strip, auto lanes, const State& k) { apply(strip, lanes, k); }
 };
 
 void check(const Tensor& x, const Tensor& statistics, const Tensor& residual, const Tensor& y) {
-  views_of("batch_norm", x, statistics);
+  parts_of("batch_norm", x, statistics);
   require_same("batch_norm", x, y);
   if (residual.defined()) require_same("batch_norm residual", x, residual);
 }
@@ -153,16 +153,16 @@ void require_values(const Tensor& x) {
 
 void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics) {
   const Timer timer(ctx, "batch_norm statistics", bytes_of(x));
-  const int64_t views = views_of("batch_norm statistics", x, statistics);
+  const int64_t parts = parts_of("batch_norm statistics", x, statistics);
   require_values(x);
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
     Moments<decltype(zero)> moments(x, statistics);
     for_strips(planes, [&](const Strip& strip, auto lanes) { moments.of_image(strip, lanes); });
-    for (int64_t view = 0; view < views; ++view) {
+    for (int64_t part = 0; part < parts; ++part) {
       for (const Strip& strip : strips_of(planes)) {
-        with_lanes(in_image(strip, view * (planes.n / views), planes),
-                   [&](const Strip& first, auto lanes) { moments.of_view(first, lanes); });
+        with_lanes(in_image(strip, part * (planes.n / parts), planes),
+                   [&](const Strip& first, auto lanes) { moments.of_part(first, lanes); });
       }
     }
   });
@@ -170,7 +170,7 @@ void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics)
 
 void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var) {
-  const int64_t views = statistics.shape()[0], channels = statistics.shape()[2];
+  const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
   require(running_mean.shape() == Shape{channels} && running_var.shape() == Shape{channels},
           "batch_norm: running estimates [", channels, "] expected, found ", running_mean.shape(),
           " and ", running_var.shape());
@@ -180,8 +180,8 @@ void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpd
   for_float(running_mean.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T *mean = running_mean.data<T>(), *var = running_var.data<T>();
-    for (int64_t view = 0; view < views; ++view) {
-      const double* row = rows + view * 2 * channels;
+    for (int64_t part = 0; part < parts; ++part) {
+      const double* row = rows + part * 2 * channels;
       for (int64_t c = 0; c < channels; ++c) {
         mean[c] = static_cast<T>(keep * mean[c] + update.momentum * row[c]);
         var[c] = static_cast<T>(keep * var[c] + update.momentum * unbiased * row[channels + c]);

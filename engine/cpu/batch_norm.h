@@ -11,21 +11,21 @@ namespace engine {
 
 inline constexpr int kMostLanes = 16;
 
-inline int64_t views_of(const char* op, const Tensor& x, const Tensor& statistics) {
+inline int64_t parts_of(const char* op, const Tensor& x, const Tensor& statistics) {
   const Shape& s = statistics.shape();
-  require(s.rank() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
+  require(s.axes() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
               statistics.dtype() == DType::f64,
-          op, ": f64 statistics [views,2,C] expected for x ", x, ", found ", statistics);
+          op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
   require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
-          s[0], " views");
+          s[0], " parts");
   return s[0];
 }
 
-// Where the channels of a strip begin in the table [views, 2, C] of statistics or sums, in the row
-// of its image's view; the second number of a channel lies C further on.
+// Where the channels of a strip begin in the table [parts, 2, C] of statistics or sums, in the row
+// of its image's part; the second number of a channel lies C further on.
 inline int64_t place_in(const Tensor& table, const Strip& strip, int64_t images) {
-  const int64_t views = table.shape()[0], channels = table.shape()[2];
-  return strip.image / (images / views) * 2 * channels + strip.channel;
+  const int64_t parts = table.shape()[0], channels = table.shape()[2];
+  return strip.image / (images / parts) * 2 * channels + strip.channel;
 }
 
 inline double inverse_deviation(double variance, double eps) {
@@ -56,8 +56,8 @@ struct LaneConstants {
 };
 
 // Two passes over a tensor of which the second needs what the first has found in the same strip of
-// all images of a view. Passes has a default-constructible State of a strip and
-//   start(strip, lanes, state)   first of all, with the strip of the view's first image
+// all images of a part. Passes has a default-constructible State of a strip and
+//   start(strip, lanes, state)   first of all, with the strip of the part's first image
 //   first(strip, lanes, state)   in any image, maybe by several threads at once
 //   between(strip, lanes, state) as start
 //   second(strip, lanes, state)  as first
@@ -65,10 +65,10 @@ template <class Passes>
 class TwoPasses {
  public:
   // element_bytes: of the tensor's type.
-  TwoPasses(const Planes& planes, int64_t views, int64_t element_bytes, Passes& passes)
+  TwoPasses(const Planes& planes, int64_t parts, int64_t element_bytes, Passes& passes)
       : planes_(planes),
-        views_(views),
-        images_(planes.n / views),
+        views_(parts),
+        images_(planes.n / parts),
         pattern_(strips_of(planes)),
         strips_(static_cast<int64_t>(pattern_.size())),
         image_bytes_(planes.channels() * planes.pixels * element_bytes),
@@ -108,7 +108,7 @@ class TwoPasses {
     return [this](auto&... at) { passes_.second(at...); };
   }
 
-  // One thread takes both passes over a group of a view, the second time beginning with the last
+  // One thread takes both passes over a group of a part, the second time beginning with the last
   // image: it finds the values in its cache, and memory is read once.
   void by_group(int64_t groups) {
     parallel_items(views_ * groups, [&](int64_t task) {
@@ -146,7 +146,7 @@ class TwoPasses {
   }
 
   Planes planes_;
-  int64_t views_, images_;  // images: of a view
+  int64_t views_, images_;  // images: of a part
   std::vector<Strip> pattern_;
   int64_t strips_, image_bytes_;
   Passes& passes_;

@@ -75,7 +75,7 @@ struct Backward {
     std::copy_n(products, kWidth, row + planes.channels());
   }
 
-  // The view's sums, from its images in their order.
+  // The part's sums, from its images in their order.
   template <int kWidth>
   void between(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
     const int64_t channels = planes.channels(), images = planes.n / sums.shape()[0];
@@ -128,28 +128,28 @@ void batch_norm_backward(CpuContext& ctx, const BatchNormInputs& in, int64_t cou
                          Tensor& dx, Tensor& dresidual) {
   constexpr const char* kOp = "batch_norm backward";
   const Timer timer(ctx, kOp, bytes_of(in.dy, in.x, in.y, dx, dresidual));
-  const int64_t views = views_of(kOp, in.x, in.statistics);
+  const int64_t parts = parts_of(kOp, in.x, in.statistics);
   require_same(kOp, in.x, in.dy);
   require_same(kOp, in.x, dx);
   require_same(kOp, in.statistics, sums);
   if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
   for_float(in.x.dtype(), [&](auto zero) {
     Backward<decltype(zero)> backward(in, count, sums, dx, dresidual);
-    TwoPasses(backward.planes, views, sizeof(zero), backward).run();
+    TwoPasses(backward.planes, parts, sizeof(zero), backward).run();
   });
 }
 
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias) {
-  const int64_t views = sums.shape()[0], channels = sums.shape()[2];
+  const int64_t parts = sums.shape()[0], channels = sums.shape()[2];
   const double* rows = sums.data<double>();
   for_float(dweight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for (int64_t c = 0; c < channels; ++c) {
       double weight_sum = 0.0, bias_sum = 0.0;
-      for (int64_t view = 0; view < views; ++view) {
-        bias_sum += rows[2 * view * channels + c];
-        weight_sum += rows[(2 * view + 1) * channels + c];
+      for (int64_t part = 0; part < parts; ++part) {
+        bias_sum += rows[2 * part * channels + c];
+        weight_sum += rows[(2 * part + 1) * channels + c];
       }
       dweight.data<T>()[c] = static_cast<T>(weight_sum);
       dbias.data<T>()[c] = static_cast<T>(bias_sum);

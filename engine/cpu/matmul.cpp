@@ -11,7 +11,7 @@ namespace {
 
 template <class T>
 void plain_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
-  const int rank = c.shape().rank();
+  const int rank = c.shape().axes();
   const int64_t m = c.shape()[rank - 2], n = c.shape()[rank - 1];
   const int64_t k = a.shape()[rank - (options.transpose_a ? 2 : 1)];
   const int64_t batch = rank == 3 ? c.shape()[0] : 1;
@@ -31,8 +31,8 @@ void plain_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tenso
 }  // namespace
 
 Shape matmul_output_shape(const Shape& a, const Shape& b, MatmulOptions options) {
-  const int rank = a.rank();
-  require((rank == 2 || rank == 3) && b.rank() == rank && (rank == 2 || a[0] == b[0]),
+  const int rank = a.axes();
+  require((rank == 2 || rank == 3) && b.axes() == rank && (rank == 2 || a[0] == b[0]),
           "matmul: [M,K] and [K,N], or [B,M,K] and [B,K,N] expected, found ", a, " and ", b);
   const int64_t m = a[rank - (options.transpose_a ? 1 : 2)];
   const int64_t ka = a[rank - (options.transpose_a ? 2 : 1)];
@@ -49,7 +49,7 @@ void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions opt
   require(c.shape() == expected, "matmul: output ", expected, " expected, found ", c.shape());
   require(a.dtype() == b.dtype() && a.dtype() == c.dtype(), "matmul: one type expected, found ",
           a.dtype(), ", ", b.dtype(), " and ", c.dtype());
-  const int64_t inner = a.shape()[a.shape().rank() - (options.transpose_a ? 2 : 1)];
+  const int64_t inner = a.shape()[a.shape().axes() - (options.transpose_a ? 2 : 1)];
   const Timer timer(ctx, "matmul", bytes_of(a, b, c),
                     2.0 * static_cast<double>(c.elements()) * static_cast<double>(inner));
   if (c.elements() == 0) return;

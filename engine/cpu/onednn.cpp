@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/cpu/weight_cache.h"
+#include "engine/cpu/conv/weight_cache.h"
 
 namespace engine {
 namespace {
@@ -311,7 +311,7 @@ void onednn_conv_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor
 void onednn_matmul(CpuContext&, const Tensor& a, const Tensor& b, MatmulOptions options,
                    Tensor& c) {
   guarded("matrix product", a, b, [&] {
-    Key key = {kMatmul, options.transpose_a, options.transpose_b, a.shape().rank()};
+    Key key = {kMatmul, options.transpose_a, options.transpose_b, a.shape().axes()};
     for (const Tensor* t : {&a, &b}) key.insert(key.end(), t->shape().begin(), t->shape().end());
     const Plan& plan = plan_of(key, [&] {
       const dnnl::matmul::desc desc(matrix_desc(a, options.transpose_a),

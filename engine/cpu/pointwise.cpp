@@ -147,7 +147,7 @@ void clamp_power_backward(CpuContext& ctx, const Tensor& dy, const Tensor& x, Cl
 
 void add_bias(CpuContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
   const Timer timer(ctx, "add_bias", bytes_of(x, y));
-  require(x.shape().rank() == 2 && bias.shape() == Shape{x.shape()[1]},
+  require(x.shape().axes() == 2 && bias.shape() == Shape{x.shape()[1]},
           "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
   require_same("add_bias", x, y);
   const int64_t rows = x.shape()[0], columns = x.shape()[1];
@@ -161,7 +161,7 @@ void add_bias(CpuContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
 
 void add_bias_backward(CpuContext& ctx, const Tensor& dy, Tensor& db) {
   const Timer timer(ctx, "add_bias backward", bytes_of(dy));
-  require(dy.shape().rank() == 2 && db.shape() == Shape{dy.shape()[1]},
+  require(dy.shape().axes() == 2 && db.shape() == Shape{dy.shape()[1]},
           "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
           db.shape());
   const int64_t rows = dy.shape()[0], columns = dy.shape()[1];

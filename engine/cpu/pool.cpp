@@ -148,7 +148,7 @@ void for_planes(const Tensor& x, F&& f) {
 }
 
 void check_average(const char* op, const Tensor& large, const Tensor& small) {
-  require(large.shape().rank() == 4 && small.dtype() == large.dtype() &&
+  require(large.shape().axes() == 4 && small.dtype() == large.dtype() &&
               small.shape() == Shape{large.shape()[0], large.shape()[1]},
           op, ": [N,C,H,W] and [N,C] expected, found ", large, " and ", small);
 }
@@ -156,7 +156,7 @@ void check_average(const char* op, const Tensor& large, const Tensor& small) {
 }  // namespace
 
 Shape max_pool2d_output_shape(const Shape& x, PoolOptions o) {
-  require(x.rank() == 4, "max_pool2d: [N,C,H,W] expected, found ", x);
+  require(x.axes() == 4, "max_pool2d: [N,C,H,W] expected, found ", x);
   require(o.size >= 1 && o.size <= 15 && o.stride >= 1 && o.padding >= 0 && 2 * o.padding <= o.size,
           "max_pool2d: size 1..15, stride >= 1 and padding <= size / 2 expected, found size ",
           o.size, ", stride ", o.stride, ", padding ", o.padding);

@@ -9,10 +9,10 @@ namespace {
 // sums in f64 for each leave no registers for the threads that hide the waiting.
 constexpr int kSumWidth = 4;
 
-// parts: [views, chunks, 2, C]: mean and squared deviations around it of each chunk. One pass: sums
+// table: [parts, chunks, 2, C]: mean and squared deviations around it of each chunk. One pass: sums
 // of x - shift, where shift is some value of the channel, lose no digits to a large mean.
 template <int kWidth, class T>
-__global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* parts) {
+__global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* table) {
   const int64_t c = rows.channel<kWidth>();
   double sums[kWidth] = {}, squares[kWidth] = {};
   float shifts[kWidth] = {};
@@ -29,7 +29,7 @@ __global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* parts
     });
   }
   const auto count = static_cast<double>(rows.end_row() - rows.first_row());
-  double* out = rows.part(parts, c);
+  double* out = rows.row_of(table, c);
   for (int k = 0; k < kWidth; ++k) {
     const double sum = sum_over_rows(sums[k]), square = sum_over_rows(squares[k]);
     if (threadIdx.y != 0 || c >= rows.channels) continue;
@@ -40,15 +40,15 @@ __global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* parts
 
 // Merges the chunks' moments: the squared deviations within the chunks, and those of the chunks'
 // means.
-__global__ void merge_moments_kernel(ChannelRows rows, const double* parts, double* statistics) {
+__global__ void merge_moments_kernel(ChannelRows rows, const double* table, double* statistics) {
   const int64_t c = rows.channel();
-  const double* part = parts + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
+  const double* rows_of_part = table + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
   const auto sum_chunks = [&](auto term) {
     double sum = 0.0;
     for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
       const int64_t begin = chunk * rows.chunk_rows;
       const int64_t end = begin + rows.chunk_rows < rows.rows ? begin + rows.chunk_rows : rows.rows;
-      const double* moments = part + int64_t{chunk} * 2 * rows.channels;
+      const double* moments = rows_of_part + int64_t{chunk} * 2 * rows.channels;
       sum += term(static_cast<double>(end - begin), moments[0], moments[rows.channels]);
     }
     return sum_over_rows(sum);
@@ -67,18 +67,18 @@ __global__ void merge_moments_kernel(ChannelRows rows, const double* parts, doub
   statistics[rows.entry(c) + rows.channels] = deviations / count;
 }
 
-__global__ void update_running_kernel(int64_t channels, int64_t views, const double* statistics,
+__global__ void update_running_kernel(int64_t channels, int64_t parts, const double* statistics,
                                       double momentum, double unbiased, float* mean, float* var) {
   for_each_index(channels, [&](int64_t c) {
-    for (int64_t view = 0; view < views; ++view) {
-      const double* row = statistics + view * 2 * channels + c;
+    for (int64_t part = 0; part < parts; ++part) {
+      const double* row = statistics + part * 2 * channels + c;
       mean[c] = static_cast<float>((1.0 - momentum) * mean[c] + momentum * row[0]);
       var[c] = static_cast<float>((1.0 - momentum) * var[c] + momentum * unbiased * row[channels]);
     }
   });
 }
 
-// The constants of one channel and view.
+// The constants of one channel and part.
 struct Normalizer {
   float mean, scale, bias;
 
@@ -186,10 +186,10 @@ struct BackwardInputs {
   }
 };
 
-// parts: [views, chunks, 2, C]: each chunk's share of the sums.
+// table: [parts, chunks, 2, C]: each chunk's share of the sums.
 template <int kWidth, class T>
 __global__ void __launch_bounds__(kBlockThreads, 3)
-    chunk_sums_kernel(ChannelRows rows, BackwardInputs<T> in, double* parts) {
+    chunk_sums_kernel(ChannelRows rows, BackwardInputs<T> in, double* table) {
   Normalizer norms[kWidth];
   const double* inverse_deviations = in.parameters.normalizers(rows, norms);
   const int64_t c = rows.channel<kWidth>();
@@ -203,7 +203,7 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
       });
     });
   }
-  double* out = rows.part(parts, c);
+  double* out = rows.row_of(table, c);
   for (int k = 0; k < kWidth; ++k) {
     const double sum = sum_over_rows(sums[k]), product = sum_over_rows(products[k]);
     if (threadIdx.y != 0 || c >= rows.channels) continue;
@@ -212,26 +212,26 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
   }
 }
 
-__global__ void add_chunks_kernel(ChannelRows rows, const double* parts, double* sums) {
+__global__ void add_chunks_kernel(ChannelRows rows, const double* table, double* sums) {
   const int64_t c = rows.channel();
-  const double* part = parts + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
+  const double* rows_of_part = table + int64_t{blockIdx.z} * rows.chunks * 2 * rows.channels + c;
   for (int which = 0; which < 2; ++which) {
     double sum = 0.0;
     for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
-      sum += part[(int64_t{chunk} * 2 + which) * rows.channels];
+      sum += rows_of_part[(int64_t{chunk} * 2 + which) * rows.channels];
     }
     sum = sum_over_rows(sum);
     if (threadIdx.y == 0 && c < rows.channels) sums[rows.entry(c) + which * rows.channels] = sum;
   }
 }
 
-__global__ void parameter_gradients_kernel(int64_t channels, int64_t views, const double* sums,
+__global__ void parameter_gradients_kernel(int64_t channels, int64_t parts, const double* sums,
                                            float* dweight, float* dbias) {
   for_each_index(channels, [&](int64_t c) {
     double weight_sum = 0.0, bias_sum = 0.0;
-    for (int64_t view = 0; view < views; ++view) {
-      bias_sum += sums[2 * view * channels + c];
-      weight_sum += sums[(2 * view + 1) * channels + c];
+    for (int64_t part = 0; part < parts; ++part) {
+      bias_sum += sums[2 * part * channels + c];
+      weight_sum += sums[(2 * part + 1) * channels + c];
     }
     dweight[c] = static_cast<float>(weight_sum);
     dbias[c] = static_cast<float>(bias_sum);
@@ -264,19 +264,19 @@ __global__ void backward_apply_kernel(ChannelRows rows, BackwardInputs<T> in, co
   });
 }
 
-int64_t views_of(const char* op, const Tensor& x, const Tensor& statistics) {
+int64_t parts_of(const char* op, const Tensor& x, const Tensor& statistics) {
   const Shape& s = statistics.shape();
   require(s.rank() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
               statistics.dtype() == DType::f64,
-          op, ": f64 statistics [views,2,C] expected for x ", x, ", found ", statistics);
+          op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
   require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
-          s[0], " views");
+          s[0], " parts");
   require(x.elements() > 0, op, ": x ", x, " has no values");
   return s[0];
 }
 
 Tensor chunk_table(const ChannelRows& rows, Device device) {
-  return Tensor({rows.views, rows.chunks, 2, rows.channels}, DType::f64, device);
+  return Tensor({rows.parts, rows.chunks, 2, rows.channels}, DType::f64, device);
 }
 
 template <class T>
@@ -291,20 +291,20 @@ BackwardInputs<T> backward_inputs(const BatchNormInputs& in) {
 
 ChannelRows check_backward(const BatchNormInputs& in) {
   constexpr const char* kOp = "batch_norm backward";
-  const int64_t views = views_of(kOp, in.x, in.statistics);
+  const int64_t parts = parts_of(kOp, in.x, in.statistics);
   require_same(kOp, in.x, in.dy);
   if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
-  return ChannelRows(in.x, views);
+  return ChannelRows(in.x, parts);
 }
 
 template <class T>
 void backward_sums(CudaContext& ctx, const ChannelRows& rows, const BackwardInputs<T>& in,
                    Tensor& sums) {
-  Tensor parts = chunk_table(rows, ctx.device());
+  Tensor table = chunk_table(rows, ctx.device());
   for_width<T, kSumWidth>(rows.run(), {in.dy, in.x, in.y}, [&](auto width) {
-    launch(ctx, chunk_sums_kernel<width, T>, rows.grid(width), rows, in, parts.data<double>());
+    launch(ctx, chunk_sums_kernel<width, T>, rows.grid(width), rows, in, table.data<double>());
   });
-  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(),
+  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, table.data<double>(),
          sums.data<double>());
 }
 
@@ -322,27 +322,27 @@ void backward_apply(CudaContext& ctx, const ChannelRows& rows, const BackwardInp
 }  // namespace
 
 void batch_norm_statistics(CudaContext& ctx, const Tensor& x, Tensor& statistics) {
-  const ChannelRows rows(x, views_of("batch_norm statistics", x, statistics));
-  Tensor parts = chunk_table(rows, ctx.device());
+  const ChannelRows rows(x, parts_of("batch_norm statistics", x, statistics));
+  Tensor table = chunk_table(rows, ctx.device());
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_width<T, kSumWidth>(rows.run(), {x.data<T>()}, [&](auto width) {
       launch(ctx, chunk_moments_kernel<width, T>, rows.grid(width), rows, x.data<T>(),
-             parts.data<double>());
+             table.data<double>());
     });
   });
-  launch(ctx, merge_moments_kernel, rows.merge_grid(), rows, parts.data<double>(),
+  launch(ctx, merge_moments_kernel, rows.merge_grid(), rows, table.data<double>(),
          statistics.data<double>());
 }
 
 void batch_norm_update_running(CudaContext& ctx, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var) {
-  const int64_t views = statistics.shape()[0], channels = statistics.shape()[2];
+  const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
   require(running_mean.shape() == Shape{channels} && running_var.shape() == Shape{channels},
           "batch_norm: running estimates [", channels, "] expected, found ", running_mean.shape(),
           " and ", running_var.shape());
   const auto count = static_cast<double>(update.count);
-  launch(ctx, update_running_kernel, grid_over(ctx, channels), channels, views,
+  launch(ctx, update_running_kernel, grid_over(ctx, channels), channels, parts,
          statistics.data<double>(), update.momentum, count / (count - 1.0),
          running_mean.data<float>(), running_var.data<float>());
 }
@@ -350,7 +350,7 @@ void batch_norm_update_running(CudaContext& ctx, const Tensor& statistics, Runni
 void batch_norm_apply(CudaContext& ctx, const Tensor& x, const Tensor& statistics,
                       const Tensor& weight, const Tensor& bias, const Tensor& residual,
                       BatchNormOptions options, Tensor& y) {
-  const ChannelRows rows(x, views_of("batch_norm", x, statistics));
+  const ChannelRows rows(x, parts_of("batch_norm", x, statistics));
   require_same("batch_norm", x, y);
   if (residual.defined()) require_same("batch_norm residual", x, residual);
   for_activation(x.dtype(), [&](auto zero) {
@@ -389,8 +389,8 @@ void batch_norm_backward(CudaContext& ctx, const BatchNormInputs& inputs, int64_
 
 void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias) {
-  const int64_t views = sums.shape()[0], channels = sums.shape()[2];
-  launch(ctx, parameter_gradients_kernel, grid_over(ctx, channels), channels, views,
+  const int64_t parts = sums.shape()[0], channels = sums.shape()[2];
+  launch(ctx, parameter_gradients_kernel, grid_over(ctx, channels), channels, parts,
          sums.data<double>(), dweight.data<float>(), dbias.data<float>());
 }
 

@@ -26,7 +26,7 @@ target_compile_options(project_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:${cu
 
 file(GLOB_RECURSE cuda_kernel_sources CONFIGURE_DEPENDS engine/*.cu pixpro/*.cu)
 # Ties of positive pairs, as in positives.cpp, and bytes of pictures: no fused multiply-add.
-set_source_files_properties(pixpro/method/cuda/kernels.cu pixpro/data/cuda/views.cu
+set_source_files_properties(pixpro/method/cuda/kernels.cu pixpro/data/batches/cuda/views.cu
   PROPERTIES COMPILE_OPTIONS -fmad=false)
 add_library(cuda_kernels OBJECT ${cuda_kernel_sources})
 target_link_libraries(cuda_kernels PRIVATE project_options cuda_headers)

@@ -1,7 +1,7 @@
 // How the BatchNorm kernels walk over an activation. Any layout is a table of rows (one a pixel of
 // an image) by channels. A thread takes some channels that lie side by side (`width`, see
 // vectors.cuh), a block up to 32 threads along the channels and the rest of its 256 along the rows;
-// it owns its channels of one chunk of one view's rows.
+// it owns its channels of one chunk of one part's rows.
 #pragma once
 
 #include <algorithm>
@@ -16,16 +16,16 @@ inline constexpr int kMergeThreads = 1024;
 struct ChannelRows {
   Planes planes;
   int64_t channels;
-  int64_t rows;        // of one view
+  int64_t rows;        // of one part
   int64_t chunk_rows;  // of one block
-  int chunks;          // of one view
-  int views;
+  int chunks;          // of one part
+  int parts;
 
   ChannelRows(const Tensor& x, int64_t view_count)
       : planes(planes_of(x)),
         channels(planes.channels()),
         rows(planes.n / view_count * planes.pixels),
-        views(static_cast<int>(view_count)) {
+        parts(static_cast<int>(view_count)) {
     // Enough chunks to fill the device when there are few channels, and few enough that adding
     // them up costs little. They depend on the shape alone.
     constexpr int64_t kLeastRows = 128, kMostChunks = 512;
@@ -53,7 +53,7 @@ struct ChannelRows {
     return first_row() + chunk_rows < rows ? first_row() + chunk_rows : rows;
   }
 
-  // Where the element of a row of this block's view lies.
+  // Where the element of a row of this block's part lies.
   __device__ int64_t index(int64_t row, int64_t c) const {
     const int64_t global = blockIdx.z * rows + row;
     if (planes.blocks == 1) return global * planes.lanes + c;
@@ -78,11 +78,11 @@ struct ChannelRows {
     }
   }
 
-  // In a table [views, chunks, 2, C]: this block's first entry of channel c; as in entry().
-  __device__ double* part(double* table, int64_t c) const {
+  // In a table [parts, chunks, 2, C]: this block's first entry of channel c; as in entry().
+  __device__ double* row_of(double* table, int64_t c) const {
     return table + (int64_t{blockIdx.z} * chunks + blockIdx.y) * 2 * channels + c;
   }
-  // In a table [views, 2, C]: this view's first entry of channel c; its second lies C further.
+  // In a table [parts, 2, C]: this part's first entry of channel c; its second lies C further.
   __device__ int64_t entry(int64_t c) const { return blockIdx.z * 2 * channels + c; }
 
  private:
@@ -92,7 +92,7 @@ struct ChannelRows {
     while (across / 2 >= needed) across /= 2;
     const int64_t blocks = (needed + across - 1) / across;
     return {
-        .blocks = dim3(static_cast<unsigned>(blocks), chunk_blocks, static_cast<unsigned>(views)),
+        .blocks = dim3(static_cast<unsigned>(blocks), chunk_blocks, static_cast<unsigned>(parts)),
         .threads = dim3(across, threads / across)};
   }
 };

@@ -12,7 +12,7 @@
 
 namespace engine {
 
-class Cudnn;  // engine/cuda/cudnn.h: handle and plans
+class Cudnn;  // engine/cuda/cudnn/cudnn.h: handle and plans
 
 // One per thread and device. All contexts of a device share one compute stream, so that work runs
 // in the order in which it was asked for, whoever asked: memory that a tensor gives back can be

@@ -27,7 +27,7 @@ void matmul(CudaContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions op
           "matmul: f32 expected on CUDA, found ", a.dtype(), ", ", b.dtype(), " and ", c.dtype());
   if (c.elements() == 0) return;
   if (a.elements() == 0) return fill(ctx, c, 0.0);  // a sum of nothing
-  const int rank = expected.rank();
+  const int rank = expected.axes();
   const int64_t m = expected[rank - 2], n = expected[rank - 1];
   const int64_t k = a.shape()[rank - (options.transpose_a ? 2 : 1)];
   const int64_t batch = rank == 3 ? expected[0] : 1;

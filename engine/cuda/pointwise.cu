@@ -186,7 +186,7 @@ void clamp_power_backward(CudaContext& ctx, const Tensor& dy, const Tensor& x, C
 }
 
 void add_bias(CudaContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
-  require(x.shape().rank() == 2 && bias.shape() == Shape{x.shape()[1]},
+  require(x.shape().axes() == 2 && bias.shape() == Shape{x.shape()[1]},
           "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
   require_same("add_bias", x, y);
   launch(ctx, add_bias_kernel, grid_over(ctx, x.elements()), x.elements(), x.shape()[1],
@@ -194,7 +194,7 @@ void add_bias(CudaContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) 
 }
 
 void add_bias_backward(CudaContext& ctx, const Tensor& dy, Tensor& db) {
-  require(dy.shape().rank() == 2 && db.shape() == Shape{dy.shape()[1]},
+  require(dy.shape().axes() == 2 && db.shape() == Shape{dy.shape()[1]},
           "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
           db.shape());
   launch(ctx, sum_rows_kernel, grid_over(ctx, db.elements()), dy.shape()[0], dy.shape()[1],

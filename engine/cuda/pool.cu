@@ -130,7 +130,7 @@ void check_max(const char* op, const Tensor& large, const Tensor& small, const T
 }
 
 void check_average(const char* op, const Tensor& large, const Tensor& small) {
-  require(large.shape().rank() == 4 && small.dtype() == large.dtype() &&
+  require(large.shape().axes() == 4 && small.dtype() == large.dtype() &&
               small.shape() == Shape{large.shape()[0], large.shape()[1]},
           op, ": [N,C,H,W] and [N,C] expected, found ", large, " and ", small);
 }

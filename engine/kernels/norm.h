@@ -1,22 +1,23 @@
 // Batch normalisation and L2 normalisation of channel vectors.
 //
 // x, y, dy, residual: any layout, all the same; [N,C,H,W] or [N,C]. A batch may be a stack of
-// `views` equal parts (views divides N); each part has statistics of its own. statistics: [views,
-// 2, C] f64: mean and biased variance of every view. weight, bias, running_mean, running_var: [C]
-// in the type of x; f32 where x is of lower precision. L2 normalisation takes no such x.
+// `parts` equal parts of the batch (a divisor of N); each part has statistics of its own.
+// statistics: [parts, 2, C] f64: mean and biased variance of every part. weight, bias,
+// running_mean, running_var: [C] in the type of x; f32 where x is of lower precision. L2
+// normalisation takes no such x.
 #pragma once
 
 #include "engine/context.h"
 
 namespace engine {
 
-// Mean and biased variance over N/views images and all pixels; the variance is taken around the
+// Mean and biased variance over N/parts images and all pixels; the variance is taken around the
 // mean, so large means cost no digits.
 void batch_norm_statistics(CpuContext&, const Tensor& x, Tensor& statistics);
 void batch_norm_statistics(CudaContext&, const Tensor& x, Tensor& statistics);
 
-// For each view in turn: running = (1 - momentum) running + momentum * value, the variance
-// unbiased (count / (count - 1)); count = values a channel and view, over all ranks.
+// For each part in turn: running = (1 - momentum) running + momentum * value, the variance
+// unbiased (count / (count - 1)); count = values a channel and part, over all ranks.
 struct RunningUpdate {
   double momentum = 0.1;
   int64_t count = 0;
@@ -65,14 +66,14 @@ struct BatchNormInputs {
 // dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), where dz = dy where
 // the gradient passes, otherwise 0, and xhat = (x - mean) / sqrt(variance + eps); count as in
 // RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
-// sums: [views, 2, C] f64, written: sum of dz and of dz * xhat. dresidual = dz, where defined. dx
+// sums: [parts, 2, C] f64, written: sum of dz and of dz * xhat. dresidual = dz, where defined. dx
 // may be dy or x, dresidual may be dy.
 void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 
-// dweight: [C] = sum over the views of sums1; dbias: [C] = sum of sums0; in the type of the weight.
+// dweight: [C] = sum over the parts of sums1; dbias: [C] = sum of sums0; in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
 void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dweight,

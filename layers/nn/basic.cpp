@@ -30,14 +30,14 @@ BatchNorm2d::BatchNorm2d(int64_t channels, Init& init, double weight)
       batches_(add_buffer("num_batches_tracked", engine::zeros({}, DType::i64))) {}
 
 Var BatchNorm2d::forward(Var x, const Mode& mode, const Fused& fused) {
-  if (mode.training) *batches_.data<int64_t>() += mode.views;
+  if (mode.training) *batches_.data<int64_t>() += mode.parts;
   return batch_norm(std::move(x), fused.residual,
                     {.weight = weight_,
                      .bias = bias_,
                      .running_mean = running_mean_,
                      .running_var = running_var_,
                      .training = mode.training,
-                     .views = mode.views,
+                     .parts = mode.parts,
                      .relu = fused.relu});
 }
 

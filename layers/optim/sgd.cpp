@@ -50,7 +50,7 @@ void Sgd::step(double learning_rate, const Tensor& skip, const Tensor& gradient_
   for (const auto& [name, parameter, momentum, follower] : entries_) {
     const bool follows = follow && follower.defined();
     if (!parameter.grad().defined() && !follows) continue;
-    const bool decay = !settings_.lars || parameter.shape().rank() > 1;
+    const bool decay = !settings_.lars || parameter.shape().axes() > 1;
     updates.push_back(
         {parameter.value(), parameter.grad(), momentum, decay, follows ? follower : Tensor()});
   }

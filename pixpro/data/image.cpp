@@ -1,9 +1,9 @@
 #include "pixpro/data/image.h"
 
-#include "engine/atomic_file.h"
 #include "engine/error.h"
-#include "pixpro/data/codec.h"
-#include "pixpro/data/file_bytes.h"
+#include "engine/files/atomic_file.h"
+#include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/sources/file_bytes.h"
 
 namespace pixpro {
 namespace {

@@ -70,11 +70,11 @@ Model::Model(const ModelOptions& options, Init& init)
 }
 
 Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
-  const int64_t stacked = views.shape().rank() == 4 ? views.shape()[0] : 0;
+  const int64_t stacked = views.shape().axes() == 4 ? views.shape()[0] : 0;
   engine::require(stacked >= 2 && stacked % 2 == 0 && boxes.shape() == engine::Shape{stacked, 4},
                   "model: views [2N,3,H,W] and boxes [2N,4] expected, found ", views.shape(),
                   " and ", boxes.shape());
-  const Mode mode{.training = true, .views = 2};
+  const Mode mode{.training = true, .parts = 2};
 
   Var features, projected, online;
   Target target;

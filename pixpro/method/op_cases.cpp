@@ -63,7 +63,7 @@ void add_propagation_case(std::vector<OpCase>& cases, const PropagationOptions& 
                      const Tensor& x = in[0].value();
                      Init init = random_numbers(32, x.dtype(), x.device());
                      Propagation module(4, options, init);
-                     return module.forward(in[0], {.training = true, .views = 2});
+                     return module.forward(in[0], {.training = true, .parts = 2});
                    }});
 }
 

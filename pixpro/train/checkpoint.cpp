@@ -1,6 +1,6 @@
 #include "pixpro/train/checkpoint.h"
 
-#include "engine/tensor_file_header.h"
+#include "engine/files/tensor_file_header.h"
 #include "engine/tensor_ops.h"
 
 namespace pixpro {

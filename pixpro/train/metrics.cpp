@@ -9,8 +9,8 @@
 #include <sstream>
 #include <type_traits>
 
-#include "engine/atomic_file.h"
 #include "engine/error.h"
+#include "engine/files/atomic_file.h"
 
 namespace pixpro {
 namespace {
@@ -96,7 +96,7 @@ Tensor table_of(const std::vector<StepRecord>& steps) {
 std::vector<StepRecord> steps_of(const Tensor& table) {
   const engine::Shape& shape = table.shape();
   engine::require(
-      table.dtype() == engine::DType::f64 && shape.rank() == 2 && shape[1] == count_numbers(),
+      table.dtype() == engine::DType::f64 && shape.axes() == 2 && shape[1] == count_numbers(),
       "metrics: a table f64 [steps,", count_numbers(), "] expected, found ", table.dtype(), " ",
       shape);
   std::vector<StepRecord> steps(static_cast<size_t>(shape[0]));

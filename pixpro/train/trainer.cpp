@@ -5,7 +5,7 @@
 #include "engine/kernels/norm.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/tensor_ops.h"
-#include "pixpro/train/weights.h"
+#include "pixpro/weights/weights.h"
 
 namespace pixpro {
 namespace {

@@ -4,8 +4,8 @@
 #include <array>
 #include <optional>
 
+#include "engine/files/tensor_file.h"
 #include "engine/kernels/multi_tensor.h"
-#include "engine/tensor_file.h"
 #include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"

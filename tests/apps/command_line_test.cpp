@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/tensor_file.h"
+#include "engine/files/tensor_file.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
-#include "pixpro/train/weights.h"
+#include "pixpro/weights/weights.h"
 #include "tests/support/command.h"
 #include "tests/support/temp_dir.h"
 

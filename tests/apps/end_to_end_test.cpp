@@ -5,12 +5,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "engine/tensor_file.h"
+#include "engine/files/tensor_file.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/data/image.h"
-#include "pixpro/data/source.h"
+#include "pixpro/data/sources/source.h"
 #include "pixpro/train/trainer.h"
-#include "pixpro/train/weights.h"
+#include "pixpro/weights/weights.h"
 #include "tests/apps/pretrain_runs.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"

@@ -6,10 +6,10 @@
 #include <chrono>
 #include <thread>
 
-#include "engine/tensor_file.h"
+#include "engine/files/tensor_file.h"
 #include "engine/tensor_ops.h"
-#include "pixpro/data/folder.h"
-#include "pixpro/data/sampler.h"
+#include "pixpro/data/batches/sampler.h"
+#include "pixpro/data/sources/folder.h"
 #include "tests/apps/pretrain_runs.h"
 
 namespace apps {

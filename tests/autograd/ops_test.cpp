@@ -38,7 +38,7 @@ TEST(GradCheck, FindsAWrongGradient) {
 }
 
 BatchNorm unit_norm(int64_t channels) {
-  BatchNorm norm{.views = 2, .relu = true};
+  BatchNorm norm{.parts = 2, .relu = true};
   norm.weight = Var::leaf(engine::full({channels}, 1.5, DType::f64));
   norm.bias = Var::leaf(engine::full({channels}, 0.1, DType::f64));
   norm.running_mean = engine::zeros({channels}, DType::f64);

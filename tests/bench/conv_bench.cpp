@@ -12,11 +12,11 @@
 #include <sstream>
 #include <string>
 
-#include "engine/cpu/conv_algorithm.h"
-#include "engine/cpu/direct.h"
+#include "engine/cpu/conv/algorithm.h"
+#include "engine/cpu/conv/direct.h"
+#include "engine/cpu/conv/winograd.h"
 #include "engine/cpu/lanes.h"
 #include "engine/cpu/onednn.h"
-#include "engine/cpu/winograd.h"
 #include "engine/tensor_ops.h"
 #include "tests/bench/kernel_bench.h"
 
@@ -77,7 +77,7 @@ struct Problem {
   void forward(const ConvChoice& choice) {
     CpuContext& ctx = cpu_context();
     switch (choice.algorithm) {
-      case ConvAlgorithm::plain:
+      case ConvAlgorithm::reference:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_forward(ctx, x, w, none, options, y);
@@ -90,7 +90,7 @@ struct Problem {
   void backward_data(const ConvChoice& choice) {
     CpuContext& ctx = cpu_context();
     switch (choice.algorithm) {
-      case ConvAlgorithm::plain:
+      case ConvAlgorithm::reference:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_backward_data(ctx, y, w, options, x);
@@ -102,7 +102,7 @@ struct Problem {
   }
   void backward_weights(const ConvChoice& choice) {
     switch (choice.algorithm) {
-      case ConvAlgorithm::plain:
+      case ConvAlgorithm::reference:
         return;  // not timed
       case ConvAlgorithm::library:
         return onednn_conv_backward_weights(cpu_context(), x, y, options, w, none);

@@ -19,7 +19,7 @@ constexpr Layout kLayouts[] = {Layout::plain, Layout::nhwc, Layout::blocked8, La
 
 struct Case {
   Shape shape;
-  int64_t views;
+  int64_t parts;
   bool relu, residual;
 };
 const std::vector<Case> kCases = {
@@ -42,18 +42,18 @@ Expected expected(const Case& c) {
              .residual = c.residual ? hashed_tensor("residual", c.shape) : Tensor(),
              .dy = hashed_tensor("dy", c.shape),
              .y = zeros(c.shape, DType::f64),
-             .statistics = zeros({c.views, 2, channels}, DType::f64),
+             .statistics = zeros({c.parts, 2, channels}, DType::f64),
              .dx = zeros(c.shape, DType::f64),
              .dresidual = c.residual ? zeros(c.shape, DType::f64) : Tensor(),
              .dweight = zeros({channels}, DType::f64),
              .dbias = zeros({channels}, DType::f64)};
   const double *x = e.x.data<double>(), *dy = e.dy.data<double>();
-  const int64_t per_view = c.shape[0] / c.views;
-  const double count = static_cast<double>(per_view * pixels);
-  for (int64_t view = 0; view < c.views; ++view) {
+  const int64_t per_part = c.shape[0] / c.parts;
+  const double count = static_cast<double>(per_part * pixels);
+  for (int64_t part = 0; part < c.parts; ++part) {
     for (int64_t ch = 0; ch < channels; ++ch) {
       std::vector<size_t> places;
-      for (int64_t n = view * per_view; n < (view + 1) * per_view; ++n) {
+      for (int64_t n = part * per_part; n < (part + 1) * per_part; ++n) {
         for (int64_t p = 0; p < pixels; ++p) {
           places.push_back(static_cast<size_t>((n * channels + ch) * pixels + p));
         }
@@ -61,8 +61,8 @@ Expected expected(const Case& c) {
       double mean = 0.0, variance = 0.0, dz_sum = 0.0, dz_x_sum = 0.0;
       for (const size_t i : places) mean += x[i] / count;
       for (const size_t i : places) variance += (x[i] - mean) * (x[i] - mean) / count;
-      e.statistics.data<double>()[view * 2 * channels + ch] = mean;
-      e.statistics.data<double>()[(view * 2 + 1) * channels + ch] = variance;
+      e.statistics.data<double>()[part * 2 * channels + ch] = mean;
+      e.statistics.data<double>()[(part * 2 + 1) * channels + ch] = variance;
       const double weight = e.weight.data<double>()[ch], rstd = 1.0 / std::sqrt(variance + 1e-5);
       const auto dz = [&](size_t i) {
         return c.relu && e.y.data<double>()[i] <= 0.0 ? 0.0 : dy[i];
@@ -109,7 +109,7 @@ Found run(const Case& c, const Expected& e, DType dtype, Layout layout) {
   // Both ways to know where the gradient passes: from y, and worked out again from x.
   const Tensor y = c.residual ? f.y : Tensor();
   const BatchNormInputs inputs{dy, x, y, f.statistics, weight, bias, options};
-  const int64_t count = x.elements() / c.shape[1] / c.views;
+  const int64_t count = x.elements() / c.shape[1] / c.parts;
   batch_norm_backward(ctx, inputs, count, sums, f.dx, f.dresidual);
   batch_norm_parameter_gradients(ctx, sums, f.dweight, f.dbias);
   return f;
@@ -145,7 +145,7 @@ TEST(BatchNorm, GradientsMayBeWrittenOverWhatTheyAreMadeOf) {
     const Tensor weight = to_dtype(e.weight, DType::f32), bias = to_dtype(e.bias, DType::f32);
     Tensor sums = empty_like(f.statistics), &dx = c.residual ? x : dy;
     const Tensor y = c.residual ? f.y : Tensor();
-    const int64_t count = x.elements() / c.shape[1] / c.views;
+    const int64_t count = x.elements() / c.shape[1] / c.parts;
     const BatchNormInputs inputs{dy, x, y, f.statistics, weight, bias, {.relu = c.relu}};
     batch_norm_backward(cpu_context(), inputs, count, sums, dx, c.residual ? dy : none);
     EXPECT_EQ(to_values(dx), to_values(f.dx)) << c.shape;

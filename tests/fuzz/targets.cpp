@@ -7,10 +7,10 @@
 
 #include "engine/error.h"
 #include "engine/random.h"
-#include "pixpro/data/codec.h"
-#include "pixpro/data/packed.h"
-#include "pixpro/data/source.h"
-#include "pixpro/data/zip_map.h"
+#include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/sources/packed.h"
+#include "pixpro/data/sources/source.h"
+#include "pixpro/data/sources/zip_map.h"
 #include "tests/support/temp_dir.h"
 
 namespace fuzz {

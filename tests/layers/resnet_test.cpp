@@ -135,7 +135,7 @@ TEST(BatchNorm2d, TreatsAStackOfViewsAsSeparateBatches) {
   Init init{engine::Random(1), DType::f64, engine::kCpu};
   BatchNorm2d stacked(5, init), separate(5, init);
   const Tensor x = test_support::hashed_tensor("x", {6, 5, 4, 3}, 2.0, 0.5, 0, DType::f64);
-  const Tensor both = stacked.forward(Var(x), {.training = true, .views = 2}).value();
+  const Tensor both = stacked.forward(Var(x), {.training = true, .parts = 2}).value();
   const Tensor one = separate.forward(Var(engine::clone(x.rows(0, 3))), {}).value();
   const Tensor two = separate.forward(Var(engine::clone(x.rows(3, 3))), {}).value();
   EXPECT_LE(distance(both, engine::concatenate_rows({one, two})), 1e-14);

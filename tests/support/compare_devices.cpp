@@ -16,7 +16,7 @@ using engine::Tensor;
 // As the device wants it: images and filters channels-last, parameters of one dimension in f32 at
 // least.
 Tensor placed(const Tensor& t, DType dtype, engine::Device device) {
-  const int rank = t.shape().rank();
+  const int rank = t.shape().axes();
   return converted(to_device(t, device), rank == 1 ? engine::at_least_f32(dtype) : dtype,
                    rank == 4 ? Layout::nhwc : Layout::plain);
 }

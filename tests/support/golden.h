@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "engine/tensor_file.h"
+#include "engine/files/tensor_file.h"
 
 namespace test_support {
 

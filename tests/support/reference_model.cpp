@@ -13,7 +13,7 @@ void hashed_init(const layers::Module& module, uint64_t seed) {
   for (const layers::NamedVar& p : module.parameters()) {
     const engine::Shape& shape = p.var.shape();
     double scale = 0.1, shift = 0.0;
-    if (shape.rank() >= 2) {
+    if (shape.axes() >= 2) {
       scale = std::sqrt(3.0 / static_cast<double>(shape.elements() / shape[0]));
     } else if (p.name.ends_with(".weight")) {
       scale = 0.25, shift = 1.0;

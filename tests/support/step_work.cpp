@@ -34,7 +34,7 @@ class Counter {
 
   // Elements of a tensor that was traced with two rows, at the step's batch.
   double elements(const Shape& traced) const {
-    const bool batched = traced.rank() > 0 && traced[0] == kTracedRows;
+    const bool batched = traced.axes() > 0 && traced[0] == kTracedRows;
     return static_cast<double>(traced.elements() * (batched ? step_.images : 1));
   }
   double activation(const Shape& traced) const {

@@ -1,4 +1,4 @@
-// What the kernels promise beside the ops' results (tests/autograd/cuda_ops_test.cpp).
+// What the kernels promise beside the ops' results (tests/autograd/cuda/ops_test.cpp).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -125,7 +125,7 @@ std::vector<ParameterUpdate> updates(Device device) {
       const std::string name = what + std::to_string(number);
       return to_device(to_dtype(hashed_tensor(name, shape), DType::f32), device);
     };
-    all.push_back({.parameter = tensor("p"), .momentum = tensor("m"), .decay = shape.rank() > 1});
+    all.push_back({.parameter = tensor("p"), .momentum = tensor("m"), .decay = shape.axes() > 1});
     if (number % 4 != 3) all.back().gradient = tensor("g");
     if (number % 3 != 2) all.back().follower = tensor("f");
   }

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "engine/tensor_ops.h"
-#include "pixpro/train/weights.h"
+#include "pixpro/weights/weights.h"
 #include "tests/support/golden.h"
 #include "tests/support/training.h"
 

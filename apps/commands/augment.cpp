@@ -1,0 +1,88 @@
+// pixpro augment: what the augmentation does to one picture, or exactly the operations asked for.
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "apps/commands/commands.h"
+#include "apps/flags/flag_checks.h"
+#include "apps/flags/view_flags.h"
+#include "apps/output_folder.h"
+#include "apps/picture_ops.h"
+#include "pixpro/report/pair_picture.h"
+
+namespace apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct AugmentFlags {
+  fs::path image, out;
+  std::string ops;
+  ViewFlags views;
+  double pos_ratio = 0.7;
+  uint64_t seed = 0;
+};
+
+void write_views(const AugmentFlags& flags, const pixpro::Image& image) {
+  pixpro::LoaderOptions options;
+  options.recipe = flags.views.recipe();
+  options.image_size = flags.views.image_size;
+  options.seed = flags.seed;
+  const int64_t grid = flags.views.grid();
+  const pixpro::ViewPair pair = make_view_pair(image, 0, options, grid, flags.pos_ratio);
+  make_output_folder(flags.out);
+  for (size_t v = 0; v < 2; ++v) {
+    const pixpro::ViewParameters& view = pair.parameters[v];
+    const std::string name = "view" + std::to_string(v + 1) + ".png";
+    write_png(flags.out / name, pair.views[v]);
+    std::cout << name << "  " << view.crop.width << " x " << view.crop.height << " pixels at ("
+              << view.crop.left << ", " << view.crop.top << ")";
+    if (view.shorter_side > 0) std::cout << ", shorter side " << view.shorter_side;
+    if (view.flip) std::cout << ", flipped";
+    for (const pixpro::Step& step : view.steps) {
+      const pixpro::OpInfo& info = info_of(step.op);
+      std::cout << ", " << info.name;
+      if (info.parameter != nullptr) std::cout << ' ' << step.amount;
+    }
+    std::cout << '\n';
+  }
+  write_png(flags.out / "pairs.png", paint_pairs(pair));
+  std::cout << "pairs.png  " << pair.positives.size() << " positive pairs of " << grid << " x "
+            << grid << " cells" << std::endl;
+}
+
+void augment(const AugmentFlags& flags) {
+  const pixpro::Image image = pixpro::read_image(flags.image);
+  if (flags.ops.empty()) return write_views(flags, image);
+  write_png(flags.out, apply_operations(image, flags.ops));
+}
+
+}  // namespace
+
+void add_augment(CLI::App& app) {
+  auto flags = std::make_shared<AugmentFlags>();
+  CLI::App* command =
+      app.add_subcommand("augment", "Show the two views of a picture, or apply operations to it");
+  command->add_option("--image", flags->image, "The picture")->required();
+  command
+      ->add_option("--out", flags->out,
+                   "Folder for view1.png, view2.png and pairs.png; with --ops: the PNG file")
+      ->required();
+  CLI::Option* ops = command->add_option(
+      "--ops", flags->ops, R"(Exactly these operations: '[{"op": "hue", "shift": 0.07}, ...]')");
+  add_view_flags(*command, flags->views);
+  command->add_option("--seed", flags->seed, "Of the views")
+      ->check(whole_number())
+      ->capture_default_str();
+  command
+      ->add_option("--pixpro-pos-ratio", flags->pos_ratio,
+                   "Largest distance of a positive pair, in bin diagonals")
+      ->check(number_in(1e-12, kLargest))
+      ->capture_default_str();
+  for (const char* flag : {"--aug", "--crop", "--image-size", "--seed", "--pixpro-pos-ratio"}) {
+    command->get_option(flag)->excludes(ops);
+  }
+  command->callback([flags] { augment(*flags); });
+}
+
+}  // namespace apps

@@ -1,0 +1,173 @@
+// pixpro bench step: how fast a training step is, and which kernels its time goes to.
+#include <omp.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "apps/commands/commands.h"
+#include "apps/flags/recipe.h"
+#include "engine/cpu/peak.h"
+#include "engine/profile.h"
+
+namespace apps {
+namespace {
+
+struct BenchFlags {
+  Recipe recipe;
+  int64_t image_size = 224;
+  int64_t batch_size = 8;
+  int steps = 5;
+};
+
+struct Measurement {
+  std::vector<double> seconds;  // of each step, sorted
+  engine::Profile profile;      // of all steps
+  int64_t reorders = 0;
+  int64_t system_allocations = 0;
+  double tensor_mib = 0.0;  // peak
+
+  double best() const { return seconds.front(); }
+  double median() const { return seconds[seconds.size() / 2]; }
+};
+
+struct Input {
+  engine::Tensor views, boxes;
+};
+
+Input random_input(int64_t images, int64_t size) {
+  layers::Init noise{engine::Random(1)};
+  Input input{noise.normal({2 * images, 3, size, size}, 1.0),
+              engine::Tensor({2 * images, 4}, engine::DType::f64)};
+  engine::Random random(2);
+  double* box = input.boxes.data<double>();
+  for (int64_t i = 0; i < 2 * images; ++i, box += 4) {
+    box[0] = random.uniform(0.0, 0.4), box[1] = random.uniform(0.0, 0.4);
+    box[2] = random.uniform(0.6, 1.0), box[3] = random.uniform(0.6, 1.0);
+  }
+  return input;
+}
+
+// Each timed step starts one and finishes the one before, as the training loop does, so that a CUDA
+// device never waits for the host.
+Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
+  pixpro::Trainer trainer(trainer_options(flags.recipe, flags.batch_size, {.total_steps = 100000}));
+  const Input input = random_input(flags.batch_size, flags.image_size);
+  constexpr int kWarmUp = 2;  // the first steps create primitives and fill the allocator's cache
+  for (int i = 0; i < kWarmUp; ++i) trainer.step(input.views, input.boxes);
+  trainer.start_step(input.views, input.boxes);
+
+  engine::CpuContext& ctx = engine::cpu_context();
+  engine::Allocator& allocator = engine::allocator_of(device);
+  allocator.reset_peak();
+  const int64_t reorders = ctx.reorders, allocations = allocator.stats().system_allocations;
+  Measurement m;
+  ctx.profile = &m.profile;
+  for (int i = 0; i < flags.steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    trainer.start_step(input.views, input.boxes);
+    trainer.finish_step();
+    m.seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  ctx.profile = nullptr;
+  trainer.finish_step();
+  std::ranges::sort(m.seconds);
+  const engine::MemoryStats memory = allocator.stats();
+  m.reorders = ctx.reorders - reorders;
+  m.system_allocations = memory.system_allocations - allocations;
+  m.tensor_mib = static_cast<double>(memory.peak_bytes) / (1 << 20);
+  return m;
+}
+
+void print_table(const Measurement& m) {
+  using Row = std::pair<std::string, engine::KernelTotal>;
+  std::vector<Row> rows(m.profile.kernels.begin(), m.profile.kernels.end());
+  std::ranges::sort(rows, std::greater<>(), [](const Row& row) { return row.second.seconds; });
+  const auto steps = static_cast<double>(m.seconds.size());
+  double all = 0.0, kernels = 0.0;
+  for (const double seconds : m.seconds) all += seconds;
+  const auto line = [&](const char* name, double calls, double seconds) {
+    std::printf("%-36s %7.0f %9.2f %6.1f%%", name, calls / steps, 1e3 * seconds / steps,
+                100.0 * seconds / all);
+  };
+  std::printf("\n%-36s %7s %9s %7s %9s %7s\n", "kernel", "calls", "ms", "share", "GFLOP/s", "GB/s");
+  for (const auto& [name, total] : rows) {
+    line(name.c_str(), static_cast<double>(total.calls), total.seconds);
+    if (total.flops > 0.0) {
+      std::printf(" %9.1f", 1e-9 * total.flops / total.seconds);
+    } else {
+      std::printf(" %9s", "");
+    }
+    std::printf(" %7.1f\n", 1e-9 * total.bytes / total.seconds);
+    kernels += total.seconds;
+  }
+  line("between kernels", 0.0, all - kernels);
+  std::printf("\n");
+}
+
+double flops_of(const engine::Profile& profile) {
+  double flops = 0.0;
+  for (const auto& [name, total] : profile.kernels) flops += total.flops;
+  return flops;
+}
+
+// What the kernels of the CPU did; those of a CUDA device are for its own profilers.
+void print_cpu_work(const BenchFlags& flags, const Measurement& m, double peak_gflops) {
+  const double gflop = 1e-9 * flops_of(m.profile) / static_cast<double>(m.seconds.size());
+  std::printf("work     %.1f GFLOP a step: %.1f GFLOP/s, %.0f%% of the machine's\n", gflop,
+              gflop / m.median(), 100.0 * gflop / m.median() / peak_gflops);
+  std::printf("steady   %.1f layout changes a step\n",
+              static_cast<double>(m.reorders) / flags.steps);
+  print_table(m);
+}
+
+void bench_step(const BenchFlags& flags) {
+  use_machine(flags.recipe);
+  const engine::Device device = engine::parse_device(flags.recipe.device);
+  const bool on_cpu = device == engine::kCpu;
+  const Measurement m = measure_steps(flags, device);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);  // before the machine is measured, which takes memory of its own
+  const double peak = on_cpu ? engine::measure_fma_gflops() : 0.0;
+  const double memory = on_cpu ? engine::measure_memory_gbytes() : 0.0;
+
+  const auto batch = static_cast<double>(flags.batch_size);
+  std::printf("%s, %lld pixels, batch %lld, %s %s, %d threads, %d steps\n",
+              flags.recipe.arch.c_str(), static_cast<long long>(flags.image_size),
+              static_cast<long long>(flags.batch_size), flags.recipe.device.c_str(),
+              flags.recipe.precision.c_str(), omp_get_max_threads(), flags.steps);
+  if (on_cpu) {
+    std::printf("machine  %.1f GFLOP/s multiply-add, %.1f GB/s copy\n", peak, memory);
+  }
+  std::printf("step     median %.4f s, best %.4f s: %.2f and %.2f images/s\n", m.median(), m.best(),
+              batch / m.median(), batch / m.best());
+  std::printf("memory   peak %.0f MiB tensors, %.0f MiB process; %.1f system allocations a step\n",
+              m.tensor_mib, static_cast<double>(usage.ru_maxrss) / 1024.0,
+              static_cast<double>(m.system_allocations) / flags.steps);
+  if (on_cpu) print_cpu_work(flags, m, peak);
+}
+
+}  // namespace
+
+void add_bench_step(CLI::App& bench) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App* command = bench.add_subcommand("step", "Time training steps on random images");
+  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
+      ->check(CLI::Range(33, 4096))
+      ->capture_default_str();
+  command->add_option("--batch-size", flags->batch_size, "Images a step")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--steps", flags->steps, "Timed steps, after two untimed ones")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  add_model_flags(*command, flags->recipe);
+  add_optimizer_flags(*command, flags->recipe);
+  add_machine_flags(*command, flags->recipe);
+  command->callback([flags] { bench_step(*flags); });
+}
+
+}  // namespace apps

@@ -1,0 +1,112 @@
+// pixpro pack: from a folder of images to one file that pretrain reads.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "apps/commands/commands.h"
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "pixpro/data/augment/resize.h"
+#include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/sources/packed.h"
+#include "pixpro/data/sources/source.h"
+
+namespace apps {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kAtATime = 256;  // images held in memory
+constexpr int kQuality = 90;       // of images that are encoded again
+
+struct PackFlags {
+  fs::path data_dir, out;
+  bool zip = false;
+  int shorter_side = 0;  // 0: images stay as they are
+};
+
+// An image on its way into the file.
+struct Packed {
+  std::vector<uint8_t> bytes;
+  std::string trouble;  // why it is left out; empty: it is not
+};
+
+// Images whose shorter side is longer than wanted are shrunk and become JPEG.
+Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side) {
+  Packed packed;
+  try {
+    std::vector<uint8_t> buffer;
+    const pixpro::Bytes encoded = source.read(i, buffer);
+    if (shorter_side > 0) {
+      const pixpro::Image image = pixpro::decode_image(encoded);
+      if (std::min(image.width, image.height) > shorter_side) {
+        packed.bytes = encode_jpeg(resize_shorter(image, shorter_side), kQuality);
+        return packed;
+      }
+    }
+    packed.bytes.assign(encoded.begin(), encoded.end());
+  } catch (const engine::Error& error) {
+    packed.trouble = error.what();
+  } catch (const std::bad_alloc&) {
+    packed.trouble = "there is not enough memory for it";
+  }
+  return packed;
+}
+
+std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& flags) {
+  const std::string name = source.name(i);
+  return flags.zip ? name : fs::path(name).lexically_relative(flags.data_dir).string();
+}
+
+void pack(const PackFlags& flags) {
+  const std::unique_ptr<pixpro::Source> source = pixpro::open_source(flags.data_dir, flags.zip);
+  pixpro::PackWriter writer(flags.out);
+  const int64_t count = source->size();
+  Clock::time_point printed = Clock::now();
+  for (int64_t first = 0; first < count; first += kAtATime) {
+    std::vector<Packed> images(static_cast<size_t>(std::min(kAtATime, count - first)));
+    engine::parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        images[static_cast<size_t>(i)] = prepare(*source, first + i, flags.shorter_side);
+      }
+    });
+    for (size_t i = 0; i < images.size(); ++i) {
+      const int64_t index = first + static_cast<int64_t>(i);
+      if (images[i].trouble.empty()) {
+        writer.add(name_in(*source, index, flags), images[i].bytes);
+      } else {
+        std::cerr << "pixpro: skipped: " << source->name(index) << ": " << images[i].trouble
+                  << '\n';
+      }
+    }
+    if (Clock::now() - printed < std::chrono::seconds(1)) continue;
+    printed = Clock::now();
+    std::cout << writer.size() << " of " << count << " images" << std::endl;
+  }
+  writer.commit();
+  std::cout << writer.size() << " of " << count << " images, " << writer.bytes() << " bytes, in "
+            << flags.out.string() << std::endl;
+}
+
+}  // namespace
+
+void add_pack(CLI::App& app) {
+  auto flags = std::make_shared<PackFlags>();
+  CLI::App* command = app.add_subcommand("pack", "Put a folder of images into one file");
+  command->add_option("DIR", flags->data_dir, "Folder of images at any depth")->required();
+  command->add_option("OUT", flags->out, "The file; pretrain takes it as --data-dir")->required();
+  command->add_flag("--zip", flags->zip,
+                    "The folder holds train.zip and train_map.txt (path, tab, label a line)");
+  command
+      ->add_option(
+          "--shorter-side", flags->shorter_side,
+          "Shrink images whose shorter side is longer to so many pixels, as JPEG; 0: never")
+      ->check(CLI::Range(0, 65500))
+      ->capture_default_str();
+  command->callback([flags] { pack(*flags); });
+}
+
+}  // namespace apps

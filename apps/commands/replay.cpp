@@ -1,0 +1,168 @@
+// pixpro replay: trains on recorded batches from given weights and writes down all that happened,
+// so that the engine can be held number for number against another implementation.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "apps/commands/commands.h"
+#include "apps/flags/recipe.h"
+#include "engine/tensor_ops.h"
+#include "pixpro/weights/weights.h"
+
+namespace apps {
+namespace {
+
+using engine::Tensor;
+using engine::TensorFile;
+
+constexpr int64_t kMostSteps = int64_t{1} << 32;
+
+struct ReplayFlags {
+  Recipe recipe;
+  std::string weights, batches, out;
+  int64_t total_steps = 0;  // 0: as many as there are batches
+  int64_t warmup_steps = 0;
+  int64_t accumulate = 1;
+};
+
+struct Batch {
+  Tensor views, boxes;  // both views stacked
+};
+
+Tensor recorded(const TensorFile& file, const std::string& name, const engine::Shape& expected) {
+  const Tensor& t = find_tensor(file, name);
+  engine::require(t.dtype() == engine::DType::f32 || t.dtype() == engine::DType::f64, "batches: '",
+                  name, "' must hold f32 or f64, found ", t.dtype());
+  engine::require(t.shape() == expected, "batches: '", name, "' has the shape ", t.shape(),
+                  ", expected ", expected);
+  engine::require(engine::all_finite(t), "batches: '", name,
+                  "' holds a value that is not a finite number");
+  return t;
+}
+
+engine::Shape view_shape(const TensorFile& file, int64_t step) {
+  const std::string name = "view1." + std::to_string(step);
+  const engine::Shape& shape = find_tensor(file, name).shape();
+  engine::require(shape.axes() == 4 && shape[1] == 3 && shape.elements() > 0, "batches: '", name,
+                  "' must be [N,3,H,W], found ", shape);
+  return shape;
+}
+
+// `images`: N of the first batch, by which the learning rate is scaled.
+Batch read_batch(const TensorFile& file, int64_t step, int64_t images) {
+  const std::string number = std::to_string(step);
+  const engine::Shape shape = view_shape(file, step);
+  engine::require(shape[0] == images, "batches: 'view1.", number, "' holds ", shape[0],
+                  " images, the first batch ", images, "; all must be of one size");
+  const engine::Shape boxes{shape[0], 4};
+  const auto pair = [&](const char* what, const engine::Shape& expected) {
+    return engine::concatenate_rows({recorded(file, what + ("1." + number), expected),
+                                     recorded(file, what + ("2." + number), expected)});
+  };
+  return {pair("view", shape), pair("coord", boxes)};
+}
+
+// The steps 0, 1, ... that the file has.
+int64_t count_batches(const TensorFile& file) {
+  int64_t count = 0;
+  while (file.tensors.contains("view1." + std::to_string(count))) ++count;
+  engine::require(count > 0,
+                  "batches: no 'view1.0' in the file: expected view1.S, view2.S [N,3,H,W] "
+                  "and coord1.S, coord2.S [N,4] for S = 0, 1, ...");
+  // A gap would end the run early without a word.
+  const auto found = std::ranges::count_if(
+      file.tensors, [](const auto& entry) { return entry.first.starts_with("view1."); });
+  engine::require(found == count, "batches: ", found, " tensors are called 'view1.S', but from ",
+                  "'view1.0' on there are only ", count, " without a gap");
+  return count;
+}
+
+pixpro::TrainerOptions options_of(const ReplayFlags& flags, int64_t batch_size, int64_t batches) {
+  RunLength length;
+  length.total_steps = flags.total_steps > 0 ? flags.total_steps : batches;
+  length.warmup_steps = flags.warmup_steps;
+  length.steps_per_epoch =
+      static_cast<double>(length.total_steps) / static_cast<double>(flags.recipe.epochs);
+  pixpro::TrainerOptions options = trainer_options(flags.recipe, batch_size, length);
+  options.accumulate = flags.accumulate;
+  return options;
+}
+
+void report(const pixpro::LoadReport& load) {
+  if (!load.unused.empty()) {
+    std::cerr << "pixpro: note: " << load.unused.size()
+              << " tensors of the weight file are not used, "
+              << "the first is '" << load.unused.front() << "'\n";
+  }
+  if (!load.kept.empty()) {
+    std::cerr << "pixpro: note: " << load.kept.size()
+              << " buffers are not in the weight file and start "
+              << "fresh, the first is '" << load.kept.front() << "'\n";
+  }
+}
+
+void record_step(TensorFile& out, const pixpro::StepResult& result) {
+  const std::string number = std::to_string(result.step);
+  const auto value = [](double x) { return engine::full({}, x, engine::DType::f64); };
+  out.tensors["loss." + number] = value(result.loss);
+  out.tensors["lr." + number] = value(result.learning_rate);
+  out.tensors["momentum." + number] = value(result.momentum);
+}
+
+void replay(const ReplayFlags& flags) {
+  use_machine(flags.recipe);
+  const TensorFile batches = engine::read_tensor_file(flags.batches);
+  const int64_t count = count_batches(batches);
+  const int64_t batch_size = view_shape(batches, 0)[0];
+  pixpro::Trainer trainer(options_of(flags, batch_size, count));
+  report(load_weights(engine::read_tensor_file(flags.weights), trainer.model()));
+
+  TensorFile out;
+  for (int64_t step = 0; step < count; ++step) {
+    const Batch batch = read_batch(batches, step, batch_size);
+    const pixpro::StepResult result = trainer.compute_gradients(batch.views, batch.boxes);
+    record_step(out, result);
+    if (step == 0) {
+      for (const layers::NamedVar& p : trainer.model().parameters()) {
+        if (p.var.grad().defined()) out.tensors["grad." + p.name] = engine::clone(p.var.grad());
+      }
+    }
+    trainer.apply_gradients();
+    std::cout << "step " << step << " loss " << result.loss << " lr " << result.learning_rate
+              << " momentum " << result.momentum << std::endl;
+  }
+  out.tensors.merge(pixpro::weights_of(trainer.model()).tensors);
+  write_tensor_file(flags.out, out);
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app) {
+  auto flags = std::make_shared<ReplayFlags>();
+  // Numbers count here, not speed: of the f32 convolutions the library's round least.
+  flags->recipe.conv_algorithm = "library";
+  CLI::App* command =
+      app.add_subcommand("replay", "Train on recorded batches and record the outcome");
+  command->add_option("--weights", flags->weights, "Parameters and buffers, published names")
+      ->required();
+  command->add_option("--batches", flags->batches, "view1.S, view2.S, coord1.S, coord2.S")
+      ->required();
+  command->add_option("--out", flags->out, "Losses, gradients of step 0, final weights")
+      ->required();
+  command
+      ->add_option("--total-steps", flags->total_steps,
+                   "Steps of the whole run (default: the batches)")
+      ->check(CLI::Range(int64_t{1}, kMostSteps));
+  command->add_option("--warmup-steps", flags->warmup_steps, "Steps of linear warm-up")
+      ->check(CLI::Range(int64_t{0}, kMostSteps))
+      ->capture_default_str();
+  command->add_option("--accumulate", flags->accumulate, "Micro-batches a batch is split into")
+      ->check(CLI::Range(int64_t{1}, kMostSteps))
+      ->capture_default_str();
+  add_model_flags(*command, flags->recipe);
+  add_optimizer_flags(*command, flags->recipe);
+  add_machine_flags(*command, flags->recipe);
+  command->callback([flags] { replay(*flags); });
+}
+
+}  // namespace apps

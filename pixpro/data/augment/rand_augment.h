@@ -1,0 +1,16 @@
+// RandAugment (Cubuk et al. 2020) in the form that the published recipe names rand-n2-m10-mstd0.5:
+// two of 15 operations drawn with replacement, each done in half of the cases with a magnitude from
+// a normal distribution of mean 10 and deviation 0.5, cut to 0..10.
+#pragma once
+
+#include <vector>
+
+#include "engine/random.h"
+#include "pixpro/data/augment/steps.h"
+
+namespace pixpro {
+
+// Appends 0, 1 or 2 steps for a view of size x size pixels.
+void sample_rand_augment(engine::Random& random, int size, std::vector<Step>& steps);
+
+}  // namespace pixpro

@@ -1,0 +1,25 @@
+// Shears, shifts and rotations of a picture, in place, byte for byte as Pillow's Image.transform.
+// What comes from outside the picture gets ImageNet's mean colour.
+#pragma once
+
+#include <array>
+
+#include "pixpro/data/augment/planes.h"
+
+namespace pixpro {
+
+enum class Interpolation : uint8_t { bilinear, bicubic };
+
+// The output pixel whose centre is (x, y) is read at (m[0] x + m[1] y + m[2], m[3] x + m[4] y +
+// m[5]).
+using AffineMap = std::array<double, 6>;
+
+AffineMap shear_map(double across, double down);  // x + across * y, y + down * x
+AffineMap shift_map(double right, double down);   // pixels
+
+// Turns the picture anticlockwise around its middle by up to 45 degrees.
+AffineMap rotation_map(double degrees, int width, int height);
+
+void warp(Planes& image, const AffineMap& map, Interpolation interpolation);
+
+}  // namespace pixpro

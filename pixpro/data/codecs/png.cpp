@@ -1,0 +1,122 @@
+// libpng does the reading. It reports errors with longjmp, which may pass over nothing that has a
+// destructor: hence two small functions of plain pointers that tell whether all went well.
+#include <png.h>
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <cstring>
+#include <string>
+
+#include "engine/error.h"
+#include "pixpro/data/codecs/codec.h"
+
+namespace pixpro {
+namespace {
+
+class Reader {
+ public:
+  explicit Reader(Bytes bytes) : left_(bytes) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore_warning);
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+    if (info_ == nullptr) png_destroy_read_struct(&png_, nullptr, nullptr);
+    engine::require(png_ != nullptr, "PNG: no memory for the decoder");
+  }
+  ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // Everything in front of the pixels. Three channels of 8 bits are asked for: gray is repeated, a
+  // palette looked up, alpha left out (not blended), of 16 bits the upper 8 kept. Gamma, profiles
+  // and texts are passed over unread.
+  bool read_header() {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_set_read_fn(png_, this, take_bytes);
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer cannot guess checksums
+    png_set_crc_action(png_, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
+#endif
+    png_read_info(png_, info_);
+    png_set_expand(png_);
+    png_set_strip_16(png_);
+    png_set_strip_alpha(png_);
+    png_set_gray_to_rgb(png_);
+    return true;
+  }
+
+  bool read_pixels(uint8_t* pixels) {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    const int passes = png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    if (png_get_rowbytes(png_, info_) != 3 * size_t{width()}) png_error(png_, "not three channels");
+    for (int pass = 0; pass < passes; ++pass) {
+      for (uint32_t y = 0; y < height(); ++y) {
+        png_read_row(png_, pixels + 3 * size_t{width()} * y, nullptr);
+      }
+    }
+    return true;
+  }
+
+  uint32_t width() const { return png_get_image_width(png_, info_); }
+  uint32_t height() const { return png_get_image_height(png_, info_); }
+  size_t stored_bytes() const { return png_get_rowbytes(png_, info_) * height(); }
+  const char* message() const { return message_.data(); }
+
+ private:
+  static void fail(png_structp png, png_const_charp message) {
+    auto* self = static_cast<Reader*>(png_get_error_ptr(png));
+    std::strncpy(self->message_.data(), message, self->message_.size() - 1);
+    png_longjmp(png, 1);
+  }
+  static void ignore_warning(png_structp, png_const_charp) {}
+  static void take_bytes(png_structp png, png_bytep out, size_t count) {
+    auto* self = static_cast<Reader*>(png_get_io_ptr(png));
+    if (count > self->left_.size()) png_error(png, "the file is cut short");
+    std::copy_n(self->left_.begin(), count, out);
+    self->left_ = self->left_.subspan(count);
+  }
+
+  Bytes left_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::array<char, 100> message_{};
+};
+
+}  // namespace
+
+bool is_png(Bytes bytes) {
+  constexpr std::array<uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  return bytes.size() >= kSignature.size() &&
+         std::equal(kSignature.begin(), kSignature.end(), bytes.begin());
+}
+
+Image decode_png(Bytes bytes) {
+  Reader reader(bytes);
+  engine::require(reader.read_header(), "PNG: ", reader.message());
+  require_decodable_size(reader.width(), reader.height());
+  // Deflate packs at most 1032 bytes into one.
+  engine::require(reader.stored_bytes() / 1032 <= bytes.size(), "PNG: ", bytes.size(),
+                  " bytes cannot hold ", reader.width(), " x ", reader.height(), " pixels");
+  Image image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));
+  engine::require(reader.read_pixels(image.rgb.data()), "PNG: ", reader.message());
+  return image;
+}
+
+std::vector<uint8_t> encode_png(const Image& image) {
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  header.width = static_cast<uint32_t>(image.width);
+  header.height = static_cast<uint32_t>(image.height);
+  header.format = PNG_FORMAT_RGB;
+  std::vector<uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(header));
+  size_t size = bytes.size();
+  const int written =
+      png_image_write_to_memory(&header, bytes.data(), &size, 0, image.rgb.data(), 0, nullptr);
+  engine::require(written != 0, "PNG: cannot encode ", image.width, " x ", image.height,
+                  " pixels: ", static_cast<const char*>(header.message));
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace pixpro

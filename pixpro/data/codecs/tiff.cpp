@@ -1,0 +1,264 @@
+// libtiff unpacks the strips or tiles; turning their samples into RGB is done here, because its own
+// conversion multiplies by alpha and rounds 16 bits otherwise than Pillow. The first picture of
+// the file is read. Floating point, signed and CIELab samples, which have no agreed range or need a
+// profile, are refused, as are uncompressed YCbCr and JPEG of the old kind.
+#include <tiffio.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "engine/error.h"
+#include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/codecs/tiff_layout.h"
+
+namespace pixpro {
+namespace {
+
+// The file in memory as libtiff reads it, and the first thing it complained of.
+struct Memory {
+  Bytes bytes;
+  toff_t at = 0;
+  std::array<char, 160> message{};
+};
+
+tmsize_t read_bytes(thandle_t handle, void* out, tmsize_t wanted) {
+  auto* memory = static_cast<Memory*>(handle);
+  if (wanted < 0 || memory->at > memory->bytes.size()) return 0;
+  const size_t count =
+      std::min(static_cast<size_t>(wanted), memory->bytes.size() - static_cast<size_t>(memory->at));
+  std::copy_n(memory->bytes.data() + memory->at, count, static_cast<uint8_t*>(out));
+  memory->at += count;
+  return static_cast<tmsize_t>(count);
+}
+
+tmsize_t write_bytes(thandle_t, void*, tmsize_t) { return 0; }
+
+toff_t seek(thandle_t handle, toff_t offset, int whence) {
+  auto* memory = static_cast<Memory*>(handle);
+  const toff_t base = whence == SEEK_SET   ? 0
+                      : whence == SEEK_CUR ? memory->at
+                                           : memory->bytes.size();
+  return memory->at = base + offset;
+}
+
+int close_nothing(thandle_t) { return 0; }
+
+toff_t size_of_file(thandle_t handle) { return static_cast<Memory*>(handle)->bytes.size(); }
+
+int keep_message(TIFF*, void* user, const char*, const char* format, va_list arguments) {
+  auto& message = static_cast<Memory*>(user)->message;
+  if (message[0] == 0) std::vsnprintf(message.data(), message.size(), format, arguments);
+  return 1;
+}
+
+int ignore_message(TIFF*, void*, const char*, const char*, va_list) { return 1; }
+
+struct CloseTiff {
+  void operator()(TIFF* tiff) const { TIFFClose(tiff); }
+};
+using Handle = std::unique_ptr<TIFF, CloseTiff>;
+
+Handle open_tiff(Memory& memory) {
+  const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(
+      TIFFOpenOptionsAlloc(), TIFFOpenOptionsFree);
+  engine::require(options != nullptr, "TIFF: no memory for the decoder");
+  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 30);
+  TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_message, &memory);
+  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_message, nullptr);
+  Handle tiff(TIFFClientOpenExt("", "rm", &memory, read_bytes, write_bytes, seek, close_nothing,
+                                size_of_file, nullptr, nullptr, options.get()));
+  engine::require(tiff != nullptr, "TIFF: ", memory.message.data());
+  return tiff;
+}
+
+template <class T>
+T tag(TIFF* tiff, uint32_t name, T otherwise) {
+  T value = otherwise;
+  return TIFFGetFieldDefaulted(tiff, name, &value) == 1 ? value : otherwise;
+}
+
+void require_known_compression(TIFF* tiff) {
+  constexpr std::array<uint16_t, 12> kKnown{
+      COMPRESSION_NONE,          COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4,
+      COMPRESSION_LZW,           COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_PACKBITS,
+      COMPRESSION_ADOBE_DEFLATE, COMPRESSION_LZMA,     COMPRESSION_ZSTD,      COMPRESSION_WEBP};
+  const auto compression = tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
+  engine::require(std::ranges::find(kKnown, compression) != kKnown.end() &&
+                      TIFFIsCODECConfigured(compression) == 1,
+                  "TIFF: compression ", compression, " is not supported");
+}
+
+TiffColors colors_of(TIFF* tiff, const TiffLayout& layout) {
+  const auto kind = tag<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
+  const bool is_jpeg = tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, 0) == COMPRESSION_JPEG;
+  switch (kind) {
+    case PHOTOMETRIC_MINISWHITE:
+      return TiffColors::white_is_zero;
+    case PHOTOMETRIC_MINISBLACK:
+      return TiffColors::black_is_zero;
+    case PHOTOMETRIC_RGB:
+      return TiffColors::rgb;
+    case PHOTOMETRIC_PALETTE:
+      return TiffColors::palette;
+    case PHOTOMETRIC_SEPARATED:
+      return TiffColors::cmyk;
+    default:
+      engine::require(kind == PHOTOMETRIC_YCBCR && is_jpeg && !layout.planes_apart,
+                      "TIFF: colours of kind ", kind,
+                      " are not supported; gray, palette, RGB, CMYK and JPEG's YCbCr are");
+      TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);  // the codec converts
+      return TiffColors::rgb;
+  }
+}
+
+void read_samples_layout(TIFF* tiff, TiffLayout& layout) {
+  const auto format = tag<uint16_t>(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
+  engine::require(format == SAMPLEFORMAT_UINT, "TIFF: samples of format ", format,
+                  " (2: signed, 3: floating point); only unsigned integers have an agreed range");
+  layout.bits = tag<uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
+  layout.samples = tag<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+  const bool is_cmyk = layout.colors == TiffColors::cmyk, is_rgb = layout.colors == TiffColors::rgb;
+  const bool is_palette = layout.colors == TiffColors::palette;
+  const uint32_t colors = is_cmyk ? 4 : is_rgb ? 3 : 1;
+  const bool few_bits = layout.bits == 1 || layout.bits == 2 || layout.bits == 4;
+  engine::require(
+      layout.bits == 8 || (layout.bits == 16 && !is_palette) || (few_bits && colors == 1),
+      "TIFF: ", layout.bits, " bits a sample are not supported for these colours");
+  engine::require(layout.samples >= colors && layout.samples <= 16, "TIFF: ", layout.samples,
+                  " samples a pixel, ", colors, " to 16 expected");
+  uint16_t extras = 0;
+  uint16_t* kinds = nullptr;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extras, &kinds);
+  layout.has_multiplied_alpha = !is_cmyk && !is_palette && layout.samples > colors && extras > 0 &&
+                                kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+  layout.bands = colors + (layout.has_multiplied_alpha ? 1 : 0);
+  if (!is_palette) return;
+  uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
+  engine::require(TIFFGetField(tiff, TIFFTAG_COLORMAP, &red, &green, &blue) == 1,
+                  "TIFF: the palette is missing");
+  layout.palette = {red, green, blue};
+}
+
+TiffLayout read_layout(TIFF* tiff) {
+  TiffLayout layout;
+  layout.width = tag<uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0);
+  layout.height = tag<uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
+  require_decodable_size(layout.width, layout.height);
+  require_known_compression(tiff);
+  layout.planes_apart =
+      tag<uint16_t>(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
+  layout.colors = colors_of(tiff, layout);
+  read_samples_layout(tiff, layout);
+  layout.orientation = tag<uint16_t>(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+  layout.tiled = TIFFIsTiled(tiff) != 0;
+  layout.block_width = layout.tiled ? tag<uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : layout.width;
+  layout.block_height =
+      layout.tiled
+          ? tag<uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
+          : std::min(tag<uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, layout.height), layout.height);
+  engine::require(layout.block_width >= 1 && layout.block_height >= 1,
+                  "TIFF: strips or tiles without pixels");
+  return layout;
+}
+
+// Sample i of a row, as 8 bits; of fewer as they are.
+uint8_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
+  if (bits == 8) return row[i];
+  if (bits == 16) {
+    uint16_t value = 0;  // in the machine's byte order
+    std::memcpy(&value, row + 2 * i, 2);
+    return static_cast<uint8_t>(value >> 8);
+  }
+  const size_t bit = i * bits;
+  return row[bit / 8] >> (8 - bits - bit % 8) & ((1 << bits) - 1);
+}
+
+// One strip or tile after another, unpacked and put in its place.
+class Blocks {
+ public:
+  Blocks(TIFF* tiff, const Memory& memory, const TiffLayout& layout)
+      : tiff_(tiff), memory_(memory), layout_(layout) {
+    row_bytes_ = layout.tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff);
+    const auto bytes_for = [&](size_t pixels) {
+      return (pixels * samples_together() * layout.bits + 7) / 8;
+    };
+    // A tile may overhang the picture, but not by far.
+    const size_t most = (size_t{1} << 24) + 4 * bytes_for(layout.width) * layout.height;
+    engine::require(row_bytes_ >= static_cast<tmsize_t>(bytes_for(layout.block_width)) &&
+                        layout.block_height <= most / static_cast<size_t>(row_bytes_),
+                    "TIFF: tiles of ", layout.block_width, " x ", layout.block_height,
+                    " pixels in a picture of ", layout.width, " x ", layout.height);
+    block_.resize(static_cast<size_t>(row_bytes_) * layout.block_height);
+  }
+
+  void unpack(uint32_t left, uint32_t top, uint16_t plane, uint8_t* kept) {
+    const uint32_t rows = std::min(layout_.block_height, layout_.height - top);
+    const tmsize_t wanted = row_bytes_ * (layout_.tiled ? layout_.block_height : rows);
+    const tmsize_t found =
+        layout_.tiled ? TIFFReadEncodedTile(tiff_, TIFFComputeTile(tiff_, left, top, 0, plane),
+                                            block_.data(), wanted)
+                      : TIFFReadEncodedStrip(tiff_, TIFFComputeStrip(tiff_, top, plane),
+                                             block_.data(), wanted);
+    engine::require(
+        found == wanted, "TIFF: ",
+        memory_.message[0] != 0 ? memory_.message.data() : "a strip or tile is cut short");
+    const size_t columns = std::min(layout_.block_width, layout_.width - left);
+    const uint32_t bands = layout_.planes_apart ? 1 : layout_.bands;
+    for (uint32_t y = 0; y < rows; ++y) {
+      const uint8_t* row = block_.data() + row_bytes_ * y;
+      uint8_t* out = kept + (size_t{top + y} * layout_.width + left) * layout_.bands + plane;
+      for (size_t x = 0; x < columns; ++x, out += layout_.bands) {
+        for (size_t b = 0; b < bands; ++b) {
+          out[b] = sample_at(row, x * samples_together() + b, layout_.bits);
+        }
+      }
+    }
+  }
+
+ private:
+  size_t samples_together() const { return layout_.planes_apart ? 1 : layout_.samples; }
+
+  TIFF* tiff_;
+  const Memory& memory_;
+  const TiffLayout& layout_;
+  tmsize_t row_bytes_ = 0;
+  std::vector<uint8_t> block_;
+};
+
+// [height, width, bands]
+std::vector<uint8_t> read_samples(TIFF* tiff, const Memory& memory, const TiffLayout& layout) {
+  Blocks blocks(tiff, memory, layout);
+  std::vector<uint8_t> kept(size_t{layout.width} * layout.height * layout.bands);
+  const uint32_t planes = layout.planes_apart ? layout.bands : 1;
+  for (uint32_t plane = 0; plane < planes; ++plane) {
+    for (uint32_t top = 0; top < layout.height; top += layout.block_height) {
+      for (uint32_t left = 0; left < layout.width; left += layout.block_width) {
+        blocks.unpack(left, top, static_cast<uint16_t>(plane), kept.data());
+      }
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
+bool is_tiff(Bytes bytes) {
+  const auto starts_with = [&](const char* signature) {
+    return bytes.size() >= 8 && std::memcmp(bytes.data(), signature, 4) == 0;
+  };
+  // 42 for TIFF, 43 for BigTIFF, in either byte order.
+  return starts_with("II*\0") || starts_with("MM\0*") || starts_with("II+\0") ||
+         starts_with("MM\0+");
+}
+
+Image decode_tiff(Bytes bytes) {
+  Memory memory{.bytes = bytes};
+  const Handle tiff = open_tiff(memory);
+  const TiffLayout layout = read_layout(tiff.get());
+  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), memory, layout)), layout.orientation);
+}
+
+}  // namespace pixpro

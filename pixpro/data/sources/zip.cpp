@@ -1,0 +1,173 @@
+#include <zip.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+
+#include "engine/error.h"
+#include "pixpro/data/sources/file_bytes.h"
+#include "pixpro/data/sources/source.h"
+#include "pixpro/data/sources/zip_map.h"
+
+namespace pixpro {
+namespace {
+
+namespace fs = std::filesystem;
+
+// libzip's handle serves one thread at a time and holds the archive's whole list of names
+// (390 MB and two seconds to open for 1.28 million). A picture is read in a twentieth of the time
+// it is augmented in, so a few handles serve many workers.
+constexpr int kMostHandles = 4;
+
+// Deflate packs at most 1032 bytes into one: a larger claim is a lie.
+constexpr uint64_t kMostDeflated = 1032;
+
+struct CloseArchive {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+using Archive = std::unique_ptr<zip_t, CloseArchive>;
+
+struct CloseEntry {
+  void operator()(zip_file_t* entry) const { zip_fclose(entry); }
+};
+using Entry = std::unique_ptr<zip_file_t, CloseEntry>;
+
+Archive open_archive(const fs::path& path) {
+  int code = 0;
+  Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
+  if (archive == nullptr) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    const std::string reason = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    engine::fail("cannot open the zip archive \"", path.string(), "\": ", reason);
+  }
+  return archive;
+}
+
+// The size of an entry that may be unpacked.
+size_t checked_size(zip_t* archive, uint64_t index) {
+  zip_stat_t status;
+  zip_stat_init(&status);
+  engine::require(zip_stat_index(archive, index, 0, &status) == 0, "zip: ", zip_strerror(archive));
+  constexpr uint64_t kNeeded =
+      ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+  engine::require((status.valid & kNeeded) == kNeeded,
+                  "zip: the entry's description is incomplete");
+  engine::require(status.encryption_method == ZIP_EM_NONE, "zip: the entry is encrypted");
+  engine::require(status.comp_method == ZIP_CM_STORE || status.comp_method == ZIP_CM_DEFLATE,
+                  "zip: compression method ", status.comp_method,
+                  ", expected 0 (stored) or 8 (deflated)");
+  engine::require(status.size <= static_cast<uint64_t>(kMaxEncodedBytes), "zip: the entry claims ",
+                  status.size, " bytes, more than the ", kMaxEncodedBytes, " a picture may have");
+  engine::require(status.size / kMostDeflated <= status.comp_size, "zip: ", status.comp_size,
+                  " bytes cannot unpack to ", status.size);
+  return static_cast<size_t>(status.size);
+}
+
+void read_entry(zip_t* archive, uint64_t index, std::vector<uint8_t>& bytes) {
+  bytes.resize(checked_size(archive, index));
+  const Entry entry(zip_fopen_index(archive, index, 0));
+  engine::require(entry != nullptr, "zip: ", zip_strerror(archive));
+  // One byte more than there should be: at the end libzip compares the checksum.
+  size_t done = 0;
+  for (;;) {
+    uint8_t beyond = 0;
+    const bool at_end = done == bytes.size();
+    const zip_int64_t count =
+        at_end ? zip_fread(entry.get(), &beyond, 1)
+               : zip_fread(entry.get(), bytes.data() + done, bytes.size() - done);
+    engine::require(count >= 0, "zip: ", zip_file_strerror(entry.get()));
+    if (count == 0) break;
+    engine::require(!at_end, "zip: the entry unpacks to more than the ", done, " bytes it claims");
+    done += static_cast<size_t>(count);
+  }
+  engine::require(done == bytes.size(), "zip: the entry unpacks to ", done, " bytes, claims ",
+                  bytes.size());
+}
+
+std::vector<std::string> read_map(const fs::path& path) {
+  try {
+    std::vector<uint8_t> text;
+    read_file(path, text);
+    return parse_map({reinterpret_cast<const char*>(text.data()), text.size()});
+  } catch (const engine::Error& error) {
+    engine::fail("the list of images \"", path.string(), "\": ", error.what());
+  }
+}
+
+class ZipSource : public Source {
+ public:
+  ZipSource(fs::path path, std::vector<std::string> names)
+      : path_(std::move(path)), names_(std::move(names)), indices_(names_.size()) {
+    Archive archive = open_archive(path_);
+    for (size_t i = 0; i < names_.size(); ++i) {
+      indices_[i] = zip_name_locate(archive.get(), names_[i].c_str(), 0);
+    }
+    idle_.push_back(std::move(archive));
+  }
+
+  int64_t size() const override { return static_cast<int64_t>(names_.size()); }
+  std::string name(int64_t i) const override {
+    return path_.string() + "@/" + names_[static_cast<size_t>(i)];
+  }
+
+  Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
+    const int64_t index = indices_[static_cast<size_t>(i)];
+    engine::require(index >= 0, "zip: the archive has no entry of this name");
+    const Loan archive = borrow();
+    read_entry(archive.get(), static_cast<uint64_t>(index), buffer);
+    return buffer;
+  }
+
+ private:
+  // A handle that comes back by itself.
+  using Loan = std::unique_ptr<zip_t, std::function<void(zip_t*)>>;
+  Loan lend(Archive archive) const {
+    return {archive.release(), [this](zip_t* back) { give_back(Archive(back)); }};
+  }
+
+  Loan borrow() const {
+    {
+      std::unique_lock lock(mutex_);
+      returned_.wait(lock, [this] { return !idle_.empty() || handles_ < kMostHandles; });
+      if (!idle_.empty()) {
+        Archive archive = std::move(idle_.back());
+        idle_.pop_back();
+        return lend(std::move(archive));
+      }
+      ++handles_;
+    }
+    try {
+      return lend(open_archive(path_));
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      --handles_;
+      returned_.notify_one();
+      throw;
+    }
+  }
+
+  void give_back(Archive archive) const {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(archive));
+    returned_.notify_one();
+  }
+
+  const fs::path path_;
+  const std::vector<std::string> names_;
+  std::vector<int64_t> indices_;  // of the entries; -1: there is none
+
+  mutable std::mutex mutex_;  // guards what follows
+  mutable std::condition_variable returned_;
+  mutable std::vector<Archive> idle_;
+  mutable int handles_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> open_zip(const fs::path& folder) {
+  return std::make_unique<ZipSource>(folder / "train.zip", read_map(folder / "train_map.txt"));
+}
+
+}  // namespace pixpro
