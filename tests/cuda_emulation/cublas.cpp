@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "emulator.h"
-#include "memory.h"
-#include "stream.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/stream.h"
 
 using namespace cuda_emulation;
 

@@ -1,4 +1,4 @@
-#include "emulator.h"
+#include "tests/cuda_emulation/emulator.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,8 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "control.h"
-#include "sanitizers.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/cuda_emulation/sanitizers.h"
 
 namespace cuda_emulation {
 namespace {

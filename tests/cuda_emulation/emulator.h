@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string>
 
-#include "lock.h"
+#include "tests/cuda_emulation/lock.h"
 
 namespace cuda_emulation {
 

@@ -1,4 +1,4 @@
-#include "host_access.h"
+#include "tests/cuda_emulation/host_access.h"
 
 #include <unistd.h>
 

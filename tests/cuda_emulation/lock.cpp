@@ -1,4 +1,4 @@
-#include "lock.h"
+#include "tests/cuda_emulation/lock.h"
 
 namespace cuda_emulation {
 

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "tests/cuda_emulation/memory.h"
 
 #include <sys/mman.h>
 
@@ -9,10 +9,10 @@
 #include <new>
 #include <vector>
 
-#include "control.h"
-#include "emulator.h"
-#include "host_access.h"
-#include "sanitizers.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/host_access.h"
+#include "tests/cuda_emulation/sanitizers.h"
 
 namespace cuda_emulation {
 namespace {

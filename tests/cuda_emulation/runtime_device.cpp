@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "emulator.h"
-#include "runtime.h"
-#include "stream.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/runtime.h"
+#include "tests/cuda_emulation/stream.h"
 
 using namespace cuda_emulation;
 

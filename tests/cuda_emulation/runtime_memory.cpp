@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "emulator.h"
-#include "memory.h"
-#include "runtime.h"
-#include "sanitizers.h"
-#include "stream.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/runtime.h"
+#include "tests/cuda_emulation/sanitizers.h"
+#include "tests/cuda_emulation/stream.h"
 
 using namespace cuda_emulation;
 

@@ -1,7 +1,7 @@
 // Streams and events.
-#include "emulator.h"
-#include "runtime.h"
-#include "stream.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/runtime.h"
+#include "tests/cuda_emulation/stream.h"
 
 using namespace cuda_emulation;
 

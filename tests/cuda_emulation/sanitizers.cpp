@@ -1,4 +1,4 @@
-#include "sanitizers.h"
+#include "tests/cuda_emulation/sanitizers.h"
 
 #include <sys/mman.h>
 

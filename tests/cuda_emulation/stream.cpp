@@ -1,11 +1,11 @@
-#include "stream.h"
+#include "tests/cuda_emulation/stream.h"
 
 #include <algorithm>
 #include <map>
 
-#include "control.h"
-#include "emulator.h"
-#include "memory.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
 
 namespace cuda_emulation {
 namespace {

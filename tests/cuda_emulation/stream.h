@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "sanitizers.h"
+#include "tests/cuda_emulation/sanitizers.h"
 
 // Work that a stream has finished, by number: the first is 1.
 struct CUstream_st {

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "engine/cuda/cudnn/plan.h"
-#include "tests/cuda_emulation/cudnn_control.h"
+#include "tests/cuda_emulation/cudnn/control.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/network_convs.h"
 

@@ -1,12 +1,12 @@
-// The paper model of a step (tests/paper_model.cpp) against a step that runs: it must know every
-// kernel, or its figures are of another program.
+// The paper model of a step (tests/paper_model) launches as many kernels as a step that runs: one
+// that it did not know would make its figures those of another program.
 #include <gtest/gtest.h>
 
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/support/cuda.h"
-#include "tests/support/step_work.h"
+#include "tests/paper_model/step_work.h"
 
 namespace pixpro {
 namespace {
@@ -26,8 +26,8 @@ int64_t kernels_started() {
 TEST(PaperModel, CountsTheLaunchesOfAStep) {
   constexpr int64_t kSize = 64;
   double expected = 0.0;
-  for (const test_support::Kernel& kernel :
-       test_support::step_work({"resnet18", kSize, 1, test_support::Precision::bf16})) {
+  for (const paper_model::Kernel& kernel :
+       paper_model::step_work({"resnet18", kSize, 1, paper_model::Precision::bf16})) {
     expected += static_cast<double>(kernel.launches);
   }
   TrainerOptions options;

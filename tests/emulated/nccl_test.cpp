@@ -1,4 +1,4 @@
-// The NCCL communicator between two ranks, each a thread with a device of its own.
+// The engine's communicator over NCCL between two ranks, each a thread with a device of its own.
 #include <gtest/gtest.h>
 
 #include <array>

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "support.h"
+#include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
 namespace {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels.h"
-#include "support.h"
+#include "tests/cuda_emulation/self_test/kernels.h"
+#include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
 namespace {

@@ -1,7 +1,7 @@
 #include <cuda_runtime.h>
 
 #include "engine/cuda/dynamic_shared.h"
-#include "kernels.h"
+#include "tests/cuda_emulation/self_test/kernels.h"
 
 namespace {
 

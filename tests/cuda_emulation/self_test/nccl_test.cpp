@@ -6,8 +6,8 @@
 #include <functional>
 #include <thread>
 
-#include "rendezvous.h"
-#include "support.h"
+#include "tests/cuda_emulation/nccl/rendezvous.h"
+#include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
 namespace {

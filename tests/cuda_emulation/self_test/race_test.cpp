@@ -1,8 +1,8 @@
 // What only ThreadSanitizer can see, whatever the numbers and the order of threads.
 #include <cstdlib>
 
-#include "kernels.h"
-#include "support.h"
+#include "tests/cuda_emulation/self_test/kernels.h"
+#include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
 namespace {

@@ -1,8 +1,8 @@
 // Streams: whatever was not waited for has not happened yet.
 #include <cmath>
 
-#include "kernels.h"
-#include "support.h"
+#include "tests/cuda_emulation/self_test/kernels.h"
+#include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
 namespace {

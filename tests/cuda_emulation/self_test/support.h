@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "control.h"
+#include "tests/cuda_emulation/control.h"
 
 namespace cuda_emulation {
 

@@ -1,3 +1,4 @@
+// The CUDA allocator counts what tensors hold, gives its cache back, and its errors say what helps.
 #include <gtest/gtest.h>
 
 #include "engine/tensor_ops.h"

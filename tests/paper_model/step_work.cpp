@@ -1,11 +1,11 @@
-#include "tests/support/step_work.h"
+#include "tests/paper_model/step_work.h"
 
 #include <map>
 
 #include "engine/tensor_ops.h"
 #include "pixpro/method/model.h"
 
-namespace test_support {
+namespace paper_model {
 namespace {
 
 using autograd::GradSlot;
@@ -224,4 +224,4 @@ std::vector<Kernel> step_work(const StepShape& step) {
   return std::move(counter).kernels();
 }
 
-}  // namespace test_support
+}  // namespace paper_model

@@ -8,12 +8,12 @@
 #include <random>
 #include <typeinfo>
 
-#include "block.h"
-#include "control.h"
-#include "emulator.h"
-#include "memory.h"
-#include "sanitizers.h"
-#include "stream.h"
+#include "tests/cuda_emulation/kernels/block.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/sanitizers.h"
+#include "tests/cuda_emulation/stream.h"
 
 // Set by the linker script: where all __shared__ variables lie. Absent where there are none.
 extern "C" {

@@ -1,4 +1,4 @@
-#include "cudnn_conv.h"
+#include "tests/cuda_emulation/cudnn/conv.h"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "rendezvous.h"
+#include "tests/cuda_emulation/nccl/rendezvous.h"
 
 namespace cuda_emulation {
 

@@ -1,9 +1,9 @@
-#include "block.h"
+#include "tests/cuda_emulation/kernels/block.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "emulator.h"
+#include "tests/cuda_emulation/emulator.h"
 
 // Constants in the CUDA headers; whoever switches to a thread sets them.
 extern "C" {

@@ -4,14 +4,14 @@
 #include <cstdio>
 #include <map>
 
-#include "tests/support/step_work.h"
+#include "tests/paper_model/step_work.h"
 
 namespace {
 
-using test_support::Kernel;
-using test_support::Precision;
-using test_support::StepShape;
-using test_support::Unit;
+using paper_model::Kernel;
+using paper_model::Precision;
+using paper_model::StepShape;
+using paper_model::Unit;
 
 // NVIDIA's data sheets, without sparsity: bytes/s and operations/s.
 struct Gpu {
@@ -67,7 +67,7 @@ void print(const char* name, const Row& row) {
 }
 
 void print_step(const StepShape& step, const char* precision) {
-  const std::vector<Kernel> kernels = test_support::step_work(step);
+  const std::vector<Kernel> kernels = paper_model::step_work(step);
   std::map<std::string, Row> rows;
   Row total;
   double predicted[2] = {0.0, 0.0};

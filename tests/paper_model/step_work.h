@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace test_support {
+namespace paper_model {
 
 // --precision: how activations are stored and products computed.
 enum class Precision : uint8_t { f32, tf32, bf16 };
@@ -35,4 +35,4 @@ struct StepShape {
 // CPU, on one image.
 std::vector<Kernel> step_work(const StepShape& step);
 
-}  // namespace test_support
+}  // namespace paper_model

@@ -1,4 +1,4 @@
-#include "fiber.h"
+#include "tests/cuda_emulation/kernels/fiber.h"
 
 #include <sys/mman.h>
 

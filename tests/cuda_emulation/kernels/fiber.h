@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "sanitizers.h"
+#include "tests/cuda_emulation/sanitizers.h"
 
 namespace cuda_emulation {
 

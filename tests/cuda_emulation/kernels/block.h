@@ -8,8 +8,8 @@
 #include <random>
 #include <vector>
 
-#include "control.h"
-#include "fiber.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/cuda_emulation/kernels/fiber.h"
 
 namespace cuda_emulation {
 

@@ -13,12 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "cudnn_control.h"
-#include "cudnn_conv.h"
-#include "cudnn_devices.h"
-#include "emulator.h"
-#include "memory.h"
-#include "stream.h"
+#include "tests/cuda_emulation/cudnn/control.h"
+#include "tests/cuda_emulation/cudnn/conv.h"
+#include "tests/cuda_emulation/cudnn/devices.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/stream.h"
 
 struct cudnnContext {
   cudaStream_t stream = nullptr;

@@ -1,4 +1,4 @@
-#include "rendezvous.h"
+#include "tests/cuda_emulation/nccl/rendezvous.h"
 
 #include <fcntl.h>
 #include <pthread.h>

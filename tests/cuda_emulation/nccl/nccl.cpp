@@ -12,11 +12,11 @@
 #include <random>
 #include <thread>
 
-#include "collective.h"
-#include "emulator.h"
-#include "memory.h"
-#include "rendezvous.h"
-#include "stream.h"
+#include "tests/cuda_emulation/nccl/collective.h"
+#include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/nccl/rendezvous.h"
+#include "tests/cuda_emulation/stream.h"
 
 using namespace cuda_emulation;
 
