@@ -3,13 +3,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "autograd/grad_check.h"
 #include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
 #include "tests/support/op_case_name.h"
 
 namespace autograd {
 
 namespace {
+
+using test_support::hashed_tensor;
 
 class OpGradient : public testing::TestWithParam<OpCase> {};
 
@@ -96,43 +102,47 @@ TEST(BatchNormOp, LeavesAGradientThatOthersHold) {
   EXPECT_EQ(gradients[0], gradients[1]);
 }
 
-// The channel-wise ops once more on channels-last and blocked tensors.
-class OpLayout : public testing::TestWithParam<Layout> {};
-
-void expect_equal(const Tensor& expected, const Tensor& found, const std::string& name) {
-  const std::vector<double> a = engine::to_values(expected), b = engine::to_values(found);
-  ASSERT_EQ(a.size(), b.size()) << name;
-  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-12) << name << " at " << i;
+// Every case whose inputs are activations only works at other extents too: here at 16 channels,
+// which fit every layout. Batch norm's parameters tie it to its channels, so it has a case of its
+// own.
+std::vector<OpCase> activation_cases() {
+  const Tensor x = hashed_tensor("x", {2, 16, 5, 3});
+  std::vector<OpCase> found = {
+      {"batch_norm", {x, x}, [norm = unit_norm(16)](const std::vector<Var>& in) {
+         return batch_norm(in[0], in[1], norm);
+       }}};
+  for (OpCase& op : op_cases()) {
+    const auto is_activation = [](const Tensor& input) { return input.shape().axes() == 4; };
+    if (!std::ranges::all_of(op.inputs, is_activation)) continue;
+    for (Tensor& input : op.inputs) input = x;
+    found.push_back(std::move(op));
+  }
+  return found;
 }
 
+// The output and the gradient of every input, with the inputs in this layout.
+std::vector<Tensor> results_in(Layout layout, const OpCase& op) {
+  std::vector<Var> inputs;
+  for (const Tensor& input : op.inputs) {
+    inputs.push_back(Var::leaf(engine::to_layout(input, layout)));
+  }
+  Tape tape;
+  const Var y = op.function(inputs);
+  tape.backward(y, engine::to_layout(hashed_tensor("dy", y.shape()), y.value().layout()));
+  std::vector<Tensor> results = {y.value()};
+  for (const Var& input : inputs) results.push_back(input.grad());
+  return results;
+}
+
+class OpLayout : public testing::TestWithParam<Layout> {};
+
 TEST_P(OpLayout, ChangesNeitherValueNorGradient) {
-  const Layout layout = GetParam();
-  const Tensor x = some_numbers({2, 16, 5, 3});
-  const BatchNorm norm = unit_norm(16);
-  const std::vector<std::pair<std::string, std::function<Var(const Var&)>>> ops = {
-      {"batch_norm", [&](const Var& in) { return batch_norm(in, in, norm); }},
-      {"relu", [](const Var& in) { return relu(in); }},
-      {"l2_normalize", [](const Var& in) { return l2_normalize(in); }},
-      {"max_pool2d",
-       [](const Var& in) {
-         return max_pool2d(in, {3, 2, 1});
-       }},
-      {"global_average_pool", [](const Var& in) { return global_average_pool(in); }},
-      {"flatten_pixels", [](const Var& in) { return flatten_pixels(in); }},
-  };
-  for (const auto& [name, op] : ops) {
-    Tensor plain_y, plain_dx;
-    for (const Layout current : {Layout::plain, layout}) {
-      const Var in = Var::leaf(engine::to_layout(x, current));
-      Tape tape;
-      const Var y = op(in);
-      tape.backward(y, y.value());
-      if (current == Layout::plain) {
-        plain_y = y.value(), plain_dx = in.grad();
-      } else {
-        expect_equal(plain_y, y.value(), name);
-        expect_equal(plain_dx, in.grad(), name + " backward");
-      }
+  for (const OpCase& op : activation_cases()) {
+    const std::vector<Tensor> expected = results_in(Layout::plain, op);
+    const std::vector<Tensor> found = results_in(GetParam(), op);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_LE(test_support::distance(found[i], expected[i]), 1e-12)
+          << op.name << ", result " << i;
     }
   }
 }
