@@ -1,7 +1,7 @@
-// What tests tell the emulation of CUDA and ask it. The environment sets the same for a whole
+// How tests control the emulation of CUDA and query it. The environment sets the options of a whole
 // program: CUDA_EMULATION_ORDER=forward|reverse|random, CUDA_EMULATION_SEED=1,
-// CUDA_EMULATION_STREAMS=lazy|eager, and CUDA_EMULATION_LEAKS=fail makes a program fail that ends
-// with something not freed. One that ends with findings not taken fails always.
+// CUDA_EMULATION_STREAMS=lazy|eager. With CUDA_EMULATION_LEAKS=fail, a program that has not freed
+// everything at its end fails. One that ends with findings not taken always fails.
 #pragma once
 
 #include <cstddef>
@@ -11,34 +11,35 @@
 
 namespace cuda_emulation {
 
-// In which order the blocks of a kernel and the threads of a block run between two barriers.
+// The order in which the blocks of a kernel run, and the threads of a block between two barriers.
 enum class Order : uint8_t { forward, reverse, random };
 
 struct Options {
   Order order = Order::forward;
   uint64_t seed = 1;           // of the random order
-  bool eager_streams = false;  // work runs as it is queued, not when somebody waits for it
+  bool eager_streams = false;  // work runs when it is queued, not when it is waited for
 };
 Options& options();
 
-// The errors found in the program under test since the last call. A found error also fails the next
-// calls of the runtime, until it has been taken here.
+// Returns the errors found in the program under test since the last call. Until they are taken
+// here, all calls of the runtime fail.
 std::vector<std::string> take_findings();
 
-// Makes the nth call (from 1, counted from now) of the named function fail, or of any function
-// where the name is empty. What frees something frees it all the same. A later call replaces it.
+// Makes the nth call from now (the next is 1) of the named function fail, or of any function if the
+// name is empty. A function that frees something frees it even if it fails. Replaces an earlier
+// request.
 void fail_call(const std::string& function, int64_t nth);
 void fail_no_call();
 bool failure_happened();  // since fail_call
 
-// How often the function (any, where empty) was called since the program began.
+// How often the function, or any if the name is empty, has been called since the program began.
 int64_t call_count(const std::string& function = "");
 
-// How much memory each device has; more than a machine has, unless told otherwise.
+// The memory that each device seems to have. The default is more than tests need.
 inline constexpr size_t kDeviceBytes = size_t{64} << 30;
 void limit_device_memory(size_t bytes);
 
-// Everything the program has created and not yet freed, sorted, one line each.
+// Everything that the program has created and not freed: one line per object, sorted.
 std::vector<std::string> live_objects();
 
 }  // namespace cuda_emulation

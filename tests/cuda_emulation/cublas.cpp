@@ -1,4 +1,5 @@
-// The part of cuBLAS that the engine calls. Products are plain loops; sums in the compute type.
+// The functions of cuBLAS that the engine calls. Products are simple loops, summed in the compute
+// type.
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -18,7 +19,7 @@ struct cublasContext {
 
 namespace {
 
-// Matrices by columns; a batch of them lies `stride` elements apart.
+// A batch of column-major matrices, `stride` elements apart.
 struct Matrices {
   const void* data;
   cudaDataType type;
@@ -82,7 +83,7 @@ void store(void* data, cudaDataType type, int64_t i, double value) {
   }
 }
 
-// One matrix of a batch in the compute type; rows as the product reads them.
+// One matrix of the batch in the compute type, its columns packed.
 template <class T>
 std::vector<T> read(const Matrices& x, int64_t batch) {
   std::vector<T> values(static_cast<size_t>(x.rows * x.columns));
@@ -121,15 +122,15 @@ void multiply(const Product& p) {
   }
 }
 
-// Do all matrices lie within one block of device memory?
-bool lies_in_memory(const char* name, const Matrices& x, int64_t batch) {
+// Are all matrices within one block of device memory? If not, reports it.
+bool is_in_one_block(const char* name, const Matrices& x, int64_t batch) {
   if (x.rows == 0 || x.columns == 0 || batch == 0) return true;
   const int64_t last = x.element(batch - 1, x.rows - 1, x.columns - 1);
   const size_t bytes = static_cast<size_t>(last + 1) * size_of(x.type);
   if (is_device_block(x.data, bytes)) return true;
-  report("cuBLAS: matrix ", name, " [", x.rows, ",", x.columns, "] by columns, ", x.leading,
-         " elements from one to the next, ", batch, " of them ", x.stride,
-         " elements apart, does not lie within one device block");
+  report("cuBLAS: matrix ", name, " [", x.rows, ",", x.columns, "] with leading dimension ",
+         x.leading, ", ", batch, " times with stride ", x.stride,
+         ", is not within one block of device memory");
   return false;
 }
 
@@ -143,18 +144,17 @@ cublasStatus_t enqueue_product(cublasHandle_t handle, const Product& p) {
   for (const Matrices* x : {&p.a, &p.b, &p.c}) {
     if (size_of(x->type) == 0) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (x->leading < std::max<int64_t>(1, x->rows)) {
-      report("cuBLAS: a leading dimension of ", x->leading, " for columns of ", x->rows);
+      report("cuBLAS: leading dimension ", x->leading, " is less than the ", x->rows, " rows");
       return CUBLAS_STATUS_INVALID_VALUE;
     }
   }
   if (p.m == 0 || p.n == 0 || p.batch == 0) return CUBLAS_STATUS_SUCCESS;
   if (overlaps_itself(p.c, p.batch)) {
-    report("cuBLAS: the results of a batch overlap: ", p.c.stride,
-           " elements from one to the next");
+    report("cuBLAS: the results of a batch overlap: their stride is only ", p.c.stride);
     return CUBLAS_STATUS_INVALID_VALUE;
   }
-  if (!lies_in_memory("A", p.a, p.batch) || !lies_in_memory("B", p.b, p.batch) ||
-      !lies_in_memory("C", p.c, p.batch)) {
+  if (!is_in_one_block("A", p.a, p.batch) || !is_in_one_block("B", p.b, p.batch) ||
+      !is_in_one_block("C", p.c, p.batch)) {
     return CUBLAS_STATUS_EXECUTION_FAILED;
   }
   enqueue(stream_of(handle->stream), [p] { p.in_f64 ? multiply<double>(p) : multiply<float>(p); });
@@ -201,7 +201,7 @@ cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, siz
              : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-// Scalars are read now; the product runs when the stream comes by.
+// Scalars are read now; the product runs when the stream reaches it.
 cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transpose_a,
                                           cublasOperation_t transpose_b, int m, int n, int k,
                                           const void* alpha, const void* a, cudaDataType a_type,

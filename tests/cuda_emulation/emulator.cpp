@@ -24,7 +24,8 @@ struct State {
   bool failed = false;
 };
 
-// Never destroyed: the program under test may free its last objects in destructors of statics.
+// Never destroyed: destructors of static objects may free the last objects of the program under
+// test.
 State& state() {
   static State& state = *new State;
   return state;
@@ -60,8 +61,8 @@ Options& options() {
 
 namespace {
 
-// A program in which an error was found may not end as if nothing had happened. Streams may live as
-// long as the program.
+// A program in which an error was found must not end successfully. Streams may live as long as the
+// program.
 void check_at_exit() {
   size_t wrong = state().findings.size();
   if (environment("CUDA_EMULATION_LEAKS", "ignore") == "fail") {

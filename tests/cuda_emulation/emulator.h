@@ -1,4 +1,5 @@
-// What all parts of the emulation share: one lock, the errors found, the calls counted.
+// Shared by all parts of the emulation: the lock, the findings, the counts of calls, the live
+// objects.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -14,13 +15,13 @@ namespace cuda_emulation {
 // Held by every emulated function from its first to its last line.
 Lock& emulator_lock();
 
-// Counts a call and says whether it is the one that has to fail (see fail_call).
+// Counts a call and says whether it is the one that must fail (see fail_call).
 bool count_call(const char* function);
 
 void add_finding(const std::string& text);
 
-// Notes an error of the program under test; from here on the runtime returns errors, as a device
-// that has met an illegal access does.
+// Records an error of the program under test. From then on the runtime returns errors, as a device
+// does after an illegal access.
 template <class... Parts>
 void report(const Parts&... parts) {
   std::ostringstream text;
@@ -31,7 +32,7 @@ void report(const Parts&... parts) {
 // cudaSuccess, or what every call returns after a report.
 cudaError_t device_state();
 
-// An object's line in live_objects().
+// The lines of live_objects().
 inline constexpr const char* kStream = "a stream";
 void add_live(const void* object, const std::string& what);
 void remove_live(const void* object);

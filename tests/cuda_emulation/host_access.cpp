@@ -12,14 +12,14 @@ const char* device_begin = nullptr;
 const char* device_end = nullptr;
 struct sigaction previous;
 
-// Only what a signal handler may do.
+// Does only what is allowed in a signal handler.
 void on_segmentation_fault(int, siginfo_t* info, void*) {
   const char* address = static_cast<const char*>(info->si_addr);
   if (address >= device_begin && address < device_end) {
     constexpr char text[] = "cuda emulation: host code touched device memory\n";
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
   }
-  // The faulting instruction runs again and meets whoever handled this before.
+  // The faulting instruction runs again and reaches the previous handler.
   sigaction(SIGSEGV, &previous, nullptr);
 }
 

@@ -1,4 +1,5 @@
-// Says what happened when host code touches device memory, before the program ends by it.
+// Host code that touches device memory, [begin, end), ends the program with a segmentation fault.
+// This makes it print the reason first.
 #pragma once
 
 namespace cuda_emulation {

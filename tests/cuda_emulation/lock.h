@@ -1,4 +1,4 @@
-// The emulation's one lock. Its holder may take it again, and may give it up in the middle of its
+// The emulation's only lock. It is recursive, and its holder may release it in the middle of its
 // work to wait for other threads or processes.
 #pragma once
 
@@ -13,21 +13,21 @@ class Lock {
   void lock();
   void unlock();
 
-  // However often the caller holds it, others can have it until take_back().
+  // Releases the lock until take_back(), however often the caller holds it; returns how often.
   int give_up();
   void take_back(int depth);
 
-  // Gives it up until another thread has held it.
+  // Releases the lock until another thread has held it.
   void wait();
 
  private:
   std::mutex mutex_;
   std::condition_variable freed_;
-  std::thread::id owner_;  // nobody's by default
+  std::thread::id owner_;  // no thread's by default
   int depth_ = 0;
 };
 
-// Gives the lock up for the length of a scope.
+// Releases the lock for the length of a scope.
 class LockGivenUp {
  public:
   explicit LockGivenUp(Lock& lock) : lock_(lock), depth_(lock.give_up()) {}

@@ -21,15 +21,15 @@ constexpr size_t kAlignment = 256;
 constexpr size_t kRedZoneBytes = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kAddressSpace = size_t{256} << 30;  // of all devices together
-// Freed memory stays unused until this much has been freed after it. ThreadSanitizer would hold its
-// former use against the next one.
+// Freed memory is not reused until this much has been freed after it. Under ThreadSanitizer, which
+// would take its former use for a race with the next, it is never reused.
 constexpr size_t kQuarantineBytes = kThreadSanitizer ? kAddressSpace : size_t{256} << 20;
 constexpr unsigned char kRedZoneByte = 0xca;
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 struct Block {
-  size_t bytes;     // asked for
+  size_t bytes;     // requested
   size_t capacity;  // with the red zone
   int device;
   bool live;
@@ -42,13 +42,13 @@ struct Memory {
   size_t limit_bytes = kDeviceBytes;  // of one device
   std::map<char*, Block> blocks;
   std::map<int, size_t> live_bytes;  // by device
-  std::deque<char*> quarantine;      // freed blocks that may not be used again yet
+  std::deque<char*> quarantine;      // freed blocks that must not be reused yet
   size_t quarantine_bytes = 0;
   std::map<size_t, std::vector<char*>> free;  // freed blocks by capacity
   std::map<char*, size_t> pinned;
 };
 
-// Never destroyed: destructors of statics may free their last memory.
+// Never destroyed: destructors of static objects may free memory.
 Memory& memory() {
   static Memory& memory = *new Memory;
   return memory;
@@ -59,7 +59,7 @@ void reserve_addresses(Memory& m) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (begin == MAP_FAILED) throw std::bad_alloc();
   m.begin = reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(begin), kHugePage));
-  // Opening and closing takes time a page, so the pages had better be large.
+  // The time to open and close memory grows with the number of pages, so they should be large.
   madvise(m.begin, kAddressSpace, MADV_HUGEPAGE);
   explain_host_access(m.begin, m.begin + kAddressSpace);
 }
@@ -68,7 +68,7 @@ void protect(const Memory& m, int protection) {
   if (m.used > 0) mprotect(m.begin, round_up(m.used, kHugePage), protection);
 }
 
-// All bits set: NaN in every floating type.
+// Sets all bits, which is NaN in every floating-point type, and restores the red zone.
 void spoil(char* begin, const Block& block) {
   allow_access(begin, block.capacity);
   std::memset(begin, 0xff, block.bytes);
@@ -77,7 +77,7 @@ void spoil(char* begin, const Block& block) {
   if (!block.live) forbid_access(begin, block.bytes);
 }
 
-// Room for a block: one that was freed long ago, or fresh addresses; null where there are none.
+// Addresses for a block: those of one that was freed long ago, or new ones; null if none are left.
 char* find_room(Memory& m, size_t capacity) {
   std::vector<char*>& free = m.free[capacity];
   if (!free.empty()) {
@@ -91,7 +91,7 @@ char* find_room(Memory& m, size_t capacity) {
   return block;
 }
 
-// Written with no early end, for the compiler to make vectors of.
+// Has no early exit, so that the compiler can vectorise it.
 bool all_are(const char* begin, size_t bytes, unsigned char value) {
   unsigned difference = 0;
   for (size_t i = 0; i < bytes; ++i) {
@@ -100,9 +100,9 @@ bool all_are(const char* begin, size_t bytes, unsigned char value) {
   return difference == 0;
 }
 
-// Up to where somebody wrote behind the block's end; 0: nowhere. (AddressSanitizer stops a program
-// that does.)
-size_t written_behind(const char* begin, const Block& block) {
+// How many bytes beyond the block's end the last overwritten byte is; 0 if there is none.
+// (AddressSanitizer stops a program at the write itself.)
+size_t bytes_beyond_end(const char* begin, const Block& block) {
   size_t bytes = block.capacity - block.bytes;
   const char* zone = begin + block.bytes;
   if (kAddressSanitizer || all_are(zone, bytes, kRedZoneByte)) return 0;
@@ -120,7 +120,7 @@ void leave_quarantine(Memory& m) {
     m.quarantine.pop_front();
     const Block& block = m.blocks.at(oldest);
     if (written_after_free(oldest, block, block.bytes)) {
-      report("somebody wrote into a freed device block of ", block.bytes, " bytes");
+      report("a freed device block of ", block.bytes, " bytes was written to");
     }
     m.quarantine_bytes -= block.capacity;
     m.free[block.capacity].push_back(oldest);
@@ -159,9 +159,9 @@ void free_device(void* pointer) {
   char* begin = static_cast<char*>(pointer);
   const DeviceAccess access;
   Block& block = m.blocks.at(begin);
-  if (const size_t beyond = written_behind(begin, block)) {
-    report("somebody wrote up to ", beyond, " bytes beyond the end of a device block of ",
-           block.bytes, " bytes");
+  if (const size_t beyond = bytes_beyond_end(begin, block)) {
+    report("a device block of ", block.bytes, " bytes was written up to ", beyond,
+           " bytes beyond its end");
   }
   block.live = false;
   m.live_bytes[block.device] -= block.bytes;
@@ -192,10 +192,10 @@ bool is_start_of_device_block(const void* address) {
 }
 
 void check_red_zones(const std::string& culprit) {
-  constexpr size_t kSample = 64;  // of freed blocks; the rest is looked at later
+  constexpr size_t kSample = 64;  // bytes of a freed block; reuse will check the rest
   const DeviceAccess access;
   for (const auto& [begin, block] : memory().blocks) {
-    const size_t beyond = written_behind(begin, block);
+    const size_t beyond = bytes_beyond_end(begin, block);
     if (beyond > 0) {
       report(culprit, " wrote up to ", beyond, " bytes beyond the end of a device block of ",
              block.bytes, " bytes");

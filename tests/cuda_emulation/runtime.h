@@ -1,11 +1,11 @@
-// What the files that define CUDA's runtime share.
+// Shared by the files that define CUDA's runtime.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 namespace cuda_emulation {
 
-// What an emulated function returns: its own error, or that of an earlier kernel; noted for
+// The result of an emulated function: its own error or that of earlier work, kept for
 // cudaGetLastError.
 cudaError_t returned(cudaError_t error);
 

@@ -41,7 +41,7 @@ cudaError_t cudaSetDevice(int device) {
   return returned(cudaSuccess);
 }
 
-// As many blocks side by side as makes grids of small tests walk more than once.
+// Has so few multiprocessors that grid-stride loops take several turns even in small tests.
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   const Call call("cudaDeviceGetAttribute");
   if (call.fails || device < 0 || device >= kDevices) return returned(cudaErrorInvalidDevice);

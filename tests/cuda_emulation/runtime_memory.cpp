@@ -28,15 +28,15 @@ void release(void* block) {
   free_device(block);
 }
 
-// Does the range lie where the direction of the copy says?
+// Reports a range that is not where the direction of the copy says.
 cudaError_t check_range(const char* function, const void* begin, size_t bytes, bool on_device) {
   if (is_device_address(begin) != on_device) {
-    report(function, ": a copy's direction says ", on_device ? "device" : "host",
-           " memory where the pointer is of the other kind");
+    report(function, ": the copy's direction says ", on_device ? "device" : "host",
+           " memory, but the pointer is of the other kind");
     return cudaErrorInvalidMemcpyDirection;
   }
   if (on_device && !is_device_block(begin, bytes)) {
-    report(function, ": ", bytes, " bytes do not lie within one device block");
+    report(function, ": ", bytes, " bytes are not within one device block");
     return cudaErrorInvalidValue;
   }
   return cudaSuccess;
@@ -68,7 +68,7 @@ cudaError_t copy(const char* function, void* to, const void* from, size_t bytes,
       std::memcpy(to, from, bytes);
     });
   }
-  if (!to_device && !is_pinned(to, bytes)) finish(stream);  // and waits before it writes it
+  if (!to_device && !is_pinned(to, bytes)) finish(stream);  // likewise written before returning
   return cudaSuccess;
 }
 
@@ -104,7 +104,7 @@ cudaError_t cudaFree(void* block) {
   return returned(call.fails ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
-// The memory is there from this place of the stream on: what others wrote before is lost.
+// The memory exists from this point of the stream on: what other streams write earlier is lost.
 cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t stream) {
   const Call call("cudaMallocAsync");
   if (call.fails) return returned(cudaErrorMemoryAllocation);
@@ -113,7 +113,7 @@ cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t stream) {
   return returned(error);
 }
 
-// The memory lives until the stream has come this far.
+// The memory lives until the stream reaches this point.
 cudaError_t cudaFreeAsync(void* block, cudaStream_t stream) {
   const Call call("cudaFreeAsync");
   if (block == nullptr) return returned(cudaSuccess);

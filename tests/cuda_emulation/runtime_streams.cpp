@@ -22,7 +22,7 @@ cudaError_t make_event(cudaEvent_t* event, unsigned flags) {
 
 bool is_stream(cudaStream_t stream) { return stream == nullptr || is_live(stream); }
 
-bool has_come_by(const CUevent_st& event) {
+bool has_happened(const CUevent_st& event) {
   return event.stream == nullptr || event.stream->done >= event.number;
 }
 
@@ -95,7 +95,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
     return returned(cudaErrorInvalidResourceHandle);
   }
   if (call.fails) return returned(cudaErrorInvalidValue);
-  if (!has_come_by(*begin) || !has_come_by(*end)) return returned(cudaErrorNotReady);
+  if (!has_happened(*begin) || !has_happened(*end)) return returned(cudaErrorNotReady);
   *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *begin->time).count();
   return returned(cudaSuccess);
 }

@@ -6,15 +6,15 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
-// cuDNN loads libraries, asks them and unloads them. What they hold would then look lost, and
-// nobody could tell whose it was; so they stay. What they do lose is not for us to mend.
+// cuDNN loads libraries, queries them and unloads them. What they hold would then look leaked, and
+// no report could name them, so they stay loaded. Their real leaks are not ours to fix.
 extern "C" int dlclose(void*) { return 0; }
 extern "C" const char* __lsan_default_suppressions() { return "leak:libcudnn\nleak:libcublasLt\n"; }
 #endif
 #ifdef CUDA_EMULATION_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 
-// Of the same library, declared in no header.
+// Exported by the same library, but declared in no header.
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);

@@ -1,6 +1,6 @@
-// What AddressSanitizer and ThreadSanitizer have to be told of device memory and of fibers; nothing
-// where they are off. Under ThreadSanitizer the program under test and its kernels are
-// instrumented, the emulation is not: all order that it sees is the order that CUDA promises.
+// Tells AddressSanitizer and ThreadSanitizer about device memory and fibers; does nothing if they
+// are off. Under ThreadSanitizer the program under test and its kernels are instrumented and the
+// emulation is not, so the only order it sees is the order that CUDA promises.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +21,12 @@ inline constexpr bool kThreadSanitizer = false;
 void forbid_access(void* begin, size_t bytes);
 void allow_access(void* begin, size_t bytes);
 
-// Whoever calls acquire comes after whoever called release before.
+// Orders the caller of acquire after earlier callers of release with the same tag.
 void release_order(const void* tag);
 void acquire_order(const void* tag);
 
-// What ThreadSanitizer takes for a thread: a CUDA thread, a stream. Begins after everything that
-// its maker has done; no other order comes of it.
+// A CUDA thread or a stream, which ThreadSanitizer takes for a thread. It is ordered after
+// everything that its creator has done before, and after nothing else.
 class ActingThread {
  public:
   explicit ActingThread(const char* name);
@@ -34,11 +34,11 @@ class ActingThread {
   ActingThread(const ActingThread&) = delete;
   ActingThread& operator=(const ActingThread&) = delete;
 
-  // From here on the caller acts as this thread; returns who it was before.
+  // From here on the caller acts as this thread. Returns who it was before.
   void* enter();
   static void enter_again(void* before);
 
-  // The same, but only what happens in a Seen scope counts: the rest is the emulation's own work.
+  // The same, but only accesses in a Seen scope count: the rest is the emulation's own work.
   void* enter_unseen();
   static void enter_again_from_unseen(void* before);
 
@@ -46,8 +46,8 @@ class ActingThread {
   void* thread_ = nullptr;
 };
 
-// Comes after all that threads did before they acted as others: as such they may have handed on the
-// emulation's lock, and not shown by it what they had done themselves.
+// Orders the caller after everything each thread did before it began to act as another. While
+// acting, a thread may pass the emulation's lock on without publishing its own earlier work.
 void acquire_order_of_actors();
 
 class Seen {
@@ -58,11 +58,10 @@ class Seen {
   Seen& operator=(const Seen&) = delete;
 };
 
-// Forgets who touched the pages, so that their next use is not held against the last. Their
-// contents are lost.
+// Makes ThreadSanitizer forget earlier accesses to the pages. Their contents are lost.
 void renew_pages(void* begin, size_t bytes);
 
-// Around a change of stacks.
+// To be called before and after a switch of stacks.
 struct Stack {
   const void* bottom = nullptr;
   size_t bytes = 0;

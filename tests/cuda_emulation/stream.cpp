@@ -14,11 +14,11 @@ thread_local int device_of_thread = 0;
 
 struct Streams {
   std::vector<CUstream_st*> created;
-  std::vector<CUstream_st*> destroyed;    // events may still name them
+  std::vector<CUstream_st*> destroyed;    // events may still refer to them
   std::map<int, CUstream_st> by_default;  // of each device
 };
 
-// Never destroyed: destructors of statics may use their streams.
+// Never destroyed: destructors of static objects may use streams.
 Streams& streams() {
   static Streams& streams = *new Streams;
   return streams;
@@ -33,7 +33,7 @@ void run_front(CUstream_st& stream) {
   acquire_order(work.order.get());
   if (work.awaited != nullptr) acquire_order(&work.awaited->order);
   if (work.run) work.run();
-  work.run = nullptr;  // what the stream has used, the stream frees
+  work.run = nullptr;  // what the work holds is freed by the stream, too
   release_order(&stream.order);
   ActingThread::enter_again_from_unseen(host);
   ++stream.done;
@@ -95,7 +95,7 @@ void run(CUstream_st& stream, int64_t number) {
   if (stream.done >= number) return;
   const DeviceAccess access;
   while (stream.done < number) {
-    // A collective gives the lock up while it waits for the other ranks.
+    // A collective releases the lock while it waits for the other ranks.
     stream.running ? emulator_lock().wait() : run_front(stream);
   }
 }
@@ -109,7 +109,7 @@ void finish(CUstream_st& stream) { finish(stream, stream.queued); }
 
 void finish_device(int device) {
   finish(streams().by_default[device]);
-  const std::vector<CUstream_st*> created = streams().created;  // may change meanwhile
+  const std::vector<CUstream_st*> created = streams().created;  // may change in between
   for (CUstream_st* stream : created) {
     if (stream->device == device) finish(*stream);
   }

@@ -15,8 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw std::runtime_error("emulated cuDNN: a plan of one plain convolution expected, found " +
-                           what);
+  throw std::runtime_error("emulated cuDNN: a plan of one convolution expected, found " + what);
 }
 
 cudnnDataType_t type_of(const std::string& name) {
@@ -94,8 +93,9 @@ std::vector<double> packed(const PlanTensor& t, const void* data) {
   return values;
 }
 
-// Calls f(pixel of x, row of w, element of y) for every output element and every tap that meets the
-// picture, as indices of packed tensors: the first of C/groups channels, twice, and one element.
+// Calls f(ix, iw, iy) for every output element and every tap of its window inside the image. iy is
+// the element's index in the packed y. ix and iw are the indices of the first of the C/groups
+// values of the packed x and w that are multiplied.
 template <class F>
 void for_taps(const ConvPlanText& p, F&& f) {
   const auto& x = p.tensors[ConvPlanText::kX].extents;

@@ -1,4 +1,4 @@
-// What a finalised cuDNN plan of one convolution says, and the loops that do it.
+// Reads a finalised cuDNN plan of one convolution and executes it with simple loops.
 #pragma once
 
 #include <cudnn.h>
@@ -9,20 +9,20 @@
 
 namespace cuda_emulation {
 
-// A 4-D tensor as a plan describes it: [N,C,H,W] or [O,I,KH,KW] by strides in elements.
+// A 4-D tensor as a plan describes it: [N,C,H,W] or [O,I,KH,KW], with strides in elements.
 struct PlanTensor {
-  int64_t id = 0;  // its unique id
+  int64_t id = 0;  // its unique id in the graph
   cudnnDataType_t type = CUDNN_DATA_FLOAT;
   std::array<int64_t, 4> extents{}, strides{};
-  int64_t alignment = 1;  // bytes that every address must be a multiple of
+  int64_t alignment = 1;  // of its address, in bytes
 
   int64_t bytes() const;  // from the first element to the end of the last
 };
 
-// y = x * w, or one of its gradients: which tensor is written says which.
+// y = x * w or one of its gradients, told apart by the tensor that is written.
 struct ConvPlanText {
   enum Role : size_t { kX, kW, kY };
-  std::array<PlanTensor, 3> tensors;  // by Role
+  std::array<PlanTensor, 3> tensors;  // indexed by Role
   Role output = kY;
   std::array<int64_t, 2> padding{}, stride{}, dilation{};
 };
@@ -31,8 +31,8 @@ struct ConvPlanText {
 // convolution with alpha 1 and beta 0 summed in f32.
 ConvPlanText parse_conv_plan(const std::string& json);
 
-// Computes the output tensor from the two others, data by Role. Sums are kept in double and rounded
-// once; the kernels of the real library round more often.
+// Computes the output tensor from the other two; `data` is indexed by Role. Sums are taken in f64
+// and rounded once, while the kernels of the real library round more often.
 void convolve(const ConvPlanText& plan, const std::array<void*, 3>& data);
 
 }  // namespace cuda_emulation

@@ -1,8 +1,8 @@
-// Emulation of cuDNN's backend API. The real library describes, validates and plans: it can do so
-// for a device that is not there when it is told the device's properties. Only what needs a device
-// is ours: the handle, and the execution, which reads the plan and convolves by plain loops.
+// Emulation of cuDNN's backend API. The real library describes, validates and plans convolutions;
+// given the properties of a device, it does so without that device. Only what needs one is
+// emulated: the handle, and the execution, which reads the plan and convolves with simple loops.
 //
-// Linked in front of the real library; what is defined here calls the function that it hides.
+// Linked before the real library. The functions here call those of the same name that they hide.
 #include <cudnn.h>
 #include <dlfcn.h>
 
@@ -36,13 +36,13 @@ Function* real(Function*, const char* name) {
 Gpu planned_gpu = Gpu::h100;
 int plans_to_refuse = 0;
 
-// Which tensors a variant pack names: the real library does not tell them again.
+// The tensors of a variant pack, noted here because the real library does not return them.
 struct Arguments {
   std::vector<int64_t> ids;
   std::vector<void*> addresses;
   void* workspace = nullptr;
 };
-// Never destroyed: destructors of statics may free their descriptors.
+// Never destroyed: destructors of static objects may free descriptors.
 auto& arguments = *new std::map<cudnnBackendDescriptor_t, Arguments>;
 auto& plans = *new std::set<cudnnBackendDescriptor_t>;
 
@@ -53,7 +53,7 @@ cudnnBackendDescriptor_t properties_of(const char* json) {
   (properties, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
    static_cast<int64_t>(std::strlen(json)), json);
   const cudnnStatus_t status = REAL(cudnnBackendFinalize)(properties);
-  if (status != CUDNN_STATUS_SUCCESS) report("cuDNN does not take the device's properties");
+  if (status != CUDNN_STATUS_SUCCESS) report("cuDNN rejects the device's properties");
   return properties;
 }
 
@@ -62,7 +62,7 @@ cudnnBackendDescriptor_t properties() {
   return planned_gpu == Gpu::a100 ? a100 : h100;
 }
 
-// Tells a descriptor of the device that a handle would have told it of.
+// Gives a descriptor the device properties that it would have got from a handle.
 cudnnStatus_t set_properties(cudnnBackendDescriptor_t descriptor,
                              cudnnBackendAttributeName_t name) {
   const cudnnBackendDescriptor_t value = properties();
@@ -86,7 +86,7 @@ int64_t workspace_of(cudnnBackendDescriptor_t plan) {
   return bytes;
 }
 
-// Finds the tensors of the plan among the arguments; reports what a device would stumble over.
+// Finds the plan's tensors among the arguments. Reports those that a device could not use.
 bool bind(const ConvPlanText& plan, const Arguments& given, std::array<void*, 3>& data) {
   for (size_t role = 0; role < 3; ++role) {
     const PlanTensor& tensor = plan.tensors[role];
@@ -95,12 +95,12 @@ bool bind(const ConvPlanText& plan, const Arguments& given, std::array<void*, 3>
     }
     if (!is_device_block(data[role], static_cast<size_t>(tensor.bytes()))) {
       report("cudnnBackendExecute: tensor ", tensor.id, " of ", tensor.bytes(), " bytes at ",
-             data[role], " does not lie in device memory");
+             data[role], " is not in device memory");
       return false;
     }
     if (reinterpret_cast<uintptr_t>(data[role]) % static_cast<uintptr_t>(tensor.alignment) != 0) {
       report("cudnnBackendExecute: tensor ", tensor.id, " at ", data[role],
-             " is not aligned to the ", tensor.alignment, " bytes that its plan was promised");
+             " is not aligned to the ", tensor.alignment, " bytes that its plan assumes");
       return false;
     }
   }
@@ -166,7 +166,7 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor,
   if (call.fails) return CUDNN_STATUS_INTERNAL_ERROR;
   switch (name) {
     case CUDNN_ATTR_OPERATIONGRAPH_HANDLE:
-      return CUDNN_STATUS_SUCCESS;  // a graph does without one
+      return CUDNN_STATUS_SUCCESS;  // a graph needs none
     case CUDNN_ATTR_EXECUTION_PLAN_HANDLE:
       return set_properties(descriptor, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
     case CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH: {
@@ -226,11 +226,12 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   const int64_t room = workspace_of(plan);
   if (room > 0 && !is_device_block(given.workspace, static_cast<size_t>(room))) {
     report("cudnnBackendExecute: a workspace of ", room, " bytes at ", given.workspace,
-           " does not lie in device memory");
+           " is not in device memory");
     return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
   }
   enqueue(stream_of(handle->stream), [convolution, data, workspace = given.workspace, room] {
-    if (room > 0) std::memset(workspace, 0xff, static_cast<size_t>(room));  // as kernels would
+    // Real kernels overwrite it.
+    if (room > 0) std::memset(workspace, 0xff, static_cast<size_t>(room));
     convolve(convolution, data);
     check_red_zones("cuDNN");
   });

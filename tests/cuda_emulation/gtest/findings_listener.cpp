@@ -1,5 +1,5 @@
-// Part of every test program that runs on the emulation: a test in which an error was found fails,
-// whatever it looked at itself.
+// Linked into every test program that runs on the emulation: a test in which the emulation finds an
+// error fails, whatever the test itself checks.
 #include <gtest/gtest.h>
 
 #include "tests/cuda_emulation/control.h"

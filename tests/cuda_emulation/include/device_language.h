@@ -1,5 +1,5 @@
-// CUDA's device language for a host compiler: every CUDA thread is a fiber, blocks run one after
-// another. What cannot be had this way: inline PTX, tensor core fragments, asynchronous copies.
+// CUDA's device language for a host compiler. Every CUDA thread is a fiber, and blocks run one
+// after another. Inline PTX, tensor core fragments and asynchronous copies are not supported.
 #pragma once
 
 #include <algorithm>
@@ -17,15 +17,15 @@ namespace cuda_emulation {
 
 void* dynamic_shared_memory();
 
-// A block's threads meet here; `line` tells divergent barriers apart.
+// The threads of the block wait for each other. `line` tells divergent barriers apart.
 void barrier(int line);
 
-// The lanes of `mask` meet; each leaves with what `source_lane` brought (broken bits where that
-// lane is not among them).
+// The lanes of `mask` wait for each other. Returns the value that `source_lane` passed, or NaN if
+// that lane is not among them.
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, int line);
-// The same meeting; each leaves with one bit a lane, set where the lane's predicate was.
+// Waits in the same way. Returns one bit per lane, set if that lane's predicate was true.
 unsigned ballot(unsigned mask, bool predicate, int line);
-// The same meeting, and what one has written before it the others see after it.
+// Waits in the same way. What a lane has written before is visible to the others after.
 void warp_barrier(unsigned mask, int line);
 
 inline int lane() {
@@ -57,11 +57,12 @@ T update_atomically(T* address, F&& changed) {
   return std::bit_cast<T>(old);
 }
 
-// Queues `kernel`, which runs one CUDA thread; `type` is that of the device function.
+// Queues a launch. `kernel` runs one CUDA thread; `type` is that of the device function.
 cudaError_t launch(const cudaLaunchConfig_t& config, const std::type_info& type,
                    std::function<void()> kernel);
 
-// What cudaLaunchKernelEx is: arguments are converted and copied now, the kernel runs later.
+// Takes the place of cudaLaunchKernelEx: arguments are converted and copied now, the kernel runs
+// later.
 template <class... Parameters, class... Arguments>
 cudaError_t launch_kernel(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                           Arguments&&... arguments) {
@@ -85,8 +86,8 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t* config, void (*kernel)(Param
 #define __constant__ static
 #define __launch_bounds__(...)
 
-// One block runs at a time, so a static variable is as good as one a block. Its own section: GCC
-// refuses one section for variables of templates and of plain functions alike.
+// One block runs at a time, so a static variable can serve all blocks. Each has a section of its
+// own, because GCC refuses to mix variables of templates and of ordinary functions in one section.
 #define CUDA_EMULATION_TEXT(x) #x
 #define CUDA_EMULATION_SECTION(n) "cuda_shared." CUDA_EMULATION_TEXT(n)
 #define __shared__ static __attribute__((section(CUDA_EMULATION_SECTION(__COUNTER__))))
@@ -99,7 +100,8 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, int line = __builtin_LINE())
   cuda_emulation::warp_barrier(mask, line);
 }
 
-// Shuffles read from `width` neighbouring lanes; a lane whose source lies outside keeps its value.
+// Shuffles read within groups of `width` adjacent lanes. A lane whose source is outside its group
+// keeps its value.
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, int line = __builtin_LINE()) {
   const int lane = cuda_emulation::lane();

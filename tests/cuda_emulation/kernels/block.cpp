@@ -5,7 +5,7 @@
 
 #include "tests/cuda_emulation/emulator.h"
 
-// Constants in the CUDA headers; whoever switches to a thread sets them.
+// Declared as constants by the CUDA headers; set on every switch to a CUDA thread.
 extern "C" {
 uint3 threadIdx;
 dim3 blockDim;
@@ -55,7 +55,7 @@ void Block::start(dim3 threads) {
   correct_ = true;
 }
 
-// False where nobody could run.
+// False if no thread could run.
 bool Block::run_each_once(const std::vector<size_t>& order) {
   bool anybody = false;
   for (const size_t i : order) {
@@ -93,7 +93,8 @@ void Block::run_kernel() {
 void Block::thread_returned() {
   const size_t index = static_cast<size_t>(running_ - threads_.data());
   running_->state = State::returned;
-  // To ThreadSanitizer every CUDA thread is another one, on a stack of its own.
+  // ThreadSanitizer tells CUDA threads apart by their fibers, so there each gets a fiber of its
+  // own.
   if (!kThreadSanitizer) idle_.push_back(running_->fiber);
   release_order(&end_order_);
   --alive_;
@@ -118,7 +119,7 @@ void Block::wait_at_barrier(int line) {
   acquire_order(&barrier_order_);
 }
 
-// Threads that have returned are not waited for.
+// Lets the threads go once all that have not returned are waiting.
 void Block::open_barrier() {
   if (at_barrier_ == 0 || at_barrier_ < alive_) return;
   at_barrier_ = 0;
@@ -137,7 +138,8 @@ uint64_t Block::meet(unsigned mask, uint64_t value, int source_lane, bool is_vot
   }
   Meeting* meeting = find_meeting(warps_[index / 32], mask, is_vote, line);
   if (meeting == nullptr) {
-    complain("warp primitive at line " + std::to_string(line) + ": lanes of one warp disagree");
+    complain("warp primitive at line " + std::to_string(line) +
+             ": the lanes of one warp wait with more than 4 different masks");
     return value;
   }
   meeting->value[lane] = value;
@@ -157,7 +159,7 @@ void Block::meet_in_order(unsigned mask, int line) {
   acquire_order(&warp.order);
 }
 
-// The meeting of this mask, or a fresh one.
+// The meeting of this mask, else a free one, else null.
 Meeting* Block::find_meeting(Warp& warp, unsigned mask, bool is_vote, int line) {
   for (Meeting& meeting : warp.meetings) {
     if (meeting.mask != mask) continue;
@@ -177,9 +179,9 @@ Meeting* Block::find_meeting(Warp& warp, unsigned mask, bool is_vote, int line) 
   return nullptr;
 }
 
-// Lets everybody go once all lanes of the mask that still live have arrived.
+// Lets the lanes go once all of the mask that have not returned have arrived.
 void Block::end_meeting(size_t warp, Meeting& meeting) {
-  constexpr uint64_t kNobody = 0x7fc0dead7fc0dead;  // NaN, read as one double or two floats
+  constexpr uint64_t kAbsent = 0x7fc0dead7fc0dead;  // NaN as one double and as two floats
   const unsigned awaited = meeting.mask & warps_[warp].alive;
   if (meeting.arrived == 0 || (meeting.arrived & awaited) != awaited) return;
   uint64_t votes = 0;
@@ -193,12 +195,12 @@ void Block::end_meeting(size_t warp, Meeting& meeting) {
     thread.state = State::ready;
     thread.result = meeting.is_vote                 ? votes
                     : meeting.arrived >> source & 1 ? meeting.value[source]
-                                                    : kNobody;
+                                                    : kAbsent;
   }
   meeting.mask = meeting.arrived = 0;
 }
 
-// One report a block is enough.
+// Reports only the first error of a block.
 void Block::complain(const std::string& text) {
   if (correct_) report(text);
   correct_ = false;
@@ -210,10 +212,10 @@ void Block::report_stuck() {
     if (thread.state == State::at_barrier) barrier = thread.line;
     if (thread.state == State::in_meeting) warp = thread.line;
   }
-  complain("the threads of a block wait for each other for ever, at __syncthreads (line " +
+  complain("the threads of a block wait for each other forever, at __syncthreads (line " +
            std::to_string(barrier) + ") and in a warp primitive (line " + std::to_string(warp) +
-           "); 0: nobody waits there");
-  // Their stacks are in the middle of the kernel: of no more use.
+           "); line 0: no thread waits there");
+  // Their stacks stand in the middle of the kernel and cannot be used again.
   idle_.clear();
   fibers_.clear();
 }

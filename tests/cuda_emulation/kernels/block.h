@@ -15,8 +15,8 @@ namespace cuda_emulation {
 
 // A set of lanes of a warp that meet in a shuffle, a vote or __syncwarp.
 struct Meeting {
-  unsigned mask = 0;     // who has to come; 0: nobody yet
-  unsigned arrived = 0;  // who is here
+  unsigned mask = 0;     // the lanes that must arrive; 0: the meeting is free
+  unsigned arrived = 0;  // the lanes that have arrived
   bool is_vote = false;
   int line = 0;
   uint64_t value[32];
@@ -24,9 +24,9 @@ struct Meeting {
 };
 
 struct Warp {
-  unsigned alive = 0;  // one bit a lane that has not returned
+  unsigned alive = 0;  // one bit per lane that has not returned
   Meeting meetings[4];
-  char order = 0;  // tag of __syncwarp
+  char order = 0;  // its address is the tag of __syncwarp
 };
 
 struct CudaThread {
@@ -34,25 +34,25 @@ struct CudaThread {
   uint3 index;
   State state = State::unstarted;
   Fiber* fiber = nullptr;
-  int line = 0;         // where it waits
+  int line = 0;         // the source line at which it waits
   uint64_t result = 0;  // of its last meeting
 };
 
 class Block {
  public:
-  // False where the threads got stuck or disagreed; the finding has been reported.
+  // False if the threads got stuck or disagreed, which has been reported.
   bool run(const std::function<void()>& kernel, dim3 threads, Order order, std::mt19937_64& random);
 
-  // The caller comes after everything that the blocks have done since it last called this.
+  // Orders the caller after everything that blocks have done since its last call.
   void join();
 
   // Called by the running CUDA thread; see device_language.h.
   void wait_at_barrier(int line);
   uint64_t meet(unsigned mask, uint64_t value, int source_lane, bool is_vote, int line);
-  void meet_in_order(unsigned mask, int line);  // __syncwarp: what is written before is seen after
+  void meet_in_order(unsigned mask, int line);  // __syncwarp: writes made before are visible after
 
  private:
-  static void run_kernel();  // what every fiber does, one CUDA thread after the other
+  static void run_kernel();  // the entry of every fiber
   void start(dim3 threads);
   bool run_each_once(const std::vector<size_t>& order);
   void step(CudaThread& thread);
@@ -70,14 +70,14 @@ class Block {
   size_t alive_ = 0;
   size_t at_barrier_ = 0;
   int barrier_line_ = 0;
-  char barrier_order_ = 0;  // tags, for ThreadSanitizer: of __syncthreads,
+  char barrier_order_ = 0;  // tags for release_order: of __syncthreads
   char end_order_ = 0;      // and of the end of the kernel
   bool correct_ = true;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;  // those without a CUDA thread
 };
 
-// The block whose threads run now.
+// The block whose threads are running.
 Block& block();
 
 }  // namespace cuda_emulation

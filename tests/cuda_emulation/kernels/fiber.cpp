@@ -8,9 +8,8 @@
 #error "The switch between fibers is written for x86-64."
 #endif
 
-// Saves the registers that a function call must keep on the current stack, stores the stack pointer
-// in *from and goes on where `to` was stored. (System V ABI; rounding modes are never changed
-// here.)
+// Pushes the callee-saved registers, stores the stack pointer in *from and continues from the stack
+// pointer `to`. (System V ABI. The rounding mode is not saved, because nothing changes it.)
 extern "C" void cuda_emulation_switch(void** from, void* to);
 asm(R"(
 .text
@@ -39,7 +38,7 @@ namespace {
 
 constexpr size_t kGuardBytes = 4096;
 
-// Who runs, and where the system's stack stands meanwhile. Fibers run under the emulator's lock.
+// The running fiber, and the stack pointer of its caller. Fibers run under the emulator's lock.
 Fiber* running = nullptr;
 void* system_stack_pointer = nullptr;
 
@@ -55,7 +54,7 @@ Fiber::Fiber(void (*entry)()) : entry_(entry) {
   mprotect(mapping, kGuardBytes, PROT_NONE);
   mapping_ = static_cast<char*>(mapping);
   stack_ = {mapping_ + kGuardBytes, kStackBytes};
-  // As if begin() had been called and had then switched away: six registers below its address.
+  // As if begin() had been called and had switched away: its address, and below it six registers.
   void** top = reinterpret_cast<void**>(mapping_ + kGuardBytes + kStackBytes);
   top[-2] = reinterpret_cast<void*>(&Fiber::begin);
   stack_pointer_ = top - 8;

@@ -1,5 +1,5 @@
-// Several threads of control on one thread of the system: each has a stack, one runs at a time, and
-// only suspend() changes which.
+// Several threads of control within one thread of the system. Each has its own stack. One runs at a
+// time, until it calls suspend().
 #pragma once
 
 #include <cstddef>
@@ -10,16 +10,16 @@ namespace cuda_emulation {
 
 class Fiber {
  public:
-  // Begins with entry(), which must never return, at the first resume().
+  // The first resume() calls entry(), which must never return.
   explicit Fiber(void (*entry)());
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // From the system's stack: runs the fiber until it suspends itself.
+  // Called on the system's stack: runs the fiber until it calls suspend().
   void resume();
 
-  // From a fiber: back to where it was resumed.
+  // Called by a fiber: returns to where it was resumed.
   static void suspend();
 
  private:
@@ -28,8 +28,8 @@ class Fiber {
   static constexpr size_t kStackBytes = size_t{64} << 10;
 
   void (*entry_)();
-  char* mapping_;        // a page that faults, then the stack
-  void* stack_pointer_;  // where the fiber stands while it is suspended
+  char* mapping_;        // a guard page, then the stack
+  void* stack_pointer_;  // of the suspended fiber
   Stack stack_;
   ActingThread thread_{"CUDA thread"};
 };

@@ -1,4 +1,4 @@
-// Kernel launches: a grid's blocks run one after another.
+// Kernel launches. The blocks of a grid run one after another.
 #include <cxxabi.h>
 
 #include <cstdlib>
@@ -8,14 +8,14 @@
 #include <random>
 #include <typeinfo>
 
-#include "tests/cuda_emulation/kernels/block.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/cuda_emulation/emulator.h"
+#include "tests/cuda_emulation/kernels/block.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/sanitizers.h"
 #include "tests/cuda_emulation/stream.h"
 
-// Set by the linker script: where all __shared__ variables lie. Absent where there are none.
+// The range of all __shared__ variables, set by shared_memory.ld. Null if there are none.
 extern "C" {
 extern char cuda_shared_begin[] __attribute__((weak));
 extern char cuda_shared_end[] __attribute__((weak));
@@ -27,13 +27,13 @@ int warpSize = 32;
 namespace cuda_emulation {
 namespace {
 
-constexpr size_t kSharedBytes = size_t{228} << 10;  // of a block, at most
+constexpr size_t kSharedBytes = size_t{228} << 10;  // the most that a block can have
 
 alignas(4096) unsigned char dynamic_shared[kSharedBytes];
 
 size_t static_shared_bytes() { return static_cast<size_t>(cuda_shared_end - cuda_shared_begin); }
 
-// Shared memory is another one for every block, and begins as NaN in every floating type.
+// Every block begins with new shared memory, which is NaN in every floating-point type.
 void spoil_shared_memory(size_t dynamic_bytes) {
   renew_pages(dynamic_shared, kSharedBytes);
   if (cuda_shared_begin != nullptr) {
@@ -83,7 +83,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const std::type_info& type,
   if (call.fails) return cudaErrorLaunchOutOfResources;
   if (device_state() != cudaSuccess) return device_state();
   if (!is_valid(config)) return cudaErrorInvalidConfiguration;
-  // More than 48 KB need cudaFuncSetAttribute first.
+  // More than 48 KiB would need cudaFuncSetAttribute first.
   if (config.dynamicSmemBytes > size_t{48} << 10) return cudaErrorInvalidValue;
   enqueue(stream_of(config.stream), [config, kernel, name = type.name()] {
     run_grid(kernel, config);

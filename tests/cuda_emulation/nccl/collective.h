@@ -1,4 +1,4 @@
-// The data of collectives, on its way through shared memory.
+// Moves the data of collectives through shared memory.
 #pragma once
 
 #include <nccl.h>
@@ -9,11 +9,11 @@
 
 namespace cuda_emulation {
 
-size_t bytes_of(ncclDataType_t type);  // 0: not emulated
+size_t bytes_of(ncclDataType_t type);  // of one element; 0 if the type is not emulated
 
-// Brings the parts of all ranks together, sums in the order of ranks: in f32 for the half types,
-// rounded once. All ranks call it with the same collective. Gives the emulator's lock up while it
-// waits. False where a rank leaves in the middle.
+// Exchanges the data of all ranks, which must all call this with the same collective. Sums are
+// taken in the order of ranks; those of 16-bit types in f32, rounded once. Releases the emulator's
+// lock while it waits. Returns false if a rank leaves before the end.
 bool exchange_parts(Rendezvous& rendezvous, const Collective& collective, const void* send,
                     void* receive);
 

@@ -1,8 +1,8 @@
-// The part of NCCL that the engine calls, between threads or processes of one machine.
+// The functions of NCCL that the engine calls, between threads or processes of one machine.
 //
-// A collective runs when its stream comes by, and every rank's stream moves on its own: where a
-// peer has come to a collective and this rank waits for nothing, a thread of the communicator
-// brings its stream there, as a device would.
+// A collective runs when its stream reaches it, and a lazy stream moves only when its rank waits
+// for it. So that a peer does not wait in vain for a rank that waits for nothing, a thread of the
+// communicator advances the stream to the collective, as a device would.
 #include <nccl.h>
 
 #include <atomic>
@@ -12,9 +12,9 @@
 #include <random>
 #include <thread>
 
-#include "tests/cuda_emulation/nccl/collective.h"
 #include "tests/cuda_emulation/emulator.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/nccl/collective.h"
 #include "tests/cuda_emulation/nccl/rendezvous.h"
 #include "tests/cuda_emulation/stream.h"
 
@@ -26,7 +26,7 @@ struct ncclComm {
 
   Rendezvous rendezvous;
   int device;
-  int64_t asked = 0;  // number of the last collective asked for
+  int64_t asked = 0;  // number of the last collective queued
   std::atomic<int64_t> done = 0;
   struct Pending {
     CUstream_st* stream;
@@ -57,7 +57,7 @@ void serve(ncclComm* comm) {
   }
 }
 
-// What the stream does when it comes by.
+// The stream's work: the collective itself.
 void perform(ncclComm* comm, const Collective& collective, const void* send, void* receive) {
   std::string wrong;
   {
@@ -65,7 +65,7 @@ void perform(ncclComm* comm, const Collective& collective, const void* send, voi
     wrong = comm->rendezvous.meet(collective);
   }
   if (wrong.empty() && !exchange_parts(comm->rendezvous, collective, send, receive)) {
-    wrong = "a rank has left in the middle of " + to_string(collective);
+    wrong = "a rank left in the middle of " + to_string(collective);
   }
   comm->pending.pop_front();
   ++comm->done;
@@ -89,12 +89,12 @@ ncclResult_t enqueue_collective(const char* function, ncclComm* comm, Collective
   const int parts = collective.kind == Collective::Kind::all_gather ? comm->rendezvous.ranks() : 1;
   if (!is_device_block(send, bytes) ||
       !is_device_block(receive, bytes * static_cast<size_t>(parts))) {
-    report(function, ": a buffer of ", bytes, " bytes does not lie within one device block");
+    report(function, ": a buffer of ", bytes, " bytes is not within one device block");
     return ncclInvalidArgument;
   }
   CUstream_st& stream = stream_of(handle);
   if (stream.device != comm->device) {
-    report(function, ": a stream of device ", stream.device, " for a communicator of device ",
+    report(function, ": the stream belongs to device ", stream.device, ", the communicator to ",
            comm->device);
     return ncclInvalidArgument;
   }
@@ -104,7 +104,7 @@ ncclResult_t enqueue_collective(const char* function, ncclComm* comm, Collective
   return ncclSuccess;
 }
 
-// Every rank needs a device of its own.
+// Every rank needs a device of its own. Names two ranks that share one; "" if none do.
 std::string clash_of_devices(Rendezvous& rendezvous) {
   const int device = current_device();
   std::memcpy(rendezvous.slot(rendezvous.rank()), &device, sizeof device);

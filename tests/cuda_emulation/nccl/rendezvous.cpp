@@ -14,23 +14,23 @@
 
 namespace cuda_emulation {
 
-// Begins as zeros.
+// New shared memory is all zeros.
 struct Rendezvous::Shared {
   pthread_mutex_t mutex;
-  pthread_cond_t bell;
-  int ready;    // mutex and bell can be used
+  pthread_cond_t condition;
+  int ready;    // mutex and condition are initialised
   int present;  // ranks that have it open
-  int arrived;  // at the present meeting
+  int arrived;  // ranks at the current meeting
   int64_t meeting;
-  int given_up;  // somebody has waited in vain or left
+  int given_up;  // a rank has timed out or left
   int64_t requested;
-  Collective asked[kMostRanks];
+  Collective announced[kMostRanks];
   alignas(64) std::byte slots[kMostRanks][kSlotBytes];
 };
 
 namespace {
 
-// pthread's, for std::lock_guard.
+// Lets std::lock_guard hold a pthread mutex.
 struct Mutex {
   pthread_mutex_t* mutex;
   void lock() { pthread_mutex_lock(mutex); }
@@ -60,15 +60,15 @@ void* map_shared(int file, size_t bytes) {
   return memory;
 }
 
-void make_shareable(pthread_mutex_t* mutex, pthread_cond_t* bell) {
+void make_shareable(pthread_mutex_t* mutex, pthread_cond_t* condition) {
   pthread_mutexattr_t mutex_attributes;
   pthread_mutexattr_init(&mutex_attributes);
   pthread_mutexattr_setpshared(&mutex_attributes, PTHREAD_PROCESS_SHARED);
   pthread_mutex_init(mutex, &mutex_attributes);
-  pthread_condattr_t bell_attributes;
-  pthread_condattr_init(&bell_attributes);
-  pthread_condattr_setpshared(&bell_attributes, PTHREAD_PROCESS_SHARED);
-  pthread_cond_init(bell, &bell_attributes);
+  pthread_condattr_t condition_attributes;
+  pthread_condattr_init(&condition_attributes);
+  pthread_condattr_setpshared(&condition_attributes, PTHREAD_PROCESS_SHARED);
+  pthread_cond_init(condition, &condition_attributes);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ Rendezvous::Rendezvous(const std::string& name, int ranks, int rank)
   if (file < 0) fail("shm_open");
   shared_ = static_cast<Shared*>(map_shared(file, sizeof(Shared)));
   if (is_first) {
-    make_shareable(&shared_->mutex, &shared_->bell);
+    make_shareable(&shared_->mutex, &shared_->condition);
     __atomic_store_n(&shared_->ready, 1, __ATOMIC_RELEASE);
   }
   while (__atomic_load_n(&shared_->ready, __ATOMIC_ACQUIRE) == 0) usleep(100);
@@ -114,8 +114,8 @@ Rendezvous::~Rendezvous() {
   Mutex mutex{&shared_->mutex};
   mutex.lock();
   const bool is_last = --shared_->present == 0;
-  shared_->given_up = 1;  // nobody need wait for a rank that has left
-  pthread_cond_broadcast(&shared_->bell);
+  shared_->given_up = 1;  // the others must not wait for a rank that has left
+  pthread_cond_broadcast(&shared_->condition);
   mutex.unlock();
   munmap(shared_, sizeof(Shared));
   if (is_last) shm_unlink(name_.c_str());
@@ -127,7 +127,7 @@ std::string Rendezvous::meet(const Collective& collective) {
   Mutex mutex{&shared_->mutex};
   {
     const std::lock_guard lock(mutex);
-    shared_->asked[rank_] = collective;
+    shared_->announced[rank_] = collective;
     shared_->requested = std::max(shared_->requested, collective.number);
   }
   if (!wait_for_all()) {
@@ -136,12 +136,13 @@ std::string Rendezvous::meet(const Collective& collective) {
   }
   std::string wrong;
   for (int rank = 0; rank < ranks_; ++rank) {
-    if (shared_->asked[rank] == collective) continue;
+    if (shared_->announced[rank] == collective) continue;
     wrong = "rank " + std::to_string(rank_) + " calls " + to_string(collective) + ", but rank " +
-            std::to_string(rank) + " calls " + to_string(shared_->asked[rank]);
+            std::to_string(rank) + " calls " + to_string(shared_->announced[rank]);
     break;
   }
-  return wait_for_all() ? wrong : "a rank has left";  // nobody asks again before all have looked
+  // No rank announces its next call before all have compared this one.
+  return wait_for_all() ? wrong : "a rank has left";
 }
 
 bool Rendezvous::wait_for_all() {
@@ -151,17 +152,17 @@ bool Rendezvous::wait_for_all() {
   if (++shared_->arrived == ranks_) {
     shared_->arrived = 0;
     ++shared_->meeting;
-    pthread_cond_broadcast(&shared_->bell);
+    pthread_cond_broadcast(&shared_->condition);
   }
-  // In slices, so that a program that was stopped for a while does not count that time.
+  // Waits in slices, so that time during which the program was stopped does not count.
   auto left = patience();
   while (shared_->meeting == meeting && shared_->given_up == 0) {
     const timespec until = one_slice_from_now();
-    if (pthread_cond_timedwait(&shared_->bell, &shared_->mutex, &until) == 0) continue;
+    if (pthread_cond_timedwait(&shared_->condition, &shared_->mutex, &until) == 0) continue;
     left -= kSlice;
     if (left.count() > 0) continue;
     shared_->given_up = 1;
-    pthread_cond_broadcast(&shared_->bell);
+    pthread_cond_broadcast(&shared_->condition);
   }
   return shared_->meeting != meeting;
 }

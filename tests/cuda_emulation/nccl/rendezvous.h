@@ -1,5 +1,5 @@
-// Where the ranks of a communicator meet, threads and processes of one machine alike: a piece of
-// shared memory with a lock, a bell and room for every rank's data.
+// The meeting place of a communicator's ranks, which are threads or processes of one machine:
+// shared memory with a lock, a condition variable and room for every rank's data.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 
 namespace cuda_emulation {
 
-// What a rank asks its peers for. They all have to ask for the same.
+// A collective as a rank calls it. All ranks must call the same.
 struct Collective {
   enum class Kind : int32_t { join, all_reduce, broadcast, all_gather };
   Kind kind = Kind::join;
@@ -27,7 +27,7 @@ class Rendezvous {
   static constexpr int kMostRanks = 8;
   static constexpr size_t kSlotBytes = size_t{256} << 10;
 
-  // The memory of this name is made by whoever comes first, and freed when all have left.
+  // The first rank to come creates the shared memory of this name; the last to leave frees it.
   Rendezvous(const std::string& name, int ranks, int rank);
   ~Rendezvous();
   Rendezvous(const Rendezvous&) = delete;
@@ -37,13 +37,13 @@ class Rendezvous {
   int rank() const { return rank_; }
   std::byte* slot(int rank) const;
 
-  // Says what this rank asks for and waits for the others. "" where all ask for the same; else what
-  // is wrong, also where some rank has not come in time.
+  // Announces this rank's call and waits for the others. Returns "" if all have made the same call,
+  // otherwise what is wrong; also if a rank does not come in time.
   std::string meet(const Collective& collective);
-  // Waits for the others once more; false where they do not come.
+  // Waits for the other ranks; false if one does not come.
   bool wait_for_all();
 
-  // The highest number that any rank has asked for.
+  // The highest number of a collective that any rank has announced.
   int64_t requested() const;
 
  private:

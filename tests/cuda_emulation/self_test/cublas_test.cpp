@@ -1,5 +1,5 @@
-// cuBLAS: right products, and the wrong calls that its real library would answer with wrong
-// numbers.
+// The emulated cuBLAS: right products, and findings for wrong calls that the real library would
+// answer with wrong numbers.
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 
@@ -30,7 +30,7 @@ class CublasTest : public EmulationTest {
         handle_, op(p.transpose_a), op(p.transpose_b), p.m, p.n, p.k, &alpha, a, CUDA_R_32F,
         p.a_leading, p.a_stride, b, CUDA_R_32F, p.b_leading, p.b_stride, &beta, c, CUDA_R_32F,
         p.c_leading, p.c_stride, p.batch, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-    alpha = beta = NAN;  // read when the call was made
+    alpha = beta = NAN;  // they were read during the call
     return status;
   }
 
@@ -96,8 +96,8 @@ TEST_F(CublasTest, LowPrecisionIsSummedInF32AndRoundedOnce) {
 TEST_F(CublasTest, WrongLeadingDimensions) {
   const DeviceFloats a(counted(30)), b(counted(40)), c(24);
   EXPECT_EQ(multiply({.a_leading = 2}, a.data(), b.data(), c.data()), CUBLAS_STATUS_INVALID_VALUE);
-  EXPECT_NE(only_finding().find("leading dimension of 2 for columns of 3"), std::string::npos);
-  // Large enough, but not those of the memory: the last column lies outside.
+  EXPECT_NE(only_finding().find("leading dimension 2 is less than the 3 rows"), std::string::npos);
+  // Large enough, but not those of the memory: the last column is outside.
   EXPECT_NE(multiply({.b_leading = 6}, a.data(), b.data(), c.data()), CUBLAS_STATUS_SUCCESS);
   EXPECT_NE(only_finding().find("matrix B"), std::string::npos);
   EXPECT_NE(multiply({.c_leading = 4}, a.data(), b.data(), c.data()), CUBLAS_STATUS_SUCCESS);

@@ -1,4 +1,4 @@
-// Calls that are told to fail, and the account of what lives.
+// Calls that are made to fail, and the list of live objects.
 #include <algorithm>
 #include <cstdlib>
 
@@ -31,7 +31,7 @@ TEST_F(FailureTest, TheNthCallOfAnyFunctionFails) {
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
 }
 
-TEST_F(FailureTest, WhatFreesSomethingFreesItAllTheSame) {
+TEST_F(FailureTest, AFailingFreeFreesAllTheSame) {
   const std::vector<std::string> before = live_objects();
   void* block = nullptr;
   ASSERT_EQ(cudaMalloc(&block, 8), cudaSuccess);
@@ -63,7 +63,7 @@ TEST_F(FailureTest, AProgramMayNotEndWithFindings) {
       testing::ExitedWithCode(EXIT_FAILURE), "cuda emulation: 1 errors found");
 }
 
-TEST_F(FailureTest, AProgramMayNotEndWithLeaksWhereItIsTold) {
+TEST_F(FailureTest, AProgramMayNotEndWithLeaksIfTheEnvironmentSaysSo) {
   EXPECT_EXIT(
       {
         setenv("CUDA_EMULATION_LEAKS", "fail", 1);

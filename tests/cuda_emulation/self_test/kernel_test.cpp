@@ -1,4 +1,5 @@
-// Kernels: right ones give the right result in every order of threads; planted bugs are caught.
+// Emulated kernels: right ones give the right result in every order of threads; planted bugs are
+// caught.
 #include <algorithm>
 #include <cmath>
 
@@ -35,7 +36,7 @@ TEST_F(KernelTest, DynamicSharedMemory) {
   EXPECT_EQ(y.values(), expected);
 }
 
-// In how many of the three orders the kernel's result differs from the right one.
+// The number of orders, of three, in which the kernel's result is not the right one.
 template <class Launch>
 int wrong_orders(Launch launch, const std::vector<float>& right) {
   int wrong = 0;
@@ -56,7 +57,7 @@ TEST_F(KernelTest, MissingBarriersShowInTheResult) {
   for (size_t i = 0; i < 64; ++i) swapped[i] = static_cast<float>(i ^ 1);
   EXPECT_EQ(wrong_orders(launch_missing_barrier, reversed), 3);
   EXPECT_EQ(wrong_orders(launch_missing_warp_barrier, swapped), 3);
-  // Right where thread 0 happens to run first: one order alone would not do.
+  // Right if thread 0 happens to run first, so one order alone would not show the bug.
   EXPECT_EQ(wrong_orders(launch_missing_broadcast_barrier, std::vector<float>(64, 7.0f)), 2);
 }
 
@@ -72,7 +73,7 @@ TEST_F(KernelTest, ThreadsThatWaitForEachOther) {
   const DeviceFloats y(64);
   ASSERT_EQ(launch_stuck(nullptr, y.data()), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
-  EXPECT_NE(only_finding().find("wait for each other for ever"), std::string::npos);
+  EXPECT_NE(only_finding().find("wait for each other forever"), std::string::npos);
 }
 
 TEST_F(KernelTest, SharedMemoryBeginsAsNaN) {

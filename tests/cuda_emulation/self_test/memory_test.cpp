@@ -1,4 +1,4 @@
-// Device memory: what must not be touched, read or left behind is caught.
+// Emulated device memory: forbidden accesses, wrong copies and wrong frees are caught.
 #include <cmath>
 #include <cstring>
 
@@ -23,7 +23,7 @@ TEST_F(MemoryDeathTest, HostCodeMayNotTouchIt) {
   EXPECT_DEATH(std::printf("%f", x.data()[3]), "host code touched device memory");
 }
 
-TEST_F(MemoryTest, WritesBehindTheEndAreReported) {
+TEST_F(MemoryTest, WritesBeyondTheEndAreReported) {
   const DeviceFloats x(50);
   ASSERT_EQ(launch_write_up_to(nullptr, x.data(), 49), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
@@ -71,7 +71,7 @@ TEST_F(MemoryTest, ReadsAfterFreeGiveNaN) {
 #endif
 }
 
-TEST_F(MemoryTest, OfAStreamIsThereWhenTheStreamComesBy) {
+TEST_F(MemoryTest, OfAStreamExistsOnceTheStreamReachesIt) {
   SKIP_RACE();
   const Stream owner, hasty;
   float *x = nullptr, found = 0.0f;
@@ -97,9 +97,9 @@ TEST_F(MemoryTest, CopiesAndFillsStayWithinABlock) {
   const DeviceFloats x(10);
   float host[11] = {};
   EXPECT_NE(cudaMemcpy(x.data(), host, 44, cudaMemcpyHostToDevice), cudaSuccess);
-  EXPECT_NE(only_finding().find("do not lie within one device block"), std::string::npos);
+  EXPECT_NE(only_finding().find("are not within one device block"), std::string::npos);
   EXPECT_NE(cudaMemset(x.data() + 9, 0, 8), cudaSuccess);
-  EXPECT_NE(only_finding().find("do not lie within one device block"), std::string::npos);
+  EXPECT_NE(only_finding().find("are not within one device block"), std::string::npos);
 }
 
 TEST_F(MemoryTest, FreesOnlyWhatItGave) {

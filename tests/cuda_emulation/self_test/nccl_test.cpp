@@ -1,5 +1,5 @@
-// Collectives between two ranks, each a thread with a device of its own; calls that do not fit
-// together are caught on both.
+// The emulated NCCL between two ranks, each a thread with a device of its own: right results, and
+// calls that do not fit together are caught on both.
 #include <nccl.h>
 
 #include <atomic>
@@ -52,7 +52,7 @@ std::vector<float> of_rank(int rank, size_t count) {
 }
 
 TEST_F(NcclTest, AllReduceAddsUp) {
-  const size_t count = Rendezvous::kSlotBytes / 4 * 2 + 5;  // more than goes through at once
+  const size_t count = Rendezvous::kSlotBytes / 4 * 2 + 5;  // more than two slots hold
   on_two_ranks([=](int rank, ncclComm_t comm) {
     const Stream stream;
     const DeviceFloats x(of_rank(rank, count));
@@ -75,7 +75,7 @@ TEST_F(NcclTest, BroadcastAndAllGather) {
   });
 }
 
-// Rank 1 waits for nothing on its device, and rank 0 gets its sums all the same.
+// Rank 1 waits for nothing on its device; rank 0 gets its sums all the same.
 TEST_F(NcclTest, APeersDeviceMovesOnItsOwn) {
   std::atomic<bool> rank0_is_through = false;
   on_two_ranks([&](int rank, ncclComm_t comm) {

@@ -1,4 +1,4 @@
-// What only ThreadSanitizer can see, whatever the numbers and the order of threads.
+// Races that ThreadSanitizer sees, whatever the results and the order of threads.
 #include <cstdlib>
 
 #include "tests/cuda_emulation/self_test/kernels.h"
@@ -14,7 +14,7 @@ class RaceDeathTest : public EmulationTest {
   RaceDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
-// ThreadSanitizer reports and goes on; the program's exit code tells.
+// ThreadSanitizer reports a race and goes on; the program's exit status shows it.
 #define EXPECT_RACE(statement)   \
   EXPECT_EXIT(                   \
       {                          \
@@ -31,7 +31,7 @@ TEST_F(RaceDeathTest, MissingBarriers) {
   EXPECT_RACE(launch_missing_warp_barrier(nullptr, y.data()));
 }
 
-TEST_F(RaceDeathTest, BlocksThatWriteTheSamePlace) {
+TEST_F(RaceDeathTest, BlocksThatWriteTheSameElements) {
   const DeviceFloats y(64);
   EXPECT_RACE(launch_blocks_collide(nullptr, y.data()));
 }

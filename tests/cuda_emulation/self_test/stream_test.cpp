@@ -1,4 +1,4 @@
-// Streams: whatever was not waited for has not happened yet.
+// Emulated streams: whatever was not waited for has not happened yet.
 #include <cmath>
 
 #include "tests/cuda_emulation/self_test/kernels.h"
@@ -50,7 +50,7 @@ TEST_F(StreamTest, ACopyToPinnedMemoryThatNobodyWaitsForHasNotHappened) {
   EXPECT_EQ(host.data()[5], 5.0f);
 }
 
-TEST_F(StreamTest, ACopyFromPinnedMemoryReadsItWhenTheStreamComesBy) {
+TEST_F(StreamTest, ACopyFromPinnedMemoryReadsItWhenTheStreamReachesIt) {
   SKIP_RACE();
   const Stream stream;
   const DeviceFloats x(1);
@@ -123,7 +123,7 @@ TEST_F(StreamTest, EventsTellTheTime) {
   EXPECT_GE(milliseconds, 0.0f);
 }
 
-TEST_F(StreamTest, HandlesThatAreNoMore) {
+TEST_F(StreamTest, DestroyedHandlesAreRefused) {
   cudaStream_t stream = nullptr;
   ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
   ASSERT_EQ(cudaStreamDestroy(stream), cudaSuccess);
@@ -131,7 +131,7 @@ TEST_F(StreamTest, HandlesThatAreNoMore) {
   EXPECT_EQ(cudaStreamDestroy(stream), cudaErrorInvalidResourceHandle);
 }
 
-TEST_F(StreamTest, AKernelTooLargeForADevice) {
+TEST_F(StreamTest, AGridWithoutBlocksIsRefused) {
   const DeviceFloats x(64);
   EXPECT_EQ(launch_count(nullptr, 0, x.data()), cudaErrorInvalidConfiguration);
 }

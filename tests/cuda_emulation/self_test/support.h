@@ -1,4 +1,4 @@
-// What the emulation's own tests share.
+// Shared by the tests of the emulation.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -26,7 +26,7 @@ class DeviceFloats {
   float* data() const { return data_; }
   size_t bytes() const { return count_ * sizeof(float); }
 
-  // What they are once the device has done all it was asked for.
+  // The values once the device has finished all its work.
   std::vector<float> values() const {
     std::vector<float> values(count_);
     EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
@@ -52,8 +52,8 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
-// For tests whose planted bug is a race: ThreadSanitizer would stop them, and race_test.cpp tells
-// it.
+// For tests whose planted bug is a race: ThreadSanitizer would stop them, which race_test.cpp
+// tests.
 #ifdef __SANITIZE_THREAD__
 #define SKIP_RACE() GTEST_SKIP() << "a race"
 #else
@@ -66,7 +66,7 @@ inline std::vector<float> counted(size_t count) {
   return values;
 }
 
-// Sets the options for the length of a test, and leaves no finding behind.
+// Restores the options after every test and leaves no finding behind.
 class EmulationTest : public testing::Test {
  protected:
   EmulationTest() : before_(options()) {}
@@ -76,7 +76,7 @@ class EmulationTest : public testing::Test {
     take_findings();
   }
 
-  // The one finding that the code under test has led to.
+  // The only finding about the code under test.
   static std::string only_finding() {
     const std::vector<std::string> findings = take_findings();
     EXPECT_EQ(findings.size(), 1u);

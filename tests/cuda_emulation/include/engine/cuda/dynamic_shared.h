@@ -1,4 +1,4 @@
-// Stands in front of the engine's header of the same name; see there.
+// Found before the engine's header of the same name, which says what this is for.
 #pragma once
 
 #include "device_language.h"
