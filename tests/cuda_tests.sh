@@ -1,12 +1,12 @@
-# Tests of the CUDA backend where it can run: one that is skipped there is a failure. Source it.
+# Runs tests of the CUDA backend in a build that can: there a skipped test is a failure. Source it.
 
-cuda_test_names='[Cc]uda|^emulated'  # which tests those are, for ctest's -R and -E
+cuda_test_names='[Cc]uda|^emulated'  # what these are called, for ctest's -R and -E
 
 # How many tests of the ctest output on stdin did not run: skipped, disabled or not built.
 count_not_run() { grep -cE '^[[:space:]]+[0-9]+ - .* \((Skipped|Disabled|Not Run)\)$' || true; }
 
-# cuda_tests PRESET NAMES: runs the tests whose names match; fails where one fails or does not run,
-# or where there is none.
+# cuda_tests PRESET NAMES: runs the tests whose names match; fails if one of them fails or does not
+# run, or if none matches.
 cuda_tests() {
   local log missing
   log=$(mktemp)

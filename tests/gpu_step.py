@@ -1,5 +1,6 @@
-"""PyTorch's images/s for the bulk of a PixPro step: ResNet-50 and projector, two views forward and
-backward in the online branch, forward in the momentum branch, SGD and the branch's update.
+"""Prints PyTorch's images/s for the bulk of a PixPro step: ResNet-50 and projector, two views forward
+and backward through the online encoder and forward through the momentum encoder, SGD and the
+momentum update.
 
     python3 gpu_step.py f32|tf32|bf16|fp16 IMAGES
 """
@@ -10,7 +11,7 @@ import torch
 import torchvision
 
 precision, images = sys.argv[1], int(sys.argv[2])
-torch.backends.cudnn.benchmark = precision != "f32"  # in f32 it takes minutes
+torch.backends.cudnn.benchmark = precision != "f32"  # in f32 the search takes minutes
 torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks what ptxas reported of every kernel in the build folder $1: for each architecture no stack
-# frame, no spilled register, and at most 48 KiB of static shared memory (more cannot be had without
-# asking). Prints what the kernels use.
+# Checks what ptxas reported about every kernel in the build folder $1: no stack frame, no spilled
+# register and at most 48 KiB of static shared memory, the limit of a device. Prints the most that
+# any kernel uses, for each architecture.
 set -euo pipefail
 objects=$(find "$1" -path '*cuda_kernels.dir*' -name '*.cu.o')
 [ -n "$objects" ] || { echo "no kernels under $1: build the target cuda_kernels" >&2; exit 1; }
@@ -11,7 +11,7 @@ for object in $objects; do
   reports+=("$object.ptxas")
 done
 
-# Two lines of the report belong to a kernel: its frame and spills, then its registers and memory.
+# The report has two lines per kernel: its frame and spills, then its registers and memory.
 awk '
   /Compiling entry function/ { split($0, quoted, "\047"); kernel = quoted[2]; architecture = quoted[4] }
   /bytes stack frame/ { stack = $1; spilled = $5 + $9 }
@@ -35,6 +35,9 @@ awk '
       printf "%s: %d kernels, at most %d registers (%s) and %d bytes of shared memory\n", architecture,
         kernels[architecture], most[architecture], widest[architecture], largest[architecture]
     }
-    if (!("sm_80" in kernels) || !("sm_90" in kernels)) { print "sm_80 and sm_90 expected"; failed = 1 }
+    if (!("sm_80" in kernels) || !("sm_90" in kernels)) {
+      print "kernels for sm_80 and sm_90 expected"
+      failed = 1
+    }
     exit failed
   }' "${reports[@]}"

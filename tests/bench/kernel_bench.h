@@ -1,6 +1,6 @@
-// What all kernel benchmarks share: a kernel is run again and again, and its own Timer tells how
-// many bytes and multiply-adds the formula needs; their time at the machine's measured limits is
-// the floor.
+// Shared by all benchmarks of kernels. A kernel runs again and again, and its own Timer says how
+// many bytes and floating-point operations its formula needs. The time that these take at the
+// machine's measured limits is the floor.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -13,8 +13,8 @@
 namespace bench {
 
 struct Limits {
-  double flops = 1e9 * engine::measure_fma_gflops();     // a second
-  double bytes = 1e9 * engine::measure_memory_gbytes();  // a second, from memory
+  double flops = 1e9 * engine::measure_fma_gflops();     // per second
+  double bytes = 1e9 * engine::measure_memory_gbytes();  // per second, from main memory
 };
 
 inline const Limits& limits() {
@@ -22,13 +22,13 @@ inline const Limits& limits() {
   return measured;
 }
 
-// Counters: GB/s, GFLOP/s, floor_ms a call, and of_floor: floor over measured time. Tensors that
-// fit a cache can do better than the floor, which is taken from main memory.
+// Counters: GB/s, GFLOP/s, floor_ms per call, and of_floor, the floor divided by the measured time.
+// Tensors that fit in a cache can beat the floor, which assumes main memory.
 template <class Kernel>
 void time_kernel(benchmark::State& state, Kernel&& kernel) {
   engine::CpuContext& ctx = engine::cpu_context();
   engine::Profile profile;
-  kernel();  // fills caches and creates what is kept
+  kernel();  // fills the caches and creates what is kept
   ctx.profile = &profile;
   for (auto _ : state) kernel();
   ctx.profile = nullptr;

@@ -1,6 +1,6 @@
-// Every kernel that is not a convolution, on the sizes of a training step: ResNet-18, 224 pixels, 8
-// images in 2 views (batch norm and pooling), ResNet-50's parameters (optimiser), 7 x 7 features of
-// 256 channels (the method).
+// Every kernel but convolutions, at the sizes of a training step: ResNet-18, 224 pixels, 8 images in
+// 2 views (batch norm and pooling), ResNet-50's parameters (optimiser), 7 x 7 features of 256
+// channels (the method).
 //
 //   pixpro_bench --benchmark_filter=batch_norm
 #include "engine/kernels/matmul.h"
@@ -30,8 +30,8 @@ Tensor activation(int64_t channels, int64_t side) {
                    activation_layout(kCpu, DType::f32, channels));
 }
 
-// A batch norm with everything its passes read and write. The benchmarks hold it by shared pointer:
-// a registered function is copied.
+// A batch norm with everything its passes read and write. Benchmarks hold it by shared pointer,
+// because registering a function copies it.
 struct Norm {
   Tensor x, dy, y, dx, dresidual, statistics, sums, weight, bias;
   BatchNormOptions options{.relu = true};
@@ -123,7 +123,7 @@ void add_pointwise() {
   });
 }
 
-// Parameters as many and as large as a ResNet-50's, each with a follower where asked for.
+// As many parameters as a ResNet-50 has, and as large, each with a follower if `followed`.
 std::vector<ParameterUpdate> updates(bool followed) {
   std::vector<ParameterUpdate> all;
   for (int i = 0; i < 50; ++i) {
@@ -136,8 +136,8 @@ std::vector<ParameterUpdate> updates(bool followed) {
   return all;
 }
 
-// The floors: 5 passes over a parameter's bytes, 7 with a follower. LARS' norms are another 2,
-// which the cache should answer.
+// The floors are 5 passes over a parameter's bytes, 7 with a follower. LARS' norms need another 2,
+// which should hit the cache.
 void add_multi_tensor() {
   const auto add = [](const char* name, double trust, bool followed) {
     add_benchmark(name, [=] {

@@ -1,4 +1,4 @@
-// What a training step must cost on an A100 and an H100, on paper: docs/cuda.md holds the output.
+// What a training step must cost on an A100 and an H100, on paper. docs/cuda.md shows the output.
 //   paper_model [ARCH [IMAGES]]        (resnet50 and 128 by default, 224 pixels)
 #include <algorithm>
 #include <cstdio>
@@ -13,7 +13,7 @@ using paper_model::Precision;
 using paper_model::StepShape;
 using paper_model::Unit;
 
-// NVIDIA's data sheets, without sparsity: bytes/s and operations/s.
+// From NVIDIA's data sheets, without sparsity: bytes/s and operations/s.
 struct Gpu {
   const char* name;
   double bandwidth;
@@ -36,17 +36,18 @@ struct Gpu {
 constexpr Gpu kGpus[] = {{"A100", 1.555e12, 19.5e12, 156e12, 312e12, 9.7e12},       // SXM4, 40 GB
                          {"H100", 3.35e12, 66.9e12, 494.7e12, 989.4e12, 33.5e12}};  // SXM5, 80 GB
 
-// The floor: arithmetic and memory both at their peak, the slower one counts.
+// The floor: arithmetic and memory traffic both run at their peak, and the slower one counts.
 double floor_seconds(const Kernel& kernel, const Gpu& gpu) {
   return std::max(kernel.flops / gpu.peak(kernel.unit), kernel.bytes / gpu.bandwidth);
 }
 
-// Assumed, not measured: what real kernels reach of the peaks, and the idle time between two.
-constexpr double kOfArithmetic = 0.6, kOfBandwidth = 0.8, kLaunchSeconds = 2e-6;
+// Assumed, not measured: the share of the peaks that real kernels reach, and the idle time between
+// two kernels.
+constexpr double kShareOfArithmetic = 0.6, kShareOfBandwidth = 0.8, kLaunchSeconds = 2e-6;
 
 double predicted_seconds(const Kernel& kernel, const Gpu& gpu) {
-  return std::max(kernel.flops / gpu.peak(kernel.unit) / kOfArithmetic,
-                  kernel.bytes / gpu.bandwidth / kOfBandwidth) +
+  return std::max(kernel.flops / gpu.peak(kernel.unit) / kShareOfArithmetic,
+                  kernel.bytes / gpu.bandwidth / kShareOfBandwidth) +
          static_cast<double>(kernel.launches) * kLaunchSeconds;
 }
 

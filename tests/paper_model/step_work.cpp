@@ -13,8 +13,8 @@ using autograd::Node;
 using engine::Shape;
 
 constexpr double kFloat = 4.0;
-constexpr int64_t kTracedRows = 2;    // of the traced batch: one image, two views
-constexpr int64_t kMultiTensor = 72;  // tensors that a launch of the multi-tensor kernels handles
+constexpr int64_t kTracedRows = 2;         // of the traced batch: one image, two views
+constexpr int64_t kTensorsPerLaunch = 72;  // tensors per launch of the update's kernels
 
 bool has_input(const Node& node, size_t i) {
   return node.inputs.size() > i && node.inputs[i] != nullptr;
@@ -32,7 +32,7 @@ class Counter {
   void backward(const Node& node);
   std::vector<Kernel> kernels() && { return std::move(kernels_); }
 
-  // Elements of a tensor that was traced with two rows, at the step's batch.
+  // Elements, at the step's batch size, of a tensor that was traced with two rows.
   double elements(const Shape& traced) const {
     const bool batched = traced.axes() > 0 && traced[0] == kTracedRows;
     return static_cast<double>(traced.elements() * (batched ? step_.images : 1));
@@ -64,7 +64,7 @@ void Counter::convolution(const char* name, const Node& node) {
        .unit = mixed() ? Unit::bf16 : product_unit()});
 }
 
-// c [N,m,n] of a and b in whatever order; the gradients take as much work.
+// c [N,m,n] = a b, each transposed or not. Either gradient takes as much work.
 void Counter::product(const char* name, const Node& node) {
   const Shape &a = node.inputs[0]->shape, &b = node.inputs[1]->shape, &c = node.output->shape;
   const int64_t inner = a.elements() / (c[0] * c[1]);
@@ -117,7 +117,7 @@ void Counter::backward(const Node& node) {
     }
     cast("cast of weight gradients", node.inputs[1]->shape);
   } else if (op == "batch_norm") {
-    // dy and x; the output too where a residual went into its ReLU.
+    // dy and x; the output too if a residual was added before its ReLU.
     const double read = (has_input(node, 3) ? 3.0 : 2.0) * activation(x);
     add({.name = "batch_norm backward sums",
          .flops = 4.0 * elements(x),
@@ -140,26 +140,25 @@ void Counter::backward(const Node& node) {
   }
 }
 
-// One kernel of each pass over the parameters: LARS' norms, update of parameters and momentum
-// branch.
-void add_multi_tensor(Counter& counter, const std::vector<Shape>& branch,
-                      const std::vector<Shape>& learnt) {
+// Two passes over the parameters: LARS' norms, then the update of parameters and momentum encoder.
+void add_update(Counter& counter, const std::vector<Shape>& encoder,
+                const std::vector<Shape>& trained) {
   const auto elements = [](const std::vector<Shape>& tensors) {
     double sum = 0.0;
     for (const Shape& shape : tensors) sum += static_cast<double>(shape.elements());
     return sum;
   };
-  const auto count = static_cast<int64_t>(learnt.size());
-  const int64_t launches = (count + kMultiTensor - 1) / kMultiTensor;
-  const double read = 2.0 * elements(learnt) * kFloat;
-  const double moved = (5.0 * elements(learnt) + 2.0 * elements(branch)) * kFloat;
+  const auto count = static_cast<int64_t>(trained.size());
+  const int64_t launches = (count + kTensorsPerLaunch - 1) / kTensorsPerLaunch;
+  const double read = 2.0 * elements(trained) * kFloat;
+  const double moved = (5.0 * elements(trained) + 2.0 * elements(encoder)) * kFloat;
   counter.add({.name = "LARS norms", .bytes = read, .launches = launches});
   counter.add({.name = "LARS update", .bytes = moved, .launches = launches});
 }
 
-// How many nodes the online branch has before it has used `parameters` of them: backbone and
-// projector, which the momentum branch has too, come first.
-size_t nodes_of_branch(const std::vector<Node>& nodes, size_t parameters) {
+// The number of leading nodes that use the first `parameters` parameters: backbone and projector,
+// which the momentum encoder has, too.
+size_t nodes_of_encoder(const std::vector<Node>& nodes, size_t parameters) {
   size_t count = 0, used = 0;
   while (used < parameters) {
     for (const auto& input : nodes[count].inputs) {
@@ -170,7 +169,7 @@ size_t nodes_of_branch(const std::vector<Node>& nodes, size_t parameters) {
   return count;
 }
 
-// Gradients that arrive at one tensor from several uses are added in place.
+// The gradients from several uses of one tensor are added in place.
 void add_accumulations(Counter& counter, const std::vector<Node>& nodes) {
   std::map<const GradSlot*, int64_t> uses;
   for (const Node& node : nodes) {
@@ -182,11 +181,11 @@ void add_accumulations(Counter& counter, const std::vector<Node>& nodes) {
   }
 }
 
-// Of the parameters that learn, or of the momentum branch, which follows them.
-std::vector<Shape> shapes_of(const layers::Module& module, bool learnt) {
+// The shapes of the parameters that learn, or of the momentum encoder, which follow them.
+std::vector<Shape> shapes_of(const layers::Module& module, bool trained) {
   std::vector<Shape> shapes;
   for (const layers::NamedVar& p : module.parameters()) {
-    if (p.var.needs_grad() == learnt) shapes.push_back(p.var.shape());
+    if (p.var.needs_grad() == trained) shapes.push_back(p.var.shape());
   }
   return shapes;
 }
@@ -209,8 +208,8 @@ std::vector<Kernel> step_work(const StepShape& step) {
   counter.add({.name = "views to channels-last",
                .bytes = counter.floats(views) + counter.activation(views)});
   for (const Node& node : nodes) counter.forward(node);
-  const std::vector<Shape> branch = shapes_of(model, false);
-  const size_t shared = nodes_of_branch(nodes, branch.size());
+  const std::vector<Shape> encoder = shapes_of(model, false);
+  const size_t shared = nodes_of_encoder(nodes, encoder.size());
   for (size_t i = 0; i < shared; ++i) counter.forward(nodes[i]);
   const Shape features = nodes[shared - 1].output->shape;
   counter.add(
@@ -220,7 +219,7 @@ std::vector<Kernel> step_work(const StepShape& step) {
       {.name = "exchange of views", .bytes = 2.0 * counter.floats(features), .launches = 2});
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) counter.backward(*node);
   add_accumulations(counter, nodes);
-  add_multi_tensor(counter, branch, shapes_of(model, true));
+  add_update(counter, encoder, shapes_of(model, true));
   return std::move(counter).kernels();
 }
 

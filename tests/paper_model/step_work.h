@@ -1,6 +1,6 @@
 // The work of a PixPro training step on CUDA, kernel by kernel, read from the tape of the real
-// network: floating-point operations and bytes of memory traffic as the formulas need them, every
-// input read and every output written once.
+// network: the floating-point operations and the memory traffic that the formulas need, if every
+// input is read and every output written once.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace paper_model {
 // --precision: how activations are stored and products computed.
 enum class Precision : uint8_t { f32, tf32, bf16 };
 
-// What a kernel's arithmetic runs on: tensor cores in tf32 or bf16, or ordinary units. Sums over
-// many values are taken in f64.
+// What a kernel computes on: tensor cores (tf32, bf16) or ordinary units. Sums over many values are
+// taken in f64.
 enum class Unit : uint8_t { f32, tf32, bf16, f64 };
 
 struct Kernel {
@@ -27,7 +27,7 @@ struct Kernel {
 struct StepShape {
   std::string arch;
   int64_t image_size;
-  int64_t images;  // of two views each
+  int64_t images;  // per step, of two views each
   Precision precision;
 };
 

@@ -10,12 +10,12 @@
 namespace test_support {
 
 struct CommandResult {
-  int status = -1;  // exit status; 128 + signal where it was killed
+  int status = -1;  // exit status; 128 + signal if it was killed
   std::string out, err;
 };
 
-// Arguments are passed as they are: no shell reads them. While the program runs, `meanwhile` is
-// called with its process id, once.
+// Arguments are passed as they are, without a shell. While the program runs, `meanwhile` is called
+// once with its process id.
 CommandResult run_command(const std::string& program, const std::vector<std::string>& arguments,
                           const std::function<void(pid_t)>& meanwhile = {});
 

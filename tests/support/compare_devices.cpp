@@ -13,15 +13,14 @@ using engine::DType;
 using engine::Layout;
 using engine::Tensor;
 
-// As the device wants it: images and filters channels-last, parameters of one dimension in f32 at
-// least.
+// Placed as networks do: images and filters channels-last, 1-D parameters in f32 at least.
 Tensor placed(const Tensor& t, DType dtype, engine::Device device) {
-  const int rank = t.shape().axes();
-  return converted(to_device(t, device), rank == 1 ? engine::at_least_f32(dtype) : dtype,
-                   rank == 4 ? Layout::nhwc : Layout::plain);
+  const int axes = t.shape().axes();
+  return converted(to_device(t, device), axes == 1 ? engine::at_least_f32(dtype) : dtype,
+                   axes == 4 ? Layout::nhwc : Layout::plain);
 }
 
-// The very numbers of a tensor in f64 on the CPU.
+// The same values in f64 on the CPU.
 Tensor exactly(const Tensor& t) { return engine::from_values(t.shape(), engine::to_values(t)); }
 
 struct Run {

@@ -1,4 +1,4 @@
-// Holds a CUDA op against the CPU's.
+// Compares an op on CUDA with the same op on the CPU.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace test_support {
 
-// The largest distance (norm of the difference over norm) between the device's results in `dtype`
-// and the CPU's in f64 from the same numbers: of the output and of every input's gradient, for one
-// random gradient of the output. `worst` says which it is.
+// The largest distance (norm of the difference / norm) between the device's results in `dtype` and
+// the CPU's in f64 from the same values. The results are the output and, for one random gradient of
+// the output, the gradient of every input. `worst` names the one that is farthest.
 struct DeviceComparison {
   double distance = 0.0;
   std::string worst;

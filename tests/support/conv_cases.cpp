@@ -15,9 +15,11 @@ const std::vector<ConvCase>& conv_cases() {
       {{2, 32, 7, 7}, {32, 8, 3, 3}, {.padding = 1, .groups = 4}},
       {{2, 16, 6, 7}, {16, 1, 3, 3}, {.padding = 1, .groups = 16}},
       {{1, 16, 1, 1}, {32, 16, 1, 1}, {}},
-      {{2, 48, 13, 15}, {80, 48, 3, 3}, {.padding = 1}},  // several blocks of the plain product
+      {{2, 48, 13, 15},
+       {80, 48, 3, 3},
+       {.padding = 1}},  // several blocks of the reference's product
       {{3, 24, 7, 9}, {24, 1, 5, 3}, {.stride = 2, .padding = 2, .groups = 24}},
-      // The library has only reference loops for these in the engine's layouts.
+      // oneDNN has only reference loops for these in the engine's layouts.
       {{3, 32, 6, 5}, {10, 32, 1, 1}, {}},
       {{1, 24, 6, 8}, {32, 24, 3, 3}, {.padding = 1}},
       {{2, 32, 12, 11}, {32, 32, 3, 3}, {.stride = 2, .padding = 2, .dilation = 2}},

@@ -1,5 +1,5 @@
 // Convolutions whose shapes are awkward in every way: odd sizes, strides, dilation, groups,
-// channels that fill no vector. Each device's tests run all of them.
+// channels that do not fill a vector. The tests of every device run all of them.
 #pragma once
 
 #include <vector>

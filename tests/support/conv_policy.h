@@ -1,5 +1,5 @@
-// Convolves under one policy as long as it lives. Comparisons with reference numbers run direct:
-// Winograd's F(4x4,3x3) rounds three to five times as coarsely.
+// Sets this thread's convolution policy for the length of a scope. Comparisons with reference
+// numbers use `direct`: Winograd's F(4x4,3x3) has three to five times its rounding error.
 #pragma once
 
 #include "engine/context.h"

@@ -9,12 +9,12 @@ namespace test_support {
 
 inline constexpr engine::Device kCuda{engine::Device::Type::cuda, 0};
 
-// Why there is none; empty where there is. Every CUDA test begins with
+// Why there is none; empty if there is one. Every CUDA test begins with
 //   SKIP_WITHOUT_CUDA();
 std::string why_no_cuda();
 
-// While it lives, this thread's kernels on kCuda give the same bits in every run. On a GPU cuDNN's
-// do not by themselves: some add with atomics.
+// While an object of this class exists, this thread's kernels on kCuda give the same bits in every
+// run. On a GPU those of cuDNN otherwise need not: some add with atomics.
 class DeterministicCuda {
  public:
   DeterministicCuda() { set({.deterministic = true}); }

@@ -16,8 +16,7 @@ engine::Tensor hashed_tensor(const std::string& name, const engine::Shape& shape
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
     z ^= z >> 31;
     const double uniform = static_cast<double>(z >> 11) * 0x1p-53 * 2.0 - 1.0;
-    // Stored on its way, so that no compiler fuses it with the sum: that would round once, not
-    // twice.
+    // Stored in between, so that no compiler fuses it with the sum, which would round only once.
     const volatile double scaled = uniform * scale;
     value = scaled + shift;
   }

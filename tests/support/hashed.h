@@ -1,4 +1,4 @@
-// Tensors that a name determines, the same bits in any language: the inputs of the reference
+// Tensors that a name determines, with the same bits in any language: the inputs of the reference
 // numbers.
 #pragma once
 

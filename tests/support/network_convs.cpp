@@ -8,7 +8,7 @@
 namespace test_support {
 namespace {
 
-// The tape tells shapes only; the networks pad by half the kernel and know no dilation or groups.
+// The tape records shapes only. The networks pad by half the kernel and use no dilation or groups.
 engine::Conv2dOptions options_of(const engine::Shape& x, const engine::Shape& w,
                                  const engine::Shape& y) {
   const engine::Conv2dOptions options{.stride = (x[2] + y[2] - 1) / y[2], .padding = w[2] / 2};

@@ -1,4 +1,4 @@
-// How GoogleTest names tests over op cases.
+// Names for GoogleTest's tests over op cases.
 #pragma once
 
 #include <gtest/gtest.h>

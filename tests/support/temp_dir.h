@@ -1,4 +1,4 @@
-// A folder of its own for a test, removed with everything in it.
+// A new temporary folder, removed with its contents at the end of its scope.
 #pragma once
 
 #include <cstdlib>
@@ -14,7 +14,7 @@ class TempDir {
  public:
   TempDir() {
     std::string pattern = std::filesystem::temp_directory_path() / "pixpro_test_XXXXXX";
-    engine::require(mkdtemp(pattern.data()) != nullptr, "no temporary folder can be made");
+    engine::require(mkdtemp(pattern.data()) != nullptr, "cannot create a temporary folder");
     path_ = pattern;
   }
   ~TempDir() { std::filesystem::remove_all(path_); }

@@ -1,4 +1,4 @@
-// Zip archives for tests.
+// Writes zip archives for tests.
 #pragma once
 
 #include <zip.h>
@@ -19,7 +19,7 @@ struct ZipEntry {
 inline void write_zip(const std::filesystem::path& path, const std::vector<ZipEntry>& entries) {
   int code = 0;
   zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
-  engine::require(archive != nullptr, "cannot make ", path.string());
+  engine::require(archive != nullptr, "cannot create ", path.string());
   for (const ZipEntry& entry : entries) {
     zip_source_t* content =
         zip_source_buffer(archive, entry.content.data(), entry.content.size(), 0);
