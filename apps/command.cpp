@@ -8,11 +8,10 @@ namespace apps {
 namespace {
 
 // A flag's value as --help and checkpoints show it.
-std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const std::string& value) { return value; }
 std::string text_of(const std::filesystem::path& value) { return value.string(); }
-template <class Number>
-std::string text_of(const Number& value) {
+template <class T>  // bool, numbers, lists of numbers
+std::string text_of(const T& value) {
   return nlohmann::json(value).dump();
 }
 template <class T>
@@ -20,27 +19,17 @@ std::string text_of(const std::optional<T>& value) {
   return value ? text_of(*value) : std::string();
 }
 
-CLI::Option* declare(CLI::App& app, const std::string& names, bool& variable,
-                     const std::string& help) {
-  return app.add_flag(names, variable, help);
-}
-
-CLI::Option* declare(CLI::App& app, const std::string& names, std::vector<int64_t>& variable,
-                     const std::string& help) {
-  return app.add_option(names, variable, help)->delimiter(',')->default_str(text_of(variable));
-}
-
-CLI::Option* declare(CLI::App& app, const std::string& names, uint64_t& variable,
-                     const std::string& help) {
-  return app.add_option(names, variable, help)
-      ->check(whole_number())
-      ->default_str(text_of(variable));
-}
-
 template <class T>
 CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
                      const std::string& help) {
-  return app.add_option(names, variable, help)->default_str(text_of(variable));
+  if constexpr (std::is_same_v<T, bool>) {
+    return app.add_flag(names, variable, help);
+  } else {
+    CLI::Option* option = app.add_option(names, variable, help)->default_str(text_of(variable));
+    if constexpr (std::is_same_v<T, std::vector<int64_t>>) option->delimiter(',');
+    if constexpr (std::is_same_v<T, uint64_t>) option->check(whole_number());
+    return option;
+  }
 }
 
 }  // namespace

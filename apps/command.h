@@ -42,8 +42,8 @@ class Command {
   // Has --help list the flags that change numbers apart from the others.
   void group_flags();
 
-  // What the command does once the command line has been read.
-  void run(const std::function<void()>& job) { app_->callback(job); }
+  // The job runs once the command line has been read.
+  void set_job(const std::function<void()>& job) { app_->callback(job); }
 
  private:
   struct Flag {

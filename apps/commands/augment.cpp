@@ -77,7 +77,7 @@ void add_augment(CLI::App& app) {
   for (const char* flag : {"--aug", "--crop", "--image-size", "--seed", "--pixpro-pos-ratio"}) {
     ops->excludes(flag);
   }
-  command.run([flags] { augment(*flags); });
+  command.set_job([flags] { augment(*flags); });
 }
 
 }  // namespace apps

@@ -120,7 +120,7 @@ void add_bench_loader(CLI::App& bench) {
   add_augment_on(command, flags->views);
   command.add("--count", &flags->count, ChangesNumbers::no, "Images to time",
               CLI::Range(1, 1000000));
-  command.run([flags] { bench_loader(*flags); });
+  command.set_job([flags] { bench_loader(*flags); });
 }
 
 }  // namespace apps

@@ -163,7 +163,7 @@ void add_bench_step(CLI::App& bench) {
   command.add("--steps", &flags->steps, ChangesNumbers::no,
               "Steps to time, after two that are not timed", CLI::Range(1, 100000));
   add_training_flags(command, flags->training);
-  command.run([flags] { bench_step(*flags); });
+  command.set_job([flags] { bench_step(*flags); });
 }
 
 }  // namespace apps

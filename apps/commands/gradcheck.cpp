@@ -30,7 +30,7 @@ void check_all_ops() {
 
 void add_gradcheck(CLI::App& app) {
   Command(app, "gradcheck", "Check every op's gradient against central differences")
-      .run(check_all_ops);
+      .set_job(check_all_ops);
 }
 
 }  // namespace apps

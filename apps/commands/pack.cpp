@@ -106,7 +106,7 @@ void add_pack(CLI::App& app) {
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",
               CLI::Range(0, 65500));
-  command.run([flags] { pack(*flags); });
+  command.set_job([flags] { pack(*flags); });
 }
 
 }  // namespace apps

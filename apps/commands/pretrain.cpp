@@ -227,7 +227,7 @@ void add_pretrain(CLI::App& app) {
   add_batch_size(command, flags->batch_size);
   add_training_flags(command, flags->training);
   command.group_flags();
-  command.run([flags, command] { pretrain(*flags, command.settings()); });
+  command.set_job([flags, command] { pretrain(*flags, command.settings()); });
 }
 
 }  // namespace apps

@@ -163,7 +163,7 @@ void add_replay(CLI::App& app) {
   command.add("--accumulate", &flags->accumulate, ChangesNumbers::yes,
               "Micro-batches per step (gradient accumulation)", CLI::Range(int64_t{1}, kMostSteps));
   add_training_flags(command, flags->training);
-  command.run([flags] { replay(*flags); });
+  command.set_job([flags] { replay(*flags); });
 }
 
 }  // namespace apps

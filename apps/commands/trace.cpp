@@ -53,7 +53,7 @@ void add_trace(CLI::App& app) {
   add_image_size(command, flags->image_size);
   add_batch_size(command, flags->batch_size);
   command.add("--out", &flags->out, ChangesNumbers::no, "Writes OUT.txt and OUT.dot");
-  command.run([flags] { write_trace(*flags); });
+  command.set_job([flags] { write_trace(*flags); });
 }
 
 }  // namespace apps
