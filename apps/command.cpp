@@ -1,6 +1,7 @@
 #include "apps/command.h"
 
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "apps/flags/checks.h"
 
