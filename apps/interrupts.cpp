@@ -36,7 +36,7 @@ Interrupts::Interrupts() {
   noted = false;
   Action action{};
   action.sa_handler = note;
-  action.sa_flags = SA_RESTART;  // reads go on
+  action.sa_flags = SA_RESTART;  // interrupted reads resume
   sigaction(SIGINT, &action, &before_int_);
   sigaction(SIGTERM, &action, &before_term_);
 }

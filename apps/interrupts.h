@@ -1,13 +1,13 @@
-// SIGINT (Ctrl-C) and SIGTERM, as something to ask for between two steps.
+// Turns SIGINT (Ctrl-C) and SIGTERM into a question that the program asks between two steps.
 #pragma once
 
 #include <csignal>
 
 namespace apps {
 
-// While it lives, the first of these signals is only noted; one that comes more than a second later
-// ends the program at once. (Some senders, such as `timeout`, signal a process and then its group.)
-// One at a time.
+// While this object exists, the first signal is only noted; another one more than a second later
+// ends the program at once. (Within a second the two count as one: `timeout` signals a process and
+// then its group.) Only one such object may exist at a time.
 class Interrupts {
  public:
   Interrupts();
@@ -15,7 +15,7 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  bool arrived() const;
+  bool arrived() const;  // whether a signal has been noted
 
  private:
   using Action = struct sigaction;

@@ -1,5 +1,5 @@
-// pixpro: pre-trains image backbones with PixPro. Exit status: 0 done, 1 failed, 2 bad command
-// line.
+// pixpro: pre-trains image backbones with PixPro. Exit status: 0 for success, 1 for failure, 2 for
+// a bad command line.
 #include <exception>
 #include <iostream>
 
@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   apps::add_trace(app);
   apps::add_gradcheck(app);
   apps::add_augment(app);
-  CLI::App* bench = app.add_subcommand("bench", "Measure the speed of a part");
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure the speed of training or of loading images");
   bench->require_subcommand(1);
   apps::add_bench_step(*bench);
   apps::add_bench_loader(*bench);
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "pixpro: " << error.what() << " (pixpro COMMAND --help lists what there is)\n";
+    std::cerr << "pixpro: " << error.what() << " (see pixpro COMMAND --help)\n";
     return 2;
   } catch (const apps::CheckFailed&) {
     return 1;

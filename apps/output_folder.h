@@ -1,11 +1,11 @@
-// Where a command writes several files.
+// The folder in which a command writes several files.
 #pragma once
 
 #include <filesystem>
 
 namespace apps {
 
-// Makes the folder, and those above it, unless it is there. Throws Error where it cannot.
+// Creates the folder, and those above it, if it does not exist. Throws Error if that fails.
 void make_output_folder(const std::filesystem::path& path);
 
 }  // namespace apps

@@ -4,8 +4,9 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
-#include "apps/flags/flag_checks.h"
-#include "apps/flags/view_flags.h"
+#include "apps/flags/machine.h"
+#include "apps/flags/model.h"
+#include "apps/flags/views.h"
 #include "apps/output_folder.h"
 #include "apps/picture_ops.h"
 #include "pixpro/report/pair_picture.h"
@@ -61,28 +62,22 @@ void augment(const AugmentFlags& flags) {
 
 void add_augment(CLI::App& app) {
   auto flags = std::make_shared<AugmentFlags>();
-  CLI::App* command =
-      app.add_subcommand("augment", "Show the two views of a picture, or apply operations to it");
-  command->add_option("--image", flags->image, "The picture")->required();
+  Command command(app, "augment", "Show the two views of an image, or apply operations to it");
+  command.add("--image", &flags->image, ChangesNumbers::yes, "The image")->required();
   command
-      ->add_option("--out", flags->out,
-                   "Folder for view1.png, view2.png and pairs.png; with --ops: the PNG file")
+      .add("--out", &flags->out, ChangesNumbers::no,
+           "Folder for view1.png, view2.png and pairs.png; with --ops: the PNG file")
       ->required();
-  CLI::Option* ops = command->add_option(
-      "--ops", flags->ops, R"(Exactly these operations: '[{"op": "hue", "shift": 0.07}, ...]')");
-  add_view_flags(*command, flags->views);
-  command->add_option("--seed", flags->seed, "Of the views")
-      ->check(whole_number())
-      ->capture_default_str();
-  command
-      ->add_option("--pixpro-pos-ratio", flags->pos_ratio,
-                   "Largest distance of a positive pair, in bin diagonals")
-      ->check(number_in(1e-12, kLargest))
-      ->capture_default_str();
+  CLI::Option* ops =
+      command.add("--ops", &flags->ops, ChangesNumbers::yes,
+                  R"(Exactly these operations: '[{"op": "hue", "shift": 0.07}, ...]')");
+  add_view_flags(command, flags->views);
+  add_seed(command, flags->seed);
+  add_pos_ratio(command, flags->pos_ratio);
   for (const char* flag : {"--aug", "--crop", "--image-size", "--seed", "--pixpro-pos-ratio"}) {
-    command->get_option(flag)->excludes(ops);
+    ops->excludes(flag);
   }
-  command->callback([flags] { augment(*flags); });
+  command.set_job([flags] { augment(*flags); });
 }
 
 }  // namespace apps

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
-#include "apps/flags/view_flags.h"
+#include "apps/flags/views.h"
 #include "engine/profile.h"
 #include "engine/random.h"
 #include "engine/tensor.h"
@@ -113,16 +113,14 @@ void bench_loader(const BenchFlags& flags) {
 
 void add_bench_loader(CLI::App& bench) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* command =
-      bench.add_subcommand("loader", "Time decoding and augmenting pictures on one core");
-  command->add_option("--image", flags->image, "A picture's file; otherwise one is made up")
-      ->check(CLI::ExistingFile);
-  add_view_flags(*command, flags->views);
-  add_augment_on(*command, flags->views);
-  command->add_option("--count", flags->count, "Pictures to time")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  command->callback([flags] { bench_loader(*flags); });
+  Command command(bench, "loader", "Time how one core decodes and augments images");
+  command.add("--image", &flags->image, ChangesNumbers::yes,
+              "Image file to use; without it one is generated", CLI::ExistingFile);
+  add_view_flags(command, flags->views);
+  add_augment_on(command, flags->views);
+  command.add("--count", &flags->count, ChangesNumbers::no, "Images to time",
+              CLI::Range(1, 1000000));
+  command.set_job([flags] { bench_loader(*flags); });
 }
 
 }  // namespace apps

@@ -1,4 +1,4 @@
-// pixpro bench step: how fast a training step is, and which kernels its time goes to.
+// pixpro bench step: how fast a training step is, and which kernels take its time.
 #include <omp.h>
 #include <sys/resource.h>
 
@@ -8,7 +8,8 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
-#include "apps/flags/recipe.h"
+#include "apps/flags/training.h"
+#include "apps/flags/views.h"
 #include "engine/cpu/peak.h"
 #include "engine/profile.h"
 
@@ -16,8 +17,8 @@ namespace apps {
 namespace {
 
 struct BenchFlags {
-  Recipe recipe;
-  int64_t image_size = 224;
+  TrainingFlags training;
+  int image_size = 224;
   int64_t batch_size = 8;
   int steps = 5;
 };
@@ -53,7 +54,8 @@ Input random_input(int64_t images, int64_t size) {
 // Each timed step starts one and finishes the one before, as the training loop does, so that a CUDA
 // device never waits for the host.
 Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
-  pixpro::Trainer trainer(trainer_options(flags.recipe, flags.batch_size, {.total_steps = 100000}));
+  pixpro::Trainer trainer(
+      trainer_options(flags.training, flags.batch_size, {.total_steps = 100000}));
   const Input input = random_input(flags.batch_size, flags.image_size);
   constexpr int kWarmUp = 2;  // the first steps create primitives and fill the allocator's cache
   for (int i = 0; i < kWarmUp; ++i) trainer.step(input.views, input.boxes);
@@ -114,39 +116,40 @@ double flops_of(const engine::Profile& profile) {
   return flops;
 }
 
-// What the kernels of the CPU did; those of a CUDA device are for its own profilers.
+// What the CPU kernels did. CUDA kernels are better seen by CUDA's own profilers.
 void print_cpu_work(const BenchFlags& flags, const Measurement& m, double peak_gflops) {
   const double gflop = 1e-9 * flops_of(m.profile) / static_cast<double>(m.seconds.size());
-  std::printf("work     %.1f GFLOP a step: %.1f GFLOP/s, %.0f%% of the machine's\n", gflop,
+  std::printf("work     %.1f GFLOP per step: %.1f GFLOP/s, %.0f%% of the machine's\n", gflop,
               gflop / m.median(), 100.0 * gflop / m.median() / peak_gflops);
-  std::printf("steady   %.1f layout changes a step\n",
+  std::printf("steady   %.1f layout changes per step\n",
               static_cast<double>(m.reorders) / flags.steps);
   print_table(m);
 }
 
 void bench_step(const BenchFlags& flags) {
-  use_machine(flags.recipe);
-  const engine::Device device = engine::parse_device(flags.recipe.device);
+  use_machine(flags.training.machine);
+  const engine::Device device = device_of(flags.training.machine);
   const bool on_cpu = device == engine::kCpu;
   const Measurement m = measure_steps(flags, device);
   rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);  // before the machine is measured, which takes memory of its own
+  getrusage(RUSAGE_SELF, &usage);  // first: measuring the machine takes memory too
   const double peak = on_cpu ? engine::measure_fma_gflops() : 0.0;
   const double memory = on_cpu ? engine::measure_memory_gbytes() : 0.0;
 
   const auto batch = static_cast<double>(flags.batch_size);
-  std::printf("%s, %lld pixels, batch %lld, %s %s, %d threads, %d steps\n",
-              flags.recipe.arch.c_str(), static_cast<long long>(flags.image_size),
-              static_cast<long long>(flags.batch_size), flags.recipe.device.c_str(),
-              flags.recipe.precision.c_str(), omp_get_max_threads(), flags.steps);
+  std::printf("%s, %d pixels, batch %lld, %s %s, %d threads, %d steps\n",
+              flags.training.model.arch.c_str(), flags.image_size,
+              static_cast<long long>(flags.batch_size), flags.training.machine.device.c_str(),
+              flags.training.machine.precision.c_str(), omp_get_max_threads(), flags.steps);
   if (on_cpu) {
     std::printf("machine  %.1f GFLOP/s multiply-add, %.1f GB/s copy\n", peak, memory);
   }
   std::printf("step     median %.4f s, best %.4f s: %.2f and %.2f images/s\n", m.median(), m.best(),
               batch / m.median(), batch / m.best());
-  std::printf("memory   peak %.0f MiB tensors, %.0f MiB process; %.1f system allocations a step\n",
-              m.tensor_mib, static_cast<double>(usage.ru_maxrss) / 1024.0,
-              static_cast<double>(m.system_allocations) / flags.steps);
+  std::printf(
+      "memory   peak %.0f MiB tensors, %.0f MiB process; %.1f system allocations per step\n",
+      m.tensor_mib, static_cast<double>(usage.ru_maxrss) / 1024.0,
+      static_cast<double>(m.system_allocations) / flags.steps);
   if (on_cpu) print_cpu_work(flags, m, peak);
 }
 
@@ -154,20 +157,13 @@ void bench_step(const BenchFlags& flags) {
 
 void add_bench_step(CLI::App& bench) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* command = bench.add_subcommand("step", "Time training steps on random images");
-  command->add_option("--image-size", flags->image_size, "Side of a view in pixels")
-      ->check(CLI::Range(33, 4096))
-      ->capture_default_str();
-  command->add_option("--batch-size", flags->batch_size, "Images a step")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
-  command->add_option("--steps", flags->steps, "Timed steps, after two untimed ones")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  add_model_flags(*command, flags->recipe);
-  add_optimizer_flags(*command, flags->recipe);
-  add_machine_flags(*command, flags->recipe);
-  command->callback([flags] { bench_step(*flags); });
+  Command command(bench, "step", "Time training steps on random images");
+  add_image_size(command, flags->image_size);
+  add_batch_size(command, flags->batch_size);
+  command.add("--steps", &flags->steps, ChangesNumbers::no,
+              "Steps to time, after two that are not timed", CLI::Range(1, 100000));
+  add_training_flags(command, flags->training);
+  command.set_job([flags] { bench_step(*flags); });
 }
 
 }  // namespace apps

@@ -1,8 +1,8 @@
-// The sub-commands of pixpro, one file each. Every function adds its command and flags; the work
-// runs when the command line has been read, and reports trouble by throwing engine::Error.
+// The commands of the program, one file each. Every function declares its command and its flags;
+// the work runs once the command line has been read, and reports trouble by throwing engine::Error.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "apps/command.h"
 
 namespace apps {
 
@@ -15,7 +15,7 @@ void add_augment(CLI::App& app);
 void add_bench_step(CLI::App& bench);
 void add_bench_loader(CLI::App& bench);
 
-// A check of a command was not passed: already reported, exit status 1.
+// Thrown by a command whose check failed and that has said so itself; the exit status is 1.
 struct CheckFailed {};
 
 }  // namespace apps

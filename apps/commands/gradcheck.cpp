@@ -1,4 +1,4 @@
-// pixpro gradcheck: every op's gradient against central differences, as a table.
+// pixpro gradcheck: compares every op's gradient with central differences and prints a table.
 #include <cstdio>
 
 #include "apps/commands/commands.h"
@@ -29,8 +29,8 @@ void check_all_ops() {
 }  // namespace
 
 void add_gradcheck(CLI::App& app) {
-  app.add_subcommand("gradcheck", "Check every op's gradient against central differences")
-      ->callback(check_all_ops);
+  Command(app, "gradcheck", "Check every op's gradient against central differences")
+      .set_job(check_all_ops);
 }
 
 }  // namespace apps

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/source.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "pixpro/data/augment/resize.h"
@@ -95,18 +96,17 @@ void pack(const PackFlags& flags) {
 
 void add_pack(CLI::App& app) {
   auto flags = std::make_shared<PackFlags>();
-  CLI::App* command = app.add_subcommand("pack", "Put a folder of images into one file");
-  command->add_option("DIR", flags->data_dir, "Folder of images at any depth")->required();
-  command->add_option("OUT", flags->out, "The file; pretrain takes it as --data-dir")->required();
-  command->add_flag("--zip", flags->zip,
-                    "The folder holds train.zip and train_map.txt (path, tab, label a line)");
-  command
-      ->add_option(
-          "--shorter-side", flags->shorter_side,
-          "Shrink images whose shorter side is longer to so many pixels, as JPEG; 0: never")
-      ->check(CLI::Range(0, 65500))
-      ->capture_default_str();
-  command->callback([flags] { pack(*flags); });
+  Command command(app, "pack", "Put a folder of images into one file");
+  command.add("DIR", &flags->data_dir, ChangesNumbers::yes, "Folder of images at any depth")
+      ->required();
+  command.add("OUT", &flags->out, ChangesNumbers::no, "The file; pretrain takes it as --data-dir")
+      ->required();
+  add_zip(command, flags->zip);
+  command.add("--shorter-side", &flags->shorter_side, ChangesNumbers::yes,
+              "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
+              "images stay as they are",
+              CLI::Range(0, 65500));
+  command.set_job([flags] { pack(*flags); });
 }
 
 }  // namespace apps

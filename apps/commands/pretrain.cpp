@@ -1,13 +1,13 @@
 // pixpro pretrain: from a folder of images to a pre-trained backbone.
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 
 #include "apps/commands/commands.h"
-#include "apps/flags/recipe.h"
-#include "apps/flags/view_flags.h"
+#include "apps/flags/source.h"
+#include "apps/flags/training.h"
+#include "apps/flags/views.h"
 #include "apps/interrupts.h"
 #include "apps/output_folder.h"
 #include "apps/progress.h"
@@ -23,25 +23,38 @@ namespace {
 namespace fs = std::filesystem;
 
 struct PretrainFlags {
-  Recipe recipe;
-  fs::path data_dir;
-  bool zip = false;
-  pixpro::CacheMode cache_mode = pixpro::CacheMode::no;
-  std::optional<int64_t> max_broken;
-  fs::path output_dir = "output";
+  SourceFlags source;
   ViewFlags views;
+  TrainingFlags training;
   int64_t batch_size = 128;
   int num_workers = 4;
+  std::optional<int64_t> max_broken;
+  fs::path output_dir = "output";
   int64_t save_freq = 10;
   std::optional<fs::path> resume;
   bool auto_resume = false;
 };
 
+void check(const PretrainFlags& flags) {
+  engine::require(flags.views.aug != "val",
+                  "--aug val is for evaluation: it would make both views the same image; BYOL is "
+                  "the paper's recipe");
+  engine::require(
+      !flags.views.on_gpu() || device_of(flags.training.machine) != engine::kCpu,
+      "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
+      "workers with --augment-on cpu");
+}
+
 fs::path newest_checkpoint(const PretrainFlags& flags) {
   return flags.output_dir / "current.safetensors";
 }
+fs::path weights_file(const PretrainFlags& flags) {
+  return flags.output_dir / "weights.safetensors";
+}
+fs::path metrics_file(const PretrainFlags& flags) { return flags.output_dir / "metrics.jsonl"; }
+fs::path picture_file(const PretrainFlags& flags) { return flags.output_dir / "views.png"; }
 
-// What the run goes on from, where it is not a new one.
+// The checkpoint that the run goes on from; none for a new run.
 std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flags) {
   const fs::path newest = newest_checkpoint(flags);
   if (flags.auto_resume && fs::exists(newest)) return engine::read_tensor_file(newest);
@@ -49,31 +62,16 @@ std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flag
   return std::nullopt;
 }
 
-pixpro::Settings settings_of(const PretrainFlags& flags, int64_t images) {
-  pixpro::Settings settings = settings_of(flags.recipe);
-  settings["images"] = std::to_string(images);
-  settings["--batch-size"] = std::to_string(flags.batch_size);
-  settings.merge(settings_of(flags.views));
-  return settings;
-}
-
 pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& run) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
-          .seed = flags.recipe.seed,
+          .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
           .first_step = static_cast<int64_t>(run.steps.size()),
           .known_broken = run.broken_images,
           .max_broken = flags.max_broken,
           .raw = flags.views.on_gpu()};
-}
-
-RunLength run_length(const Recipe& recipe, int64_t steps_per_epoch) {
-  const double per_epoch = static_cast<double>(steps_per_epoch);
-  return {.total_steps = recipe.epochs * steps_per_epoch,
-          .warmup_steps = static_cast<int64_t>(recipe.warmup_epoch * per_epoch),
-          .steps_per_epoch = per_epoch};
 }
 
 // Where batches come from.
@@ -107,7 +105,7 @@ pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
 // a GPU never waits for the host; only in front of a checkpoint are they waited for.
 void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
            int64_t total_steps, const pixpro::Settings& settings, pixpro::RunState& run) {
-  Progress progress({flags.batch_size, flags.recipe.epochs, total_steps},
+  Progress progress({flags.batch_size, flags.training.optimizer.epochs, total_steps},
                     flags.output_dir / "metrics.jsonl", run.steps);
   const Interrupts interrupts;
   struct Started {
@@ -146,110 +144,90 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
   }
 }
 
-// What the run needed of the GPU's memory; what is free but in small pieces is lost to large
+void announce(const pixpro::Source& source, const PretrainFlags& flags, const RunLength& length,
+              int64_t steps_done) {
+  const int64_t epochs = flags.training.optimizer.epochs;
+  std::cout << source.size() << " images, " << length.total_steps / epochs << " steps of "
+            << flags.batch_size << " images per epoch, " << epochs << " epochs\n";
+  if (steps_done > 0) {
+    std::cout << "going on after step " << steps_done << " of " << length.total_steps << '\n';
+  }
+  std::cout << std::flush;
+}
+
+// How much of the GPU's memory the run needed. Free memory in small pieces is of no use to large
 // tensors.
 void print_memory(engine::Device device) {
   const engine::MemoryStats memory = engine::allocator_of(device).stats();
   const auto mib = [](int64_t bytes) { return bytes >> 20; };
-  std::cout << "memory   " << mib(memory.peak_bytes) << " MiB of tensors at the most, now "
-            << mib(memory.current_bytes) << "; " << mib(memory.cached_bytes)
-            << " MiB kept free in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
+  std::cout << "memory   tensors: " << mib(memory.peak_bytes) << " MiB at the peak, "
+            << mib(memory.current_bytes) << " MiB now; free: " << mib(memory.cached_bytes)
+            << " MiB in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
 }
 
-void pretrain(const PretrainFlags& flags) {
-  engine::require(flags.views.aug != "val",
-                  "--aug val is for evaluation: both views would be the same picture; BYOL is the "
-                  "paper's recipe");
-  engine::require(
-      !flags.views.on_gpu() || engine::parse_device(flags.recipe.device) != engine::kCpu,
-      "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
-      "workers with --augment-on cpu");
-  use_machine(flags.recipe);
-  const std::unique_ptr<pixpro::Source> source =
-      with_cache(pixpro::open_source(flags.data_dir, flags.zip), flags.cache_mode);
-  const pixpro::Settings settings = settings_of(flags, source->size());
+void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& options,
+                   const std::vector<pixpro::StepRecord>& steps) {
+  std::cout << '\n';
+  if (options.device != engine::kCpu) print_memory(options.device);
+  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+            << "weights  " << weights_file(flags).string() << '\n'
+            << "metrics  " << metrics_file(flags).string() << '\n'
+            << "picture  " << picture_file(flags).string() << std::endl;
+}
+
+void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
+  check(flags);
+  use_machine(flags.training.machine);
+  const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
+  settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
   pixpro::RunState run;
   if (checkpoint) run = pixpro::run_of(*checkpoint, settings);
+
   const pixpro::LoaderOptions loading = loader_options(flags, run);
   Images images{.loader{*source, loading}};
-  const int64_t steps_per_epoch = images.loader.steps_per_epoch();
-  const RunLength length = run_length(flags.recipe, steps_per_epoch);
-  const pixpro::TrainerOptions options = trainer_options(flags.recipe, flags.batch_size, length);
+  const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
+  const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
   pixpro::Trainer trainer(options);
+  if (checkpoint) trainer.load_state(*checkpoint);
+  checkpoint.reset();  // as large as the trainer
   if (flags.views.on_gpu()) {
     images.gpu.emplace(options.device, options.precision, flags.views.image_size);
   }
-  if (checkpoint) trainer.load_state(*checkpoint);
-  checkpoint.reset();  // as large as the trainer
-  const fs::path& out = flags.output_dir;
-  make_output_folder(out);
-  std::cout << source->size() << " images, " << steps_per_epoch << " steps of " << flags.batch_size
-            << " an epoch, " << flags.recipe.epochs << " epochs\n";
-  if (trainer.steps_done() > 0) {
-    std::cout << "going on after step " << trainer.steps_done() << " of " << length.total_steps
-              << '\n';
-  }
-  std::cout << std::flush;
 
-  write_pair_picture(out / "views.png", *source, loading, flags.views.grid(),
+  make_output_folder(flags.output_dir);
+  announce(*source, flags, length, trainer.steps_done());
+  write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
   train(flags, images, trainer, length.total_steps, settings, run);
-  write_tensor_file(out / "weights.safetensors", pixpro::weights_of(trainer.model()));
-
-  std::cout << '\n';
-  if (options.device != engine::kCpu) print_memory(options.device);
-  std::cout << summary_text(pixpro::summarize(run.steps), options.model.out_channels) << '\n'
-            << "weights  " << (out / "weights.safetensors").string() << '\n'
-            << "metrics  " << (out / "metrics.jsonl").string() << '\n'
-            << "picture  " << (out / "views.png").string() << std::endl;
+  write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
+  print_outcome(flags, options, run.steps);
 }
 
 }  // namespace
 
 void add_pretrain(CLI::App& app) {
   auto flags = std::make_shared<PretrainFlags>();
-  CLI::App* command = app.add_subcommand("pretrain", "Pre-train a backbone on a folder of images");
-  command
-      ->add_option("--data-dir", flags->data_dir,
-                   "Folder of images at any depth, or a file made by pixpro pack")
-      ->required();
-  command->add_flag("--zip", flags->zip,
-                    "The folder holds train.zip and train_map.txt (path, tab, label a line)");
-  const std::map<std::string, pixpro::CacheMode> modes = {{"no", pixpro::CacheMode::no},
-                                                          {"part", pixpro::CacheMode::part},
-                                                          {"full", pixpro::CacheMode::full}};
-  command
-      ->add_option(
-          "--cache-mode", flags->cache_mode,
-          "Image files kept in memory once read: no, full: all, part: this process's share")
-      ->transform(CLI::CheckedTransformer(modes))
-      ->default_str("no");
-  command
-      ->add_option("--max-broken", flags->max_broken, "Stop when more images than this are broken")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--output-dir", flags->output_dir, "Weights, metrics and picture go here")
-      ->capture_default_str();
-  add_view_flags(*command, flags->views);
-  add_augment_on(*command, flags->views);
-  command->add_option("--batch-size", flags->batch_size, "Images a step")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
-  command->add_option("--num-workers", flags->num_workers, "Threads that read and augment images")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command
-      ->add_option("--save-freq", flags->save_freq,
-                   "Epochs between two checkpoints; there is one at the end too")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
-  command->add_option("--resume", flags->resume, "Checkpoint to go on from");
-  command->add_flag("--auto-resume", flags->auto_resume,
-                    "Go on from the checkpoint of the output folder, where there is one");
-  add_model_flags(*command, flags->recipe);
-  add_optimizer_flags(*command, flags->recipe);
-  add_machine_flags(*command, flags->recipe);
-  command->callback([flags] { pretrain(*flags); });
+  Command command(app, "pretrain", "Pre-train a backbone on a folder of images");
+  add_source_flags(command, flags->source);
+  command.add("--max-broken", &flags->max_broken, ChangesNumbers::no,
+              "Stop if more images than this cannot be read", CLI::NonNegativeNumber);
+  command.add("--num-workers", &flags->num_workers, ChangesNumbers::no,
+              "Threads that read and augment images", CLI::Range(1, 1024));
+  add_augment_on(command, flags->views);
+  command.add("--output-dir", &flags->output_dir, ChangesNumbers::no,
+              "Folder for weights, metrics, checkpoint and picture");
+  command.add("--save-freq", &flags->save_freq, ChangesNumbers::no,
+              "Epochs between two checkpoints; there is always one at the end",
+              CLI::Range(int64_t{1}, int64_t{1} << 20));
+  command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
+  command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
+              "Go on from the checkpoint in the output folder if there is one");
+  add_view_flags(command, flags->views);
+  add_batch_size(command, flags->batch_size);
+  add_training_flags(command, flags->training);
+  command.group_flags();
+  command.set_job([flags, command] { pretrain(*flags, command.settings()); });
 }
 
 }  // namespace apps

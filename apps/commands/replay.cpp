@@ -1,11 +1,11 @@
-// pixpro replay: trains on recorded batches from given weights and writes down all that happened,
-// so that the engine can be held number for number against another implementation.
+// pixpro replay: trains on recorded batches from given weights and records every number, so that
+// the engine can be compared with another implementation.
 #include <algorithm>
 #include <iostream>
 #include <memory>
 
 #include "apps/commands/commands.h"
-#include "apps/flags/recipe.h"
+#include "apps/flags/training.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
 
@@ -18,7 +18,7 @@ using engine::TensorFile;
 constexpr int64_t kMostSteps = int64_t{1} << 32;
 
 struct ReplayFlags {
-  Recipe recipe;
+  TrainingFlags training;
   std::string weights, batches, out;
   int64_t total_steps = 0;  // 0: as many as there are batches
   int64_t warmup_steps = 0;
@@ -48,12 +48,12 @@ engine::Shape view_shape(const TensorFile& file, int64_t step) {
   return shape;
 }
 
-// `images`: N of the first batch, by which the learning rate is scaled.
+// images: N of the first batch, by which the learning rate is scaled.
 Batch read_batch(const TensorFile& file, int64_t step, int64_t images) {
   const std::string number = std::to_string(step);
   const engine::Shape shape = view_shape(file, step);
   engine::require(shape[0] == images, "batches: 'view1.", number, "' holds ", shape[0],
-                  " images, the first batch ", images, "; all must be of one size");
+                  " images but the first batch ", images, "; all batches must have one size");
   const engine::Shape boxes{shape[0], 4};
   const auto pair = [&](const char* what, const engine::Shape& expected) {
     return engine::concatenate_rows({recorded(file, what + ("1." + number), expected),
@@ -62,18 +62,18 @@ Batch read_batch(const TensorFile& file, int64_t step, int64_t images) {
   return {pair("view", shape), pair("coord", boxes)};
 }
 
-// The steps 0, 1, ... that the file has.
+// How many steps 0, 1, ... the file has.
 int64_t count_batches(const TensorFile& file) {
   int64_t count = 0;
   while (file.tensors.contains("view1." + std::to_string(count))) ++count;
   engine::require(count > 0,
                   "batches: no 'view1.0' in the file: expected view1.S, view2.S [N,3,H,W] "
                   "and coord1.S, coord2.S [N,4] for S = 0, 1, ...");
-  // A gap would end the run early without a word.
+  // A gap would silently end the run early.
   const auto found = std::ranges::count_if(
       file.tensors, [](const auto& entry) { return entry.first.starts_with("view1."); });
-  engine::require(found == count, "batches: ", found, " tensors are called 'view1.S', but from ",
-                  "'view1.0' on there are only ", count, " without a gap");
+  engine::require(found == count, "batches: ", found, " tensors are called 'view1.S', but only ",
+                  count, " follow from 'view1.0' without a gap");
   return count;
 }
 
@@ -81,9 +81,9 @@ pixpro::TrainerOptions options_of(const ReplayFlags& flags, int64_t batch_size, 
   RunLength length;
   length.total_steps = flags.total_steps > 0 ? flags.total_steps : batches;
   length.warmup_steps = flags.warmup_steps;
-  length.steps_per_epoch =
-      static_cast<double>(length.total_steps) / static_cast<double>(flags.recipe.epochs);
-  pixpro::TrainerOptions options = trainer_options(flags.recipe, batch_size, length);
+  length.steps_per_epoch = static_cast<double>(length.total_steps) /
+                           static_cast<double>(flags.training.optimizer.epochs);
+  pixpro::TrainerOptions options = trainer_options(flags.training, batch_size, length);
   options.accumulate = flags.accumulate;
   return options;
 }
@@ -96,8 +96,8 @@ void report(const pixpro::LoadReport& load) {
   }
   if (!load.kept.empty()) {
     std::cerr << "pixpro: note: " << load.kept.size()
-              << " buffers are not in the weight file and start "
-              << "fresh, the first is '" << load.kept.front() << "'\n";
+              << " buffers are not in the weight file and keep their "
+              << "initial values, the first is '" << load.kept.front() << "'\n";
   }
 }
 
@@ -110,7 +110,7 @@ void record_step(TensorFile& out, const pixpro::StepResult& result) {
 }
 
 void replay(const ReplayFlags& flags) {
-  use_machine(flags.recipe);
+  use_machine(flags.training.machine);
   const TensorFile batches = engine::read_tensor_file(flags.batches);
   const int64_t count = count_batches(batches);
   const int64_t batch_size = view_shape(batches, 0)[0];
@@ -139,30 +139,31 @@ void replay(const ReplayFlags& flags) {
 
 void add_replay(CLI::App& app) {
   auto flags = std::make_shared<ReplayFlags>();
-  // Numbers count here, not speed: of the f32 convolutions the library's round least.
-  flags->recipe.conv_algorithm = "library";
-  CLI::App* command =
-      app.add_subcommand("replay", "Train on recorded batches and record the outcome");
-  command->add_option("--weights", flags->weights, "Parameters and buffers, published names")
-      ->required();
-  command->add_option("--batches", flags->batches, "view1.S, view2.S, coord1.S, coord2.S")
-      ->required();
-  command->add_option("--out", flags->out, "Losses, gradients of step 0, final weights")
+  // Accuracy counts here, not speed: the library's f32 convolutions have the smallest rounding
+  // errors.
+  flags->training.machine.conv_algorithm = "library";
+  Command command(app, "replay", "Train on recorded batches and record the outcome");
+  command
+      .add("--weights", &flags->weights, ChangesNumbers::yes,
+           "Tensor file: parameters and buffers under their published names")
       ->required();
   command
-      ->add_option("--total-steps", flags->total_steps,
-                   "Steps of the whole run (default: the batches)")
-      ->check(CLI::Range(int64_t{1}, kMostSteps));
-  command->add_option("--warmup-steps", flags->warmup_steps, "Steps of linear warm-up")
-      ->check(CLI::Range(int64_t{0}, kMostSteps))
-      ->capture_default_str();
-  command->add_option("--accumulate", flags->accumulate, "Micro-batches a batch is split into")
-      ->check(CLI::Range(int64_t{1}, kMostSteps))
-      ->capture_default_str();
-  add_model_flags(*command, flags->recipe);
-  add_optimizer_flags(*command, flags->recipe);
-  add_machine_flags(*command, flags->recipe);
-  command->callback([flags] { replay(*flags); });
+      .add("--batches", &flags->batches, ChangesNumbers::yes,
+           "Tensor file: view1.S, view2.S, coord1.S, coord2.S for the steps S = 0, 1, ...")
+      ->required();
+  command
+      .add("--out", &flags->out, ChangesNumbers::no,
+           "Tensor file to write: losses, gradients of step 0, final weights")
+      ->required();
+  command.add("--total-steps", &flags->total_steps, ChangesNumbers::yes,
+              "Steps of the whole run, which the schedules need; 0: as many as there are batches",
+              CLI::Range(int64_t{0}, kMostSteps));
+  command.add("--warmup-steps", &flags->warmup_steps, ChangesNumbers::yes,
+              "Steps of linear warm-up", CLI::Range(int64_t{0}, kMostSteps));
+  command.add("--accumulate", &flags->accumulate, ChangesNumbers::yes,
+              "Micro-batches per step (gradient accumulation)", CLI::Range(int64_t{1}, kMostSteps));
+  add_training_flags(command, flags->training);
+  command.set_job([flags] { replay(*flags); });
 }
 
 }  // namespace apps

@@ -1,4 +1,4 @@
-// pixpro augment and pixpro bench loader from the outside.
+// pixpro augment and pixpro bench loader, as a user runs them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,26 +7,21 @@
 #include <nlohmann/json.hpp>
 
 #include "pixpro/data/image.h"
-#include "tests/support/command.h"
+#include "tests/apps/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace apps {
 namespace {
 
 namespace fs = std::filesystem;
-using test_support::CommandResult;
 using test_support::TempDir;
 
 const fs::path kFolder = fs::path(PIXPRO_GOLDEN_DIR) / "augment";
 
-CommandResult pixpro(const std::vector<std::string>& arguments) {
-  return test_support::run_command(PIXPRO_BINARY, arguments);
-}
-
 CommandResult augment(const std::vector<std::string>& arguments) {
   std::vector<std::string> all = {"augment", "--image", kFolder / "source.png"};
   all.insert(all.end(), arguments.begin(), arguments.end());
-  return pixpro(all);
+  return run_pixpro(all);
 }
 
 TEST(Augment, AppliesTheRecordedOperations) {
@@ -42,14 +37,14 @@ TEST(Augment, AppliesTheRecordedOperations) {
     const CommandResult result = augment(
         {"--ops", nlohmann::json::array({operation}).dump(), "--out", dir.path() / "out.png"});
     ASSERT_EQ(result.status, 0) << result.err;
-    const ::pixpro::Image image = ::pixpro::read_image(dir.path() / "out.png");
-    EXPECT_TRUE(image.rgb == ::pixpro::read_image(expected).rgb);
+    const pixpro::Image image = pixpro::read_image(dir.path() / "out.png");
+    EXPECT_TRUE(image.rgb == pixpro::read_image(expected).rgb);
     ++applied;
   }
   EXPECT_EQ(applied, 21);
 }
 
-TEST(Augment, AppliesOperationsOneAfterTheOther) {
+TEST(Augment, AppliesOperationsInOrder) {
   const TempDir dir;
   const fs::path out = dir.path() / "out.png";
   const CommandResult result =
@@ -59,22 +54,16 @@ TEST(Augment, AppliesOperationsOneAfterTheOther) {
                     "interpolation": "bicubic"}, {"op": "center_crop", "size": 30}])",
                "--out", out});
   ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_EQ(::pixpro::read_image(out).width, 30);
+  EXPECT_EQ(pixpro::read_image(out).width, 30);
   ASSERT_EQ(augment({"--ops", "[]", "--out", out}).status, 0);
-  EXPECT_EQ(::pixpro::read_image(out).rgb, ::pixpro::read_image(kFolder / "source.png").rgb);
+  EXPECT_EQ(pixpro::read_image(out).rgb, pixpro::read_image(kFolder / "source.png").rgb);
 }
 
 TEST(Augment, RefusesWrongOperations) {
   const TempDir dir;
   const fs::path out = dir.path() / "out.png";
   const auto expect_refused = [&](const std::string& ops, const std::vector<std::string>& words) {
-    const CommandResult result = augment({"--ops", ops, "--out", out});
-    EXPECT_EQ(result.status, 1) << ops;
-    EXPECT_TRUE(result.err.starts_with("pixpro: ")) << result.err;
-    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
-    for (const std::string& word : words) {
-      EXPECT_NE(result.err.find(word), std::string::npos) << word << " in: " << result.err;
-    }
+    expect_refusal(augment({"--ops", ops, "--out", out}), words);
     EXPECT_FALSE(fs::exists(out));
   };
   expect_refused("hue", {"--ops", "JSON", "hue"});
@@ -89,7 +78,7 @@ TEST(Augment, RefusesWrongOperations) {
   expect_refused(R"([{"op": "solarize", "threshold": 1.5}])", {"'threshold'", "whole"});
   expect_refused(R"([{"op": "gaussian_blur", "sigma": 0}])", {"'sigma'"});
   expect_refused(R"([{"op": "rotate", "degrees": 5, "interpolation": "cubic"}])", {"bicubic"});
-  // The picture has 211 x 163 pixels.
+  // The image has 211 x 163 pixels.
   expect_refused(
       R"([{"op": "resized_crop", "left": 200, "top": 0, "width": 12, "height": 5, "size": 8}])",
       {"'width'", "11", "12"});
@@ -100,9 +89,9 @@ std::string write_views(const std::string& recipe, const fs::path& folder) {
       augment({"--aug", recipe, "--seed", "5", "--image-size", "96", "--out", folder});
   EXPECT_EQ(result.status, 0) << result.err;
   for (const char* file : {"view1.png", "view2.png"}) {
-    EXPECT_EQ(::pixpro::read_image(folder / file).width, 96);
+    EXPECT_EQ(pixpro::read_image(folder / file).width, 96);
   }
-  EXPECT_GT(::pixpro::read_image(folder / "pairs.png").width, 96);
+  EXPECT_GT(pixpro::read_image(folder / "pairs.png").width, 96);
   return result.out;
 }
 
@@ -114,12 +103,12 @@ TEST(Augment, WritesViewsAndTheirPairs) {
   }
 }
 
-TEST(Augment, ASeedNamesItsViews) {
+TEST(Augment, GivesTheSameViewsForTheSameSeed) {
   const TempDir dir;
   EXPECT_EQ(write_views("RandAug", dir.path() / "a"), write_views("RandAug", dir.path() / "b"));
   for (const char* file : {"view1.png", "view2.png", "pairs.png"}) {
-    EXPECT_EQ(::pixpro::read_image(dir.path() / "a" / file).rgb,
-              ::pixpro::read_image(dir.path() / "b" / file).rgb);
+    EXPECT_EQ(pixpro::read_image(dir.path() / "a" / file).rgb,
+              pixpro::read_image(dir.path() / "b" / file).rgb);
   }
 }
 
@@ -127,16 +116,12 @@ TEST(Augment, RefusesWhatItCannotDo) {
   const TempDir dir;
   EXPECT_EQ(augment({"--out", dir.path(), "--aug", "byol"}).status, 2);
   EXPECT_EQ(augment({"--out", dir.path(), "--ops", "[]", "--aug", "BYOL"}).status, 2);
-  const CommandResult missing = pixpro({"augment", "--image", "none.jpg", "--out", dir.path()});
-  EXPECT_EQ(missing.status, 1);
-  EXPECT_NE(missing.err.find("none.jpg"), std::string::npos) << missing.err;
-  const CommandResult val = pixpro({"pretrain", "--data-dir", kFolder, "--aug", "val"});
-  EXPECT_EQ(val.status, 1);
-  EXPECT_NE(val.err.find("evaluation"), std::string::npos) << val.err;
+  expect_refusal(run_pixpro({"augment", "--image", "none.jpg", "--out", dir.path()}), {"none.jpg"});
+  expect_refusal(run_pixpro({"pretrain", "--data-dir", kFolder, "--aug", "val"}), {"evaluation"});
 }
 
 TEST(BenchLoader, NamesEveryOperation) {
-  const CommandResult result = pixpro({"bench", "loader", "--count", "20"});
+  const CommandResult result = run_pixpro({"bench", "loader", "--count", "20"});
   EXPECT_EQ(result.status, 0) << result.err;
   for (const char* word : {"images/s", "decode", "resize", "brightness", "contrast", "saturation",
                            "hue", "gaussian_blur", "normalize"}) {

@@ -44,12 +44,12 @@ TEST_F(Pretrain, LeavesWeightsMetricsAndAPicture) {
   const TensorFile weights = engine::read_tensor_file(out / "weights.safetensors");
   const pixpro::LoadReport report = load_weights(weights, trainer.model());
   EXPECT_TRUE(report.unused.empty() && report.kept.empty());
-  // Two views a step, four steps.
+  // Two views per step, four steps.
   EXPECT_EQ(engine::item(find_tensor(weights, "encoder.bn1.num_batches_tracked")), 8.0);
   EXPECT_GT(pixpro::read_image(out / "views.png").pixels(), 0);
 }
 
-TEST_F(Pretrain, SameSeedSameBitsWhateverTheNumberOfWorkers) {
+TEST_F(Pretrain, GivesTheSameBitsWithAnyNumberOfWorkers) {
   ASSERT_EQ(train(dir_.path() / "a", {"--num-workers", "1"}).status, 0);
   ASSERT_EQ(train(dir_.path() / "b", {"--num-workers", "3"}).status, 0);
   ASSERT_EQ(train(dir_.path() / "c", {"--seed", "1"}).status, 0);
@@ -60,17 +60,17 @@ TEST_F(Pretrain, SameSeedSameBitsWhateverTheNumberOfWorkers) {
   EXPECT_NE(loss("a"), loss("c"));
 }
 
-TEST_F(Pretrain, SkipsABrokenPictureAndSaysSo) {
-  std::ofstream(dir_.path() / "photos" / "broken.jpg") << "not a picture";
+TEST_F(Pretrain, SkipsABrokenImageAndSaysSo) {
+  std::ofstream(dir_.path() / "photos" / "broken.jpg") << "not an image";
   const CommandResult result = train(dir_.path() / "run", {}, 3);
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.err.find("broken.jpg"), std::string::npos) << result.err;
   EXPECT_EQ(read_metrics(dir_.path() / "run" / "metrics.jsonl").back()["broken_images"], 1);
 }
 
-TEST_F(Pretrain, StopsWhenTooManyPicturesAreBroken) {
+TEST_F(Pretrain, StopsIfTooManyImagesAreBroken) {
   for (const char* name : {"broken1.jpg", "broken2.jpg"}) {
-    std::ofstream(data_ / name) << "not a picture";
+    std::ofstream(data_ / name) << "not an image";
   }
   const CommandResult result = train(dir_.path() / "run", {"--max-broken", "1"}, 3);
   EXPECT_EQ(result.status, 1);
@@ -82,7 +82,7 @@ TEST_F(Pretrain, StopsWhenTooManyPicturesAreBroken) {
   }
 }
 
-TEST_F(Pretrain, SameLossFromAFolderAZipArchiveAndAPackedFile) {
+TEST_F(Pretrain, GivesTheSameLossFromAFolderAZipArchiveAndAPackedFile) {
   const fs::path archive = dir_.path() / "archive", pack = dir_.path() / "photos.pack";
   fs::create_directory(archive);
   std::vector<test_support::ZipEntry> entries;
@@ -94,7 +94,7 @@ TEST_F(Pretrain, SameLossFromAFolderAZipArchiveAndAPackedFile) {
   }
   map.close();
   test_support::write_zip(archive / "train.zip", entries);
-  const CommandResult packed = pixpro({"pack", data_.string(), pack.string()});
+  const CommandResult packed = run_pixpro({"pack", data_.string(), pack.string()});
   ASSERT_EQ(packed.status, 0) << packed.err;
   EXPECT_NE(packed.out.find("9 of 9 images"), std::string::npos) << packed.out;
 
@@ -110,11 +110,11 @@ TEST_F(Pretrain, SameLossFromAFolderAZipArchiveAndAPackedFile) {
   EXPECT_EQ(loss("folder"), loss("zip"));
 }
 
-TEST_F(Pretrain, PackShrinksAndSkipsWhatIsBroken) {
-  std::ofstream(data_ / "a.jpg") << "not a picture";
+TEST_F(Pretrain, PackShrinksImagesAndSkipsBrokenOnes) {
+  std::ofstream(data_ / "a.jpg") << "not an image";
   const fs::path pack = dir_.path() / "small.pack";
   const CommandResult result =
-      pixpro({"pack", data_.string(), pack.string(), "--shorter-side", "50"});
+      run_pixpro({"pack", data_.string(), pack.string(), "--shorter-side", "50"});
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.out.find("9 of 10 images"), std::string::npos) << result.out;
   EXPECT_NE(result.err.find("a.jpg: the content is none of"), std::string::npos) << result.err;
@@ -124,7 +124,7 @@ TEST_F(Pretrain, PackShrinksAndSkipsWhatIsBroken) {
   const pixpro::Image image = pixpro::decode_image(source->read(8, buffer));
   EXPECT_EQ(image.width, 60);
   EXPECT_EQ(image.height, 50);
-  EXPECT_EQ(pixpro({"pack", "/nowhere", pack.string()}).status, 1);
+  EXPECT_EQ(run_pixpro({"pack", "/nowhere", pack.string()}).status, 1);
   EXPECT_EQ(pixpro::open_packed(pack)->size(), 9) << "a failure leaves the file as it was";
 }
 
@@ -192,7 +192,7 @@ TEST_F(Pretrain, AugmentsOnCudaAsOnTheCpu) {
   EXPECT_EQ(losses("gpu"), expected);
 }
 
-TEST_F(Pretrain, AugmentsOnAGpuOnlyWhereItTrainsOnOne) {
+TEST_F(Pretrain, AugmentsOnAGpuOnlyIfItTrainsOnOne) {
   const CommandResult result = train(dir_.path() / "run", {"--augment-on", "gpu"}, 1);
   EXPECT_EQ(result.status, 1);
   EXPECT_NE(result.err.find("--augment-on gpu needs a GPU to train on: add --device cuda"),
@@ -221,10 +221,10 @@ TEST(Replay, WritesWhatTheTrainerComputes) {
   engine::write_tensor_file(dir.path() / "b.safetensors", batches);
 
   const CommandResult result =
-      pixpro({"replay", "--weights", dir.path() / "w.safetensors", "--batches",
-              dir.path() / "b.safetensors", "--out", dir.path() / "o.safetensors", "--arch",
-              "resnet18", "--base-lr", "4", "--total-steps", "20", "--warmup-steps", "1",
-              "--accumulate", "2", "--precision", "f64"});
+      run_pixpro({"replay", "--weights", dir.path() / "w.safetensors", "--batches",
+                  dir.path() / "b.safetensors", "--out", dir.path() / "o.safetensors", "--arch",
+                  "resnet18", "--base-lr", "4", "--total-steps", "20", "--warmup-steps", "1",
+                  "--accumulate", "2", "--precision", "f64"});
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.err, "");
   const TensorFile out = engine::read_tensor_file(dir.path() / "o.safetensors");
@@ -252,7 +252,8 @@ TEST(Replay, WritesWhatTheTrainerComputes) {
 
 TEST(Trace, WritesTextAndGraph) {
   const TempDir dir;
-  const CommandResult result = pixpro({"trace", "--arch", "resnet18", "--out", dir.path() / "t"});
+  const CommandResult result =
+      run_pixpro({"trace", "--arch", "resnet18", "--out", dir.path() / "t"});
   ASSERT_EQ(result.status, 0) << result.err;
   std::ifstream text(dir.path() / "t.txt"), graph(dir.path() / "t.dot");
   const std::string lines((std::istreambuf_iterator<char>(text)), {});
@@ -263,18 +264,18 @@ TEST(Trace, WritesTextAndGraph) {
 }
 
 TEST(GradCheck, PrintsATableAndPasses) {
-  const CommandResult result = pixpro({"gradcheck"});
+  const CommandResult result = run_pixpro({"gradcheck"});
   EXPECT_EQ(result.status, 0);
   EXPECT_NE(result.out.find("batch_norm + residual + relu"), std::string::npos);
   EXPECT_NE(result.out.find(" passed, 0 failed"), std::string::npos) << result.out;
 }
 
-TEST(BenchStep, TellsSpeedMemoryAndKernels) {
-  const CommandResult result = pixpro({"bench", "step", "--arch", "resnet18", "--image-size", "64",
-                                       "--batch-size", "2", "--steps", "2"});
+TEST(BenchStep, PrintsSpeedMemoryAndKernels) {
+  const CommandResult result = run_pixpro({"bench", "step", "--arch", "resnet18", "--image-size",
+                                           "64", "--batch-size", "2", "--steps", "2"});
   ASSERT_EQ(result.status, 0) << result.err;
   for (const char* expected :
-       {"images/s", "multiply-add", "GFLOP a step", "MiB tensors", "conv2d backward weights",
+       {"images/s", "multiply-add", "GFLOP per step", "MiB tensors", "conv2d backward weights",
         "batch_norm backward", "sgd update", "between kernels"}) {
     EXPECT_NE(result.out.find(expected), std::string::npos) << expected << "\n" << result.out;
   }

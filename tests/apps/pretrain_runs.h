@@ -1,18 +1,17 @@
-// Short runs of pixpro pretrain on pictures made for the purpose.
+// Short runs of pixpro pretrain on generated images.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "pixpro/data/image.h"
-#include "tests/support/command.h"
+#include "tests/apps/program.h"
 #include "tests/support/hashed.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,21 +19,15 @@ namespace apps {
 
 namespace fs = std::filesystem;
 using engine::Tensor;
-using test_support::CommandResult;
 using test_support::TempDir;
-
-inline CommandResult pixpro(const std::vector<std::string>& arguments,
-                            const std::function<void(pid_t)>& meanwhile = {}) {
-  return test_support::run_command(PIXPRO_BINARY, arguments, meanwhile);
-}
 
 inline std::string text_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Coloured noise, smooth enough that crops of one picture resemble one another.
-inline void write_pictures(const fs::path& folder, int count) {
+// Coloured noise, smooth enough that crops of one image resemble each other.
+inline void write_images(const fs::path& folder, int count) {
   for (int i = 0; i < count; ++i) {
     const Tensor noise = test_support::hashed_tensor("picture" + std::to_string(i), {3, 10, 12});
     pixpro::Image image(120, 100);
@@ -59,7 +52,7 @@ inline std::vector<nlohmann::json> read_metrics(const fs::path& path) {
 
 class Pretrain : public testing::Test {
  protected:
-  // 9 pictures make 2 steps an epoch.
+  // 9 images make 2 steps per epoch.
   std::vector<std::string> arguments(const fs::path& out, const std::vector<std::string>& more,
                                      int epochs) const {
     std::vector<std::string> all = {"pretrain",
@@ -84,12 +77,12 @@ class Pretrain : public testing::Test {
   }
   CommandResult train(const fs::path& out, const std::vector<std::string>& more = {},
                       int epochs = 2) const {
-    return pixpro(arguments(out, more, epochs));
+    return run_pixpro(arguments(out, more, epochs));
   }
 
   void SetUp() override {
     fs::create_directory(dir_.path() / "photos");
-    write_pictures(dir_.path() / "photos", 9);
+    write_images(dir_.path() / "photos", 9);
   }
 
   TempDir dir_;

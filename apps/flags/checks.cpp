@@ -1,4 +1,4 @@
-#include "apps/flags/flag_checks.h"
+#include "apps/flags/checks.h"
 
 #include <charconv>
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace apps {
 namespace {
 
-// The text as a number, where it is one from its first to its last character.
+// The text as a number, if all of it is one.
 template <class T>
 std::optional<T> parse(const std::string& text) {
   T value{};
@@ -36,7 +36,7 @@ CLI::Validator whole_number() {
     if (parse<uint64_t>(text)) return {};
     return "expected a whole number from 0 to 18446744073709551615, found '" + text + "'";
   };
-  return {check, "from 0 on"};
+  return {check, "0 or more"};
 }
 
 }  // namespace apps

@@ -1,11 +1,10 @@
-// The flags that say how views are made, shared by pretrain, augment and bench loader.
+// The flags that say how views are made.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "apps/command.h"
 #include "pixpro/data/augment/recipes.h"
-#include "pixpro/train/checkpoint.h"
 
 namespace apps {
 
@@ -22,11 +21,9 @@ struct ViewFlags {
   int grid() const { return (image_size + 31) / 32; }
 };
 
-// What a run's numbers depend on, by flag.
-pixpro::Settings settings_of(const ViewFlags& flags);
+void add_view_flags(Command& command, ViewFlags& flags);  // all but --augment-on
+void add_augment_on(Command& command, ViewFlags& flags);
 
-// --aug, --crop and --image-size
-void add_view_flags(CLI::App& command, ViewFlags& flags);
-void add_augment_on(CLI::App& command, ViewFlags& flags);  // --augment-on
+void add_image_size(Command& command, int& image_size);  // --image-size alone
 
 }  // namespace apps

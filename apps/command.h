@@ -1,0 +1,59 @@
+// A command of the program and its flags. A flag is declared once, by Command::add: its place in
+// --help, its check and its entry among the settings of a checkpoint all follow from that.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pixpro/train/checkpoint.h"
+
+namespace apps {
+
+// Whether the numbers of a run depend on a flag. If they do, checkpoints hold its value and a run
+// is resumed only with the same one. Rounding alone does not count: it also depends on the machine
+// and on how the machine is used (--device, --threads, --conv-algorithm).
+enum class ChangesNumbers { no, yes };
+
+// The variable that a flag sets. What it holds when the flag is declared is the default.
+using FlagVariable = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*,
+                                  std::filesystem::path*, std::vector<int64_t>*,
+                                  std::optional<int64_t>*, std::optional<std::filesystem::path>*>;
+
+// Copies are handles on the same command.
+class Command {
+ public:
+  Command(CLI::App& parent, const std::string& name, const std::string& help);
+
+  // names: "--flag", "--flag,--other-name", or "NAME" for an argument without a flag. A bool is a
+  // switch; a vector takes numbers separated by commas. `variable` must outlive the command.
+  CLI::Option* add(const std::string& names, FlagVariable variable, ChangesNumbers changes_numbers,
+                   const std::string& help, const CLI::Validator& check = {});
+
+  // The values of all flags that change numbers: "--arch" -> "resnet50", "--crop" -> "0.08".
+  pixpro::Settings settings() const;
+
+  // Has --help list the flags that change numbers apart from the others.
+  void group_flags();
+
+  // The job runs once the command line has been read.
+  void set_job(const std::function<void()>& job) { app_->callback(job); }
+
+ private:
+  struct Flag {
+    CLI::Option* option;
+    FlagVariable variable;
+    ChangesNumbers changes_numbers;
+  };
+
+  CLI::App* app_;
+  std::shared_ptr<std::vector<Flag>> flags_ = std::make_shared<std::vector<Flag>>();
+};
+
+}  // namespace apps

@@ -1,0 +1,70 @@
+#include "apps/flags/machine.h"
+
+#include <omp.h>
+
+#include <map>
+
+#include "apps/flags/checks.h"
+#include "engine/context.h"
+
+namespace apps {
+
+void add_machine_flags(Command& command, MachineFlags& flags) {
+  add_seed(command, flags.seed);
+  command.add("--threads", &flags.threads, ChangesNumbers::no,
+              "CPU threads that compute; 0: one per core", CLI::Range(0, 4096));
+  command.add("--device", &flags.device, ChangesNumbers::no, "cpu, cuda or cuda:N");
+  command.add("--precision", &flags.precision, ChangesNumbers::yes,
+              "Of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
+              "precision); on the CPU also f64",
+              CLI::IsMember({"f32", "f64", "tf32", "bf16", "fp16"}));
+  command.add("--cudnn-benchmark", &flags.cudnn_benchmark, ChangesNumbers::no,
+              "CUDA: time the candidates for every convolution");
+  command.add("--deterministic", &flags.deterministic, ChangesNumbers::no,
+              "CUDA: only convolutions that give the same bits in every run");
+  command.add("--conv-algorithm", &flags.conv_algorithm, ChangesNumbers::no,
+              "How the CPU convolves float32: auto, or one kind wherever it can",
+              CLI::IsMember({"auto", "direct", "winograd", "library"}));
+}
+
+void add_seed(Command& command, uint64_t& seed) {
+  command.add("--seed", &seed, ChangesNumbers::yes,
+              "Seed of all random numbers: initial weights, order of the images, views");
+}
+
+engine::Device device_of(const MachineFlags& flags) { return engine::parse_device(flags.device); }
+
+engine::DType precision_of(const MachineFlags& flags) {
+  const bool on_cpu = device_of(flags) == engine::kCpu;
+  const std::map<std::string, engine::DType> here =
+      on_cpu ? std::map<std::string, engine::DType>{{"f32", engine::DType::f32},
+                                                    {"f64", engine::DType::f64}}
+             : std::map<std::string, engine::DType>{{"f32", engine::DType::f32},
+                                                    {"tf32", engine::DType::f32},
+                                                    {"bf16", engine::DType::bf16},
+                                                    {"fp16", engine::DType::f16}};
+  const auto found = here.find(flags.precision);
+  engine::require(found != here.end(), "precision: ", flags.precision, " is for --device ",
+                  on_cpu ? "cuda" : "cpu");
+  return found->second;
+}
+
+void use_machine(const MachineFlags& flags) {
+  const engine::Device device = device_of(flags);
+  if constexpr (engine::kHasCuda) {
+    if (device != engine::kCpu) {
+      engine::set_cuda(device.index, {.tf32 = flags.precision == "tf32",
+                                      .deterministic = flags.deterministic,
+                                      .benchmark = flags.cudnn_benchmark});
+    }
+  }
+  if (flags.threads > 0) omp_set_num_threads(flags.threads);
+  const std::map<std::string, engine::ConvPolicy> policies = {
+      {"auto", engine::ConvPolicy::automatic},
+      {"direct", engine::ConvPolicy::direct},
+      {"winograd", engine::ConvPolicy::winograd},
+      {"library", engine::ConvPolicy::library}};
+  engine::cpu_context().conv_policy = policies.at(flags.conv_algorithm);
+}
+
+}  // namespace apps
