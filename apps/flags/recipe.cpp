@@ -194,7 +194,7 @@ void use_machine(const Recipe& recipe) {
       {"direct", engine::ConvPolicy::direct},
       {"winograd", engine::ConvPolicy::winograd},
       {"library", engine::ConvPolicy::library}};
-  engine::cpu_context().conv_policy = policies.at(recipe.conv_algorithm);
+  engine::cpu_context().settings.conv_policy = policies.at(recipe.conv_algorithm);
 }
 
 }  // namespace apps
