@@ -6,45 +6,58 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
-#include <mutex>
 
+#include "engine/arithmetic.h"
 #include "engine/block_pool.h"
+#include "engine/caching_allocator.h"
 #include "engine/error.h"
 
 namespace engine {
 namespace {
 
-int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+// What both sources of memory below have in common.
+struct HostMemory {
+  static constexpr int64_t kAlignment = 64;
+
+  [[noreturn]] void fail_out_of_memory(int64_t asked, int64_t held) const {
+    fail("out of memory: asked for ", asked, " bytes while tensors hold ", held,
+         "; a smaller --batch-size or --image-size needs less");
+  }
+};
 
 #ifdef __SANITIZE_ADDRESS__
 
-// Every request goes to the system, so that no access out of bounds is hidden.
-class SystemMemory {
+// Passes every request to the system, so that no out-of-bounds access is hidden.
+class SystemMemory : public HostMemory {
  public:
-  void* take(int64_t bytes, MemoryStats& stats) {
-    ++stats.system_allocations;
-    return std::aligned_alloc(64, static_cast<size_t>(bytes));
+  void* take(int64_t bytes) {
+    ++system_allocations_;
+    return std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
   }
   void give_back(void* block, int64_t) { std::free(block); }
   void trim() {}
-  int64_t cached_bytes() const { return 0; }
+  void report(MemoryStats& stats) const { stats.system_allocations = system_allocations_; }
+
+ private:
+  int64_t system_allocations_ = 0;
 };
 
 #else
 
-// Large segments of address space. The system backs them page by page as they are first written
-// to, so a segment costs what was used of it; best fit keeps that close to what tensors hold.
-class SystemMemory {
+// Blocks cut from large segments of address space. The system backs a segment page by page as it is
+// first written to, so a segment costs only what was used of it; best fit keeps that close to what
+// tensors hold.
+class SystemPool {
  public:
-  void* take(int64_t bytes, MemoryStats& stats) {
+  void* take(int64_t bytes) {
     char* block = pool_.take(bytes);
     if (block == nullptr && add_segment(bytes)) block = pool_.take(bytes);
     if (block == nullptr) return nullptr;
     auto& [begin, segment] = *std::prev(segments_.upper_bound(block));
     if (block + bytes > segment.touched) {
-      // A whole huge page at least: the next request of a little more finds it there.
+      // The system backs whole huge pages, so a slightly larger request needs nothing from it.
       segment.touched = std::min(begin + round_up(block + bytes - begin, kHugePage), segment.end);
-      ++stats.system_allocations;
+      ++system_allocations_;
     }
     in_use_ += bytes;
     return block;
@@ -55,7 +68,7 @@ class SystemMemory {
     pool_.give_back(static_cast<char*>(block));
   }
 
-  // Gives the free ends of all segments back to the system.
+  // Returns the free ends of all segments to the system.
   void trim() {
     for (auto& [begin, segment] : segments_) {
       char* tail = begin + round_up(pool_.free_tail(segment.end) - begin, kPage);
@@ -70,20 +83,22 @@ class SystemMemory {
     for (const auto& [begin, segment] : segments_) touched += segment.touched - begin;
     return touched - in_use_;
   }
+  int64_t system_allocations() const { return system_allocations_; }
 
  private:
   struct Segment {
     char* end;
-    char* touched;  // no page from here on has been used
+    char* touched;  // pages from here on have never been used
   };
-  static constexpr int64_t kPage = 4096, kHugePage = int64_t{2} << 20, kLeast = int64_t{1} << 30;
+  static constexpr int64_t kPage = 4096, kHugePage = int64_t{2} << 20;
+  static constexpr int64_t kLeastSegment = int64_t{1} << 30;
 
   bool add_segment(int64_t bytes) {
-    for (const int64_t size : {std::max(bytes, kLeast), round_up(bytes, kHugePage)}) {
+    for (const int64_t size : {std::max(bytes, kLeastSegment), round_up(bytes, kHugePage)}) {
       void* data = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (data == MAP_FAILED) continue;
-      madvise(data, static_cast<size_t>(size), MADV_HUGEPAGE);  // a wish; fewer TLB misses
+      madvise(data, static_cast<size_t>(size), MADV_HUGEPAGE);  // a hint: fewer TLB misses
       char* begin = static_cast<char*>(data);
       segments_[begin] = {begin + size, begin};
       pool_.add_segment(begin, size);
@@ -93,62 +108,33 @@ class SystemMemory {
   }
 
   BlockPool pool_;
-  int64_t in_use_ = 0;
+  int64_t in_use_ = 0, system_allocations_ = 0;
   std::map<char*, Segment> segments_;
 };
 
-#endif
-
-class CpuAllocator : public Allocator {
+class SystemMemory : public HostMemory {
  public:
-  void* allocate(int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    const int64_t size = rounded(bytes);
-    void* data = memory_for(size).take(size, stats_);
-    require(data != nullptr, "out of memory: asked for ", size, " bytes while tensors hold ",
-            stats_.current_bytes, "; a smaller --batch-size or --image-size needs less");
-    stats_.current_bytes += size;
-    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.current_bytes);
-    return data;
-  }
-
-  void release(void* data, int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    const int64_t size = rounded(bytes);
-    stats_.current_bytes -= size;
-    memory_for(size).give_back(data, size);
-  }
-
-  MemoryStats stats() const override {
-    const std::lock_guard lock(mutex_);
-    MemoryStats stats = stats_;
-    stats.cached_bytes = small_.cached_bytes() + large_.cached_bytes();
-    return stats;
-  }
-
-  void reset_peak() override {
-    const std::lock_guard lock(mutex_);
-    stats_.peak_bytes = stats_.current_bytes;
-  }
-
-  void release_cache() override {
-    const std::lock_guard lock(mutex_);
+  void* take(int64_t bytes) { return pool_for(bytes).take(bytes); }
+  void give_back(void* block, int64_t bytes) { pool_for(bytes).give_back(block, bytes); }
+  void trim() {
     small_.trim();
     large_.trim();
   }
+  void report(MemoryStats& stats) const {
+    stats.cached_bytes = small_.cached_bytes() + large_.cached_bytes();
+    stats.system_allocations = small_.system_allocations() + large_.system_allocations();
+  }
 
  private:
-  static int64_t rounded(int64_t bytes) { return round_up(std::max<int64_t>(bytes, 1), 64); }
-
-  // Small tensors have segments of their own: a loss that outlives its step must not lie in the
-  // middle of what the next step wants whole.
-  SystemMemory& memory_for(int64_t size) { return size < kSmall ? small_ : large_; }
+  // Small tensors have segments of their own: a loss that outlives its step must not split the
+  // memory that the next step needs in one piece.
+  SystemPool& pool_for(int64_t bytes) { return bytes < kSmall ? small_ : large_; }
   static constexpr int64_t kSmall = 64 << 10;
 
-  mutable std::mutex mutex_;
-  SystemMemory small_, large_;
-  MemoryStats stats_;
+  SystemPool small_, large_;
 };
+
+#endif
 
 }  // namespace
 
@@ -156,9 +142,9 @@ Allocator& allocator_of(Device device) {
   if constexpr (kHasCuda) {
     if (device.type == Device::Type::cuda) return cuda_allocator(device.index);
   }
-  require(device.type == Device::Type::cpu, "allocator: no memory manager for ", device);
-  // Never destroyed: tensors in static storage may outlive any destructor order.
-  static CpuAllocator& cpu = *new CpuAllocator;
+  require(device.type == Device::Type::cpu, "allocator: cannot allocate on ", device);
+  // Never destroyed, because tensors in static storage may be destroyed after it.
+  static Allocator& cpu = *new CachingAllocator<SystemMemory>;
   return cpu;
 }
 

@@ -4,8 +4,6 @@
 
 namespace engine {
 
-CpuContext::CpuContext() : channel_block_(kLanes) {}
-
 CpuContext& cpu_context() {
   thread_local CpuContext context;
   return context;
@@ -13,11 +11,9 @@ CpuContext& cpu_context() {
 
 Layout activation_layout(Device device, DType dtype, int64_t channels) {
   if (device.type == Device::Type::cuda) return Layout::nhwc;
-  const CpuContext& context = cpu_context();
-  if (dtype != DType::f32 || !context.use_library || channels % context.channel_block() != 0) {
-    return Layout::plain;
-  }
-  return context.channel_block() == 16 ? Layout::blocked16 : Layout::blocked8;
+  const bool reference = cpu_context().settings.conv_policy == ConvPolicy::reference;
+  const bool fills_blocks = channels % kLanes == 0;
+  return dtype == DType::f32 && !reference && fills_blocks ? kLaneLayout : Layout::plain;
 }
 
 Layout parameter_layout(Device device, const Shape& shape) {

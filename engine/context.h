@@ -1,5 +1,12 @@
-// What a kernel needs to run on a device. One context per thread and device; never stored in
-// tensors.
+// What a kernel needs to run on a device. Each thread has one context per device; tensors do not
+// hold any.
+//
+// The device of some work is chosen in one of two ways:
+//   - A kernel is a function overloaded on the context: relu_forward(CpuContext&, ...) is in
+//     engine/cpu, relu_forward(CudaContext&, ...) in engine/cuda, and on_device() calls the one of
+//     a device.
+//   - Something that keeps state between calls (Allocator, Upload, Readback, Communicator) is an
+//     abstract class, and a function such as make_upload(device) makes the one of a device.
 #pragma once
 
 #include <utility>
@@ -11,36 +18,34 @@ namespace engine {
 
 struct Profile;  // engine/profile.h
 
-// Which kernels convolve in f32 on the CPU: the fastest known for the shapes (see
-// engine/cpu/conv/algorithm.h), or one kind wherever it can. A shape that the own kernels do not
-// take (groups, dilation, channels that do not fill blocks) always goes to the library.
-enum class ConvPolicy : uint8_t { automatic, direct, winograd, library };
+// Which kernels convolve in f32 on the CPU:
+//   automatic                  the fastest known for the shapes, see engine/cpu/conv/algorithm.h
+//   direct, winograd, library  this kind wherever it can, the library (oneDNN) elsewhere
+//   reference                  the project's simple kernels, for matrix products as well, which
+//                              all other policies leave to the library
+// f64 always uses the reference kernels.
+enum class ConvPolicy : uint8_t { automatic, direct, winograd, library, reference };
 
-class CpuContext {
- public:
-  // Channels a block of the activation layout: as many floats as a vector of the processor that
-  // the program is built for holds, 16 (AVX-512) or 8.
-  int64_t channel_block() const { return channel_block_; }
-
-  // Library (oneDNN) or the project's plain kernels for convolution and matrix product in f32;
-  // f64 is always plain.
-  bool use_library = true;
-
+struct CpuSettings {
   ConvPolicy conv_policy = ConvPolicy::automatic;
+};
 
-  // How often a tensor had to change layout in front of a library kernel: 0 in steady state.
-  int64_t reorders = 0;
+struct CpuCounters {
+  int64_t reorders = 0;  // tensors whose layout was changed for a library kernel: 0 in steady state
+  int64_t packings = 0;  // weights packed for a convolution kernel
 
-  // Where kernels note their time; null: nowhere.
-  Profile* profile = nullptr;
+  CpuCounters& operator+=(const CpuCounters& other) {
+    const auto& [more_reorders, more_packings] = other;  // names every counter, or does not compile
+    reorders += more_reorders;
+    packings += more_packings;
+    return *this;
+  }
+};
 
-  // How often a weight was packed for a convolution kernel.
-  int64_t packings = 0;
-
- private:
-  friend CpuContext& cpu_context();
-  CpuContext();
-  int64_t channel_block_;
+struct CpuContext {
+  CpuSettings settings{};
+  CpuCounters counters{};
+  Profile* profile = nullptr;  // where kernels record their time, if anywhere
 };
 
 class CudaContext;  // engine/cuda
@@ -51,20 +56,20 @@ CudaContext& cuda_context(int index);
 // How the libraries of a CUDA device compute for the calling thread.
 struct CudaSettings {
   // f32 products round their factors to 10 bits of mantissa (TF32) and run on tensor cores. Without
-  // it every product is exact to f32.
+  // it they are exact to f32.
   bool tf32 = false;
-  // Only algorithms that give the same bits in every run. Own kernels always do.
+  // Only algorithms that give the same bits in every run. The project's kernels always do.
   bool deterministic = false;
-  // New shapes are timed with all candidates, instead of trusting a rule.
+  // Times all candidates for a new shape instead of trusting a rule.
   bool benchmark = false;
 };
 void set_cuda(int index, const CudaSettings& settings);
 
-// The layout in which `device` wants an activation of this many channels.
+// The layout in which kernels of `device` are fastest on an activation of this many channels.
 Layout activation_layout(Device device, DType dtype, int64_t channels);
 
-// The layout in which `device` wants a parameter: a convolution's weight [O,I,KH,KW] lies as OHWI
-// on CUDA (nhwc), everything else is plain.
+// The same for a parameter: on CUDA a convolution's weight [O,I,KH,KW] is stored as [O,KH,KW,I]
+// (nhwc); everything else is plain.
 Layout parameter_layout(Device device, const Shape& shape);
 
 // Calls f with the context of the device: on_device(x.device(), [&](auto& ctx) { relu_forward(ctx,
@@ -77,8 +82,8 @@ decltype(auto) on_device(Device device, F&& f) {
   return f(cpu_context());
 }
 
-// Calls f with a value of the tensor's floating type, for kernels written as template <class T>:
-// for_float(x.dtype(), [&](auto zero) { using T = decltype(zero); ... });
+// Calls f with a value of the tensor's floating-point type, for kernels written as template
+// <class T>: for_float(x.dtype(), [&](auto zero) { using T = decltype(zero); ... });
 template <class F>
 decltype(auto) for_float(DType dtype, F&& f) {
   if (dtype == DType::f64) return f(double{});

@@ -1,4 +1,4 @@
-// Where a tensor lives and what its elements and bytes look like.
+// Where a tensor is stored, the type of its elements and their order in memory.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +22,15 @@ struct Device {
 
 inline constexpr Device kCpu{};
 
-// "cpu", "cuda", "cuda:1". Throws on anything else, and on cuda in a build without it.
+// Reads "cpu", "cuda" or "cuda:1". Throws on anything else, and on cuda in a build without it.
 Device parse_device(const std::string& text);
 std::ostream& operator<<(std::ostream&, Device);
 
-// bf16 and f16 are for activations on CUDA; no kernel of the CPU takes them.
+// bf16 and f16 are for activations on CUDA; CPU kernels do not take them.
 enum class DType : uint8_t { f32, f64, i64, u8, bf16, f16 };
 int64_t size_of(DType);  // bytes of one element
 inline bool is_low_precision(DType type) { return type == DType::bf16 || type == DType::f16; }
-// The type of what is kept beside activations of `type`: parameters, statistics, losses.
+// The type of parameters, statistics and losses that go with activations of `type`.
 inline DType at_least_f32(DType type) { return is_low_precision(type) ? DType::f32 : type; }
 std::ostream& operator<<(std::ostream&, DType);
 
@@ -53,8 +53,10 @@ constexpr DType dtype_of<uint8_t>() {
   return DType::u8;
 }
 
-// How the bytes of a [N,C,H,W] tensor lie. plain: row-major as written (all other ranks are plain).
-// nhwc: channels innermost. blocked8/16: [N, C/b, H, W, b], only where C % b == 0.
+// The order of the elements of a [N,C,H,W] tensor in memory; all other tensors are plain.
+//   plain        row-major, as the shape is written
+//   nhwc         [N,H,W,C]
+//   blocked8/16  [N, C/b, H, W, b] with b = 8 or 16; C must be a multiple of b
 enum class Layout : uint8_t { plain, nhwc, blocked8, blocked16 };
 std::ostream& operator<<(std::ostream&, Layout);
 

@@ -1,5 +1,5 @@
-// How the project reports trouble: everything throws Error, nothing below apps/ exits or prints.
-// A message says what was expected, what was found and, where it helps, what to do.
+// How the project reports errors: everything throws Error, nothing below apps/ exits or prints.
+// A message says what was expected, what was found and, if it helps, what to do.
 #pragma once
 
 #include <sstream>
@@ -13,7 +13,7 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws Error with the parts written one after the other.
+// Throws Error with all parts as one text.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream text;
@@ -21,6 +21,7 @@ template <class... Parts>
   throw Error(text.str());
 }
 
+// Fails with this text unless the condition holds:
 // require(c == 3, "conv2d: weight expects C=3, input has C=", c);
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {

@@ -10,16 +10,17 @@
 
 namespace engine {
 
-// How many items a thread should have at least, when one item handles `elements` elements: waking
-// threads costs about as much as passing over 2^14 elements.
+// The least number of items worth a thread of their own if each handles `elements` elements. Waking
+// a thread costs about as much as passing over 2^14 elements.
 inline int64_t grain_of(int64_t elements) {
   return (int64_t{1} << 14) / std::max<int64_t>(elements, 1) + 1;
 }
 
-// Splits 0 .. count-1 into contiguous ranges and calls f(begin, end) for them on the OpenMP
-// threads. Each range has at least `grain` items (the last may have fewer), so small work stays on
-// the calling thread. f must not throw: check arguments before. Results may not depend on how the
-// ranges fall; sums over the whole range are formed from per-item parts, in item order.
+// Divides 0 .. count-1 into contiguous ranges and calls f(begin, end) for them on the OpenMP
+// threads. Each range has at least `grain` items unless it is the only one, so small work stays on
+// the calling thread. f must not throw: check arguments first. Results may not depend on how the
+// items are divided, so a sum over all items is formed from one partial sum per item, in item
+// order.
 template <class F>
 void parallel_for(int64_t count, int64_t grain, F&& f) {
   const int64_t most =
@@ -36,9 +37,10 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
   }
 }
 
-// Calls f(i) for 0 .. count-1, one at a time, for items of much work. Every thread begins with its
-// own contiguous share, as parallel_for gives it where all take part, and finds there in its cache
-// what it wrote before; then it helps with what is left of others. f as for parallel_for.
+// Calls f(i) for 0 .. count-1 on the OpenMP threads, for items of much work. A thread begins with
+// its own contiguous share, the one parallel_for would give it, and finds in its cache what it has
+// written there before. Then it takes over items that other threads have not begun. f is as for
+// parallel_for.
 template <class F>
 void parallel_items(int64_t count, F&& f) {
   struct alignas(64) Share {

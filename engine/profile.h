@@ -1,4 +1,5 @@
-// Where the time of a run goes, kernel by kernel. Off unless a Profile is hung into the context.
+// Where the time of a run goes, kernel by kernel. Nothing is recorded unless CpuContext::profile
+// points to a Profile.
 #pragma once
 
 #include <chrono>
@@ -10,26 +11,35 @@
 
 namespace engine {
 
-// What the calls of one kernel came to. flops and bytes are those the formula needs, reading every
-// input and writing every output once: the floor, not what was really moved.
+// All calls of one kernel together. flops and bytes are what the formula needs if every input is
+// read and every output written once: a lower bound, not what was really moved.
 struct KernelTotal {
   int64_t calls = 0;
   double seconds = 0.0;
   double flops = 0.0;
   double bytes = 0.0;
+
+  KernelTotal& operator+=(const KernelTotal& other) {
+    calls += other.calls;
+    seconds += other.seconds;
+    flops += other.flops;
+    bytes += other.bytes;
+    return *this;
+  }
 };
 
 struct Profile {
   std::map<std::string, KernelTotal> kernels;
 };
 
-// The bytes of all tensors together; undefined ones have none.
+// The bytes of all tensors together; undefined ones count as 0.
 template <class... Tensors>
 double bytes_of(const Tensors&... tensors) {
   return (... + (tensors.defined() ? static_cast<double>(tensors.bytes()) : 0.0));
 }
 
-// Adds the time until it dies to the context's profile, where there is one.
+// Adds one call of a kernel, and the time from construction to destruction, to the context's
+// profile if there is one.
 class Timer {
  public:
   Timer(const CpuContext& ctx, std::string kernel, double bytes, double flops = 0.0)
@@ -39,11 +49,7 @@ class Timer {
   ~Timer() {
     if (profile_ == nullptr) return;
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start_;
-    KernelTotal& total = profile_->kernels[kernel_];
-    ++total.calls;
-    total.seconds += time.count();
-    total.flops += flops_;
-    total.bytes += bytes_;
+    profile_->kernels[kernel_] += {1, time.count(), flops_, bytes_};
   }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;

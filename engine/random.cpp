@@ -41,7 +41,7 @@ double Random::uniform(double low, double high) { return low + (high - low) * un
 int64_t Random::below(int64_t count) {
   require(count >= 1 && count <= int64_t{1} << 32,
           "Random::below: count must be in 1..2^32, found ", count);
-  // Lemire's multiplication; the few values that would bias the result are drawn again.
+  // Lemire's method (2019): multiply and shift, drawing again in the few cases that would add bias.
   const uint64_t range = static_cast<uint64_t>(count);
   const uint64_t reject = (uint64_t{1} << 32) % range;
   for (;;) {

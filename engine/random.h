@@ -1,6 +1,6 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011). A stream is named by its key and position, so the same (seed, epoch, sample,
-// view) yields the same numbers whatever the number of threads, ranks or restarts.
+// 1, 2, 3", SC 2011). A stream is identified by a seed and up to three numbers, so the same (seed,
+// epoch, sample, view) yields the same numbers whatever the number of threads, ranks or restarts.
 #pragma once
 
 #include <array>
@@ -14,14 +14,14 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
 
 class Random {
  public:
-  // The stream number (a, b, c) of `seed`; distinct arguments give independent streams.
+  // Stream (a, b, c) of `seed`; different arguments give independent streams.
   explicit Random(uint64_t seed, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0);
 
   uint32_t bits();   // 32 uniform bits
   double uniform();  // [0, 1), 53 bits
   double uniform(double low, double high);
-  int64_t below(int64_t count);     // 0 .. count - 1, without bias; count >= 1
-  double normal();                  // mean 0, deviation 1 (Box-Muller)
+  int64_t below(int64_t count);     // 0 .. count - 1, without bias; count in 1 .. 2^32
+  double normal();                  // mean 0, standard deviation 1 (Box-Muller)
   bool chance(double probability);  // true with this probability
 
  private:
@@ -31,7 +31,7 @@ class Random {
   int used_ = 4;
 };
 
-// 64-bit FNV-1a of a text: keys a random stream by a name.
+// 64-bit FNV-1a hash: turns a name into the seed of a stream.
 uint64_t hash_name(std::string_view text);
 
 }  // namespace engine

@@ -13,7 +13,7 @@ Shape::Shape(std::span<const int64_t> extents) : axes_(static_cast<int>(extents.
   int64_t product = 1;
   for (const int64_t extent : extents) {
     require(extent >= 0, "shape: extents must not be negative, found ", *this);
-    // An extent of 0 counts as 1 here, so that no product of some of the extents overflows either.
+    // An extent of 0 counts as 1 here, so that no product of a subset of the extents overflows.
     require(!__builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product) &&
                 product < int64_t{1} << 56,
             "shape: too many elements in ", *this);

@@ -13,10 +13,10 @@ class Shape {
  public:
   static constexpr int kMaxAxes = 5;
 
-  Shape() = default;  // no axes: one element
+  Shape() = default;  // no axes, one element
   Shape(std::initializer_list<int64_t> extents)
       : Shape(std::span(extents.begin(), extents.size())) {}
-  // Throws where there are more than kMaxAxes extents, a negative one, or too many elements.
+  // Throws on more than kMaxAxes extents, on a negative one and on 2^56 or more elements.
   explicit Shape(std::span<const int64_t> extents);
 
   int axes() const { return axes_; }
@@ -26,7 +26,7 @@ class Shape {
   const int64_t* end() const { return extents_.data() + axes_; }
   bool operator==(const Shape&) const = default;
 
-  // The same shape with another extent on one axis.
+  // The same shape with another extent along one axis.
   Shape with(int axis, int64_t extent) const;
 
  private:

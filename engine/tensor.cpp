@@ -22,7 +22,7 @@ Tensor::Tensor(Shape shape, DType dtype, Device device, Layout layout)
 Tensor Tensor::reshape(Shape shape) const {
   require(layout_ == Layout::plain, "reshape: expected a plain layout, found ", layout_);
   require(shape.elements() == elements(), "reshape: ", shape_, " and ", shape,
-          " differ in their number of elements");
+          " have different numbers of elements");
   Tensor view = *this;
   view.shape_ = shape;
   return view;
@@ -30,7 +30,7 @@ Tensor Tensor::reshape(Shape shape) const {
 
 Tensor Tensor::rows(int64_t begin, int64_t count) const {
   require(shape_.axes() >= 1 && begin >= 0 && count >= 0 && begin <= shape_[0] - count,
-          "rows: ", count, " rows from row ", begin, " on are not in ", shape_);
+          "rows: ", shape_, " does not have ", count, " rows from row ", begin, " on");
   Tensor view = *this;
   view.shape_ = shape_.with(0, count);
   if (count > 0) view.offset_bytes_ += begin * (view.bytes() / count);
@@ -47,7 +47,7 @@ Tensor empty_like(const Tensor& t) { return Tensor(t.shape(), t.dtype(), t.devic
 
 Planes planes_of(const Tensor& t) {
   const Shape& s = t.shape();
-  require(s.axes() >= 2, "expected a tensor of rank 2 or more, found ", t);
+  require(s.axes() >= 2, "expected a tensor with 2 or more axes, found ", t);
   if (s.axes() == 2) return {s[0], 1, 1, s[1]};
   int64_t pixels = 1;
   for (int axis = 2; axis < s.axes(); ++axis) pixels *= s[axis];

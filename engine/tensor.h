@@ -1,5 +1,5 @@
-// Tensor: a cheap handle on a shared buffer with a shape, an element type, a device and a layout.
-// Copying a Tensor copies the handle. 4-D activations are logically [N,C,H,W] in any layout.
+// Tensor: a handle on a shared buffer, with a shape, an element type, a device and a layout.
+// Copying a Tensor copies the handle. The shape of an activation is [N,C,H,W] whatever its layout.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace engine {
 class Tensor {
  public:
   Tensor() = default;  // no tensor: defined() is false
-  // Uninitialised memory. Throws where the layout does not fit the shape (see Layout).
+  // Uninitialised memory. Throws if the layout does not fit the shape (see Layout).
   explicit Tensor(Shape shape, DType dtype = DType::f32, Device device = kCpu,
                   Layout layout = Layout::plain);
 
@@ -27,9 +27,9 @@ class Tensor {
   int64_t elements() const { return shape_.elements(); }
   int64_t bytes() const { return elements() * size_of(dtype_); }
 
-  // The elements in memory order. Throws where T is not the tensor's type. Asking for writable
-  // elements gives the buffer a new version, which makes packed copies of a weight stale: write
-  // through a pointer only until the next kernel runs, then ask anew.
+  // The elements in memory order. Throws if T is not the tensor's type. Asking for writable
+  // elements gives the buffer a new version, which makes packed copies of a weight stale. So write
+  // through a pointer only until the next kernel runs, then ask for a new one.
   template <class T>
   T* data() {
     void* elements = checked(dtype_of<T>());
@@ -46,15 +46,15 @@ class Tensor {
   }
   const void* raw() const { return static_cast<const char*>(buffer_->data()) + offset_bytes_; }
 
-  // The same memory under another shape of as many elements; plain layout only.
+  // The same memory under another shape of as many elements. The layout must be plain.
   Tensor reshape(Shape shape) const;
-  // Rows begin .. begin+count-1 of axis 0, sharing memory; any layout.
+  // Rows begin .. begin+count-1 of axis 0, sharing memory, in any layout.
   Tensor rows(int64_t begin, int64_t count) const;
 
-  // True where no other handle sees this memory: only then may it be changed in place by the tape.
+  // True if no other handle shares this memory. Only then may the tape change it in place.
   bool uniquely_owned() const { return buffer_.use_count() == 1; }
   const Buffer* buffer() const { return buffer_.get(); }
-  // Tells whether the memory is still in use, without keeping it.
+  // Expires when the memory is freed.
   std::weak_ptr<const Buffer> watch() const { return buffer_; }
 
  private:
@@ -70,19 +70,20 @@ class Tensor {
 // A new, uninitialised tensor of the same shape, type, device and layout.
 Tensor empty_like(const Tensor&);
 
-// Any 4-D layout, and any plain tensor of rank >= 2, seen as [n, blocks, pixels, lanes]: channel
-// c of pixel p in image i lies at ((i * blocks + c / lanes) * pixels + p) * lanes + c % lanes. One
-// channel-wise kernel thus serves every layout. plain: lanes = 1; nhwc and [N,C]: lanes = C.
+// A tensor with 2 or more axes seen as [n, blocks, pixels, lanes], so that one channel-wise kernel
+// serves every layout: channel c of pixel p in image i is element
+// ((i * blocks + c / lanes) * pixels + p) * lanes + c % lanes.
+// plain: lanes = 1; nhwc and [N,C]: lanes = C; blocked: lanes = the block.
 struct Planes {
   int64_t n, blocks, pixels, lanes;
   int64_t channels() const { return blocks * lanes; }
 };
 Planes planes_of(const Tensor&);
 
-// "f32 [2,3,8,8] plain cpu": for messages.
+// For messages: "f32 [2,3,8,8] plain cpu".
 std::ostream& operator<<(std::ostream&, const Tensor&);
 
-// Throws "<op>: <what> ..." unless both have the same shape, type, device and layout.
+// Throws "<op>: expected ..." unless both have the same shape, type, device and layout.
 void require_same(const char* op, const Tensor& expected, const Tensor& found);
 
 }  // namespace engine

@@ -31,9 +31,9 @@ Tensor clone(const Tensor& source) {
 Tensor to_device(const Tensor& source, Device device) {
   if (source.device() == device) return source;
   Tensor result(source.shape(), source.dtype(), device, source.layout());
-  // Both ends of the way are known to the one that is not the host.
-  const Device away = device == kCpu ? source.device() : device;
-  on_device(away, [&](auto& ctx) { copy(ctx, source, result); });
+  // The CPU's copy knows host memory only; another device's copies to and from the host.
+  const Device other = device == kCpu ? source.device() : device;
+  on_device(other, [&](auto& ctx) { copy(ctx, source, result); });
   return result;
 }
 
@@ -58,20 +58,20 @@ void copy_into(const Tensor& source, Tensor& target) {
 }
 
 Tensor concatenate_rows(const std::vector<Tensor>& parts) {
-  require(!parts.empty(), "concatenate_rows: at least one tensor expected");
+  require(!parts.empty(), "concatenate_rows: expected at least one tensor");
   int64_t rows = 0;
   for (const Tensor& part : parts) {
     require(part.dtype() == parts[0].dtype() && part.layout() == parts[0].layout() &&
                 part.shape().axes() >= 1 && part.shape().with(0, 1) == parts[0].shape().with(0, 1),
-            "concatenate_rows: ", part, " does not fit below ", parts[0]);
+            "concatenate_rows: ", part, " cannot be joined to ", parts[0]);
     rows += part.shape()[0];
   }
   Tensor whole(parts[0].shape().with(0, rows), parts[0].dtype(), parts[0].device(),
                parts[0].layout());
   rows = 0;
   for (const Tensor& part : parts) {
-    Tensor place = whole.rows(rows, part.shape()[0]);
-    on_device(place.device(), [&](auto& ctx) { convert(ctx, part, place); });
+    Tensor target = whole.rows(rows, part.shape()[0]);
+    on_device(target.device(), [&](auto& ctx) { convert(ctx, part, target); });
     rows += part.shape()[0];
   }
   return whole;
@@ -80,7 +80,7 @@ Tensor concatenate_rows(const std::vector<Tensor>& parts) {
 template <class T>
 Tensor from_values(Shape shape, const std::vector<T>& values) {
   require(static_cast<int64_t>(values.size()) == shape.elements(), "from_values: ", values.size(),
-          " values do not fill ", shape);
+          " values for a tensor ", shape);
   Tensor t(shape, dtype_of<T>());
   std::copy(values.begin(), values.end(), t.template data<T>());
   return t;
@@ -101,7 +101,7 @@ std::vector<double> to_values(const Tensor& t) {
 }
 
 double item(const Tensor& t) {
-  require(t.elements() == 1, "item: one element expected, found ", t.shape());
+  require(t.elements() == 1, "item: expected one element, found ", t.shape());
   return to_values(t)[0];
 }
 

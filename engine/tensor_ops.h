@@ -1,4 +1,4 @@
-// Small conveniences over tensors: making, copying and converting them on any device.
+// Makes, copies and converts tensors on any device.
 #pragma once
 
 #include <vector>
@@ -13,25 +13,25 @@ Tensor zeros_like(const Tensor&);  // of the same shape, type, device and layout
 
 // A new tensor with the same elements.
 Tensor clone(const Tensor&);
-// The same elements in another type and layout, type or layout, or on another device; the tensor
-// itself where nothing changes.
+// The same elements in another type or layout, or on another device. Returns the tensor itself if
+// nothing changes.
 Tensor converted(const Tensor&, DType, Layout);
 Tensor to_dtype(const Tensor&, DType);
 Tensor to_layout(const Tensor&, Layout);
 Tensor to_device(const Tensor&, Device);
 
-// Overwrites `target` with the elements of `source`; shapes must match; types, layouts and
-// devices may differ.
+// Overwrites `target` with the elements of `source`. The shapes must match; type, layout and device
+// may differ.
 void copy_into(const Tensor& source, Tensor& target);
 
-// Tensors of the same type and layout, one behind the other along axis 0.
+// Joins tensors of the same type and layout along axis 0.
 Tensor concatenate_rows(const std::vector<Tensor>& parts);
 
-// Host values in logical row-major order, whatever the layout.
+// Values on the host, in row-major order of the shape whatever the layout.
 template <class T>
 Tensor from_values(Shape shape, const std::vector<T>& values);
 std::vector<double> to_values(const Tensor&);
-double item(const Tensor&);  // the value of a tensor of one element
+double item(const Tensor&);  // the value of a tensor with one element
 bool all_finite(const Tensor&);
 
 }  // namespace engine

@@ -3,38 +3,36 @@
 #include <utility>
 
 namespace engine {
+namespace {
 
-Upload::Upload(Device device) {
+class CpuUpload : public Upload {
+ public:
+  std::vector<Tensor> send(const std::vector<Tensor>& tensors) override { return tensors; }
+};
+
+class CpuReadback : public Readback {
+ public:
+  void start(const std::vector<Tensor>& tensors) override { tensors_ = tensors; }
+  std::vector<Tensor> finish() override { return std::move(tensors_); }
+
+ private:
+  std::vector<Tensor> tensors_;
+};
+
+}  // namespace
+
+std::unique_ptr<Upload> make_upload(Device device) {
   if constexpr (kHasCuda) {
-    if (device != kCpu) cuda_ = make_cuda_upload(device);
+    if (device.type == Device::Type::cuda) return make_cuda_upload(device.index);
   }
+  return std::make_unique<CpuUpload>();
 }
 
-std::vector<Tensor> Upload::send(const std::vector<Tensor>& tensors) {
+std::unique_ptr<Readback> make_readback(Device device) {
   if constexpr (kHasCuda) {
-    if (cuda_) return engine::send(*cuda_, tensors);
+    if (device.type == Device::Type::cuda) return make_cuda_readback(device.index);
   }
-  return tensors;
-}
-
-Readback::Readback(Device device) {
-  if constexpr (kHasCuda) {
-    if (device != kCpu) cuda_ = make_cuda_readback(device);
-  }
-}
-
-void Readback::start(const std::vector<Tensor>& tensors) {
-  if constexpr (kHasCuda) {
-    if (cuda_) return engine::start(*cuda_, tensors);
-  }
-  here_ = tensors;
-}
-
-std::vector<Tensor> Readback::finish() {
-  if constexpr (kHasCuda) {
-    if (cuda_) return engine::finish(*cuda_);
-  }
-  return std::move(here_);
+  return std::make_unique<CpuReadback>();
 }
 
 }  // namespace engine

@@ -1,6 +1,5 @@
-// Tensors on their way between the host and a device, without anybody waiting: the next batch goes
-// up while the device computes, and numbers come down when they are ready. On the CPU tensors are
-// handed on as they are.
+// Copies between the host and a device for which nobody waits: the next batch is uploaded while the
+// device computes, and results are read back once they are ready. On the CPU nothing is copied.
 #pragma once
 
 #include <memory>
@@ -10,40 +9,29 @@
 
 namespace engine {
 
-// Of engine/cuda/transfers.cpp: what the classes below do on CUDA.
-class CudaUpload;
-class CudaReadback;
-std::shared_ptr<CudaUpload> make_cuda_upload(Device device);
-std::shared_ptr<CudaReadback> make_cuda_readback(Device device);
-std::vector<Tensor> send(CudaUpload& upload, const std::vector<Tensor>& tensors);
-void start(CudaReadback& readback, const std::vector<Tensor>& tensors);
-std::vector<Tensor> finish(CudaReadback& readback);
-
 class Upload {
  public:
-  explicit Upload(Device device);
+  virtual ~Upload() = default;
 
-  // The tensors on the device. They may be changed on the host at once. On CUDA the results hold
-  // until the second call from now, when their memory is written anew: by then what reads them must
-  // have been queued.
-  std::vector<Tensor> send(const std::vector<Tensor>& tensors);
-
- private:
-  std::shared_ptr<CudaUpload> cuda_;  // null on the CPU
+  // The tensors on the device. The host may change its own at once. On CUDA the second call from
+  // now overwrites the results, so queue whatever reads them before that call.
+  virtual std::vector<Tensor> send(const std::vector<Tensor>& tensors) = 0;
 };
 
 class Readback {
  public:
-  explicit Readback(Device device);
+  virtual ~Readback() = default;
 
-  // Asks for the tensors as they are after all that has been queued; they may be freed at once.
-  void start(const std::vector<Tensor>& tensors);
-  // The tensors that were asked for last, on the host. Waits for them alone.
-  std::vector<Tensor> finish();
-
- private:
-  std::vector<Tensor> here_;            // on the CPU
-  std::shared_ptr<CudaReadback> cuda_;  // null on the CPU
+  // Asks for the tensors as all work queued so far leaves them. They may be freed at once.
+  virtual void start(const std::vector<Tensor>& tensors) = 0;
+  // The tensors of the last start(), on the host. Waits for these copies only.
+  virtual std::vector<Tensor> finish() = 0;
 };
+
+std::unique_ptr<Upload> make_upload(Device device);
+std::unique_ptr<Readback> make_readback(Device device);
+
+std::unique_ptr<Upload> make_cuda_upload(int index);      // engine/cuda/transfers.cpp
+std::unique_ptr<Readback> make_cuda_readback(int index);  // the same
 
 }  // namespace engine

@@ -10,7 +10,7 @@
 #include "apps/commands/commands.h"
 #include "apps/flags/training.h"
 #include "apps/flags/views.h"
-#include "engine/cpu/peak.h"
+#include "apps/machine_limits.h"
 #include "engine/profile.h"
 
 namespace apps {
@@ -64,7 +64,8 @@ Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   engine::CpuContext& ctx = engine::cpu_context();
   engine::Allocator& allocator = engine::allocator_of(device);
   allocator.reset_peak();
-  const int64_t reorders = ctx.reorders, allocations = allocator.stats().system_allocations;
+  const int64_t reorders = ctx.counters.reorders,
+                allocations = allocator.stats().system_allocations;
   Measurement m;
   ctx.profile = &m.profile;
   for (int i = 0; i < flags.steps; ++i) {
@@ -78,7 +79,7 @@ Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   trainer.finish_step();
   std::ranges::sort(m.seconds);
   const engine::MemoryStats memory = allocator.stats();
-  m.reorders = ctx.reorders - reorders;
+  m.reorders = ctx.counters.reorders - reorders;
   m.system_allocations = memory.system_allocations - allocations;
   m.tensor_mib = static_cast<double>(memory.peak_bytes) / (1 << 20);
   return m;
@@ -132,9 +133,9 @@ void bench_step(const BenchFlags& flags) {
   const bool on_cpu = device == engine::kCpu;
   const Measurement m = measure_steps(flags, device);
   rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);  // first: measuring the machine takes memory too
-  const double peak = on_cpu ? engine::measure_fma_gflops() : 0.0;
-  const double memory = on_cpu ? engine::measure_memory_gbytes() : 0.0;
+  getrusage(RUSAGE_SELF, &usage);  // before the machine is measured, which takes memory of its own
+  const double peak = on_cpu ? measure_fma_gflops() : 0.0;
+  const double memory = on_cpu ? measure_memory_gbytes() : 0.0;
 
   const auto batch = static_cast<double>(flags.batch_size);
   std::printf("%s, %d pixels, batch %lld, %s %s, %d threads, %d steps\n",

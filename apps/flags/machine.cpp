@@ -64,7 +64,7 @@ void use_machine(const MachineFlags& flags) {
       {"direct", engine::ConvPolicy::direct},
       {"winograd", engine::ConvPolicy::winograd},
       {"library", engine::ConvPolicy::library}};
-  engine::cpu_context().conv_policy = policies.at(flags.conv_algorithm);
+  engine::cpu_context().settings.conv_policy = policies.at(flags.conv_algorithm);
 }
 
 }  // namespace apps

@@ -5,15 +5,16 @@
 namespace engine {
 namespace {
 
-// How moments of a few values are added to those of `count` others: Chan, Golub, LeVeque, 1979.
+// Adds the moments of `added` values to those of `count` others: Chan, Golub and LeVeque, 1979.
 struct Merge {
-  double share, spread;  // of the difference of the means in the new mean and squared deviations
+  double share;   // of the difference of the means that is added to the mean
+  double spread;  // of its square that is added to the squared deviations
 
   Merge(int64_t count, int64_t added)
       : share(static_cast<double>(added) / static_cast<double>(count + added)),
         spread(static_cast<double>(count) * share) {}
 
-  // mean and m2 (the sum of squared deviations from it) of all values so far.
+  // Updates mean and m2, the sum of squared deviations from the mean.
   void add(double added_mean, double added_m2, double& mean, double& m2) const {
     const double difference = added_mean - mean;
     mean += difference * share;
@@ -21,7 +22,8 @@ struct Merge {
   }
 };
 
-// Means and squared deviations of single images, in rows [N, 2, C], and those of a part.
+// Means and squared deviations: of each image, kept in rows [N, 2, C], then of each part, written
+// to the statistics.
 template <class T>
 class Moments {
  public:
@@ -31,12 +33,11 @@ class Moments {
         rows_(static_cast<size_t>(planes_.n * 2 * planes_.channels())),
         statistics_(statistics) {}
 
-  // Of one image.
   template <int kWidth>
   void of_image(const Strip& strip, std::integral_constant<int, kWidth> lanes) {
     double mean[kWidth] = {}, m2[kWidth] = {};
     for_runs(planes_.pixels, [&](int64_t begin, int64_t end) {
-      // Relative to the run's first pixel, so that a large mean costs no digits in T either.
+      // Relative to the run's first pixel, so that a large mean costs no digits in T.
       T first[kWidth], offset[kWidth], squares[kWidth];
       std::copy_n(in_ + strip.offset + begin * strip.stride, kWidth, first);
       sum_run<lanes>(strip, begin, end, offset,
@@ -59,7 +60,7 @@ class Moments {
   }
 
   // Mean and biased variance of the part that begins with the strip's image, from its images in
-  // their order.
+  // order.
   template <int kWidth>
   void of_part(const Strip& strip, std::integral_constant<int, kWidth> lanes) {
     const int64_t channels = planes_.channels(), images = planes_.n / statistics_.shape()[0];
@@ -86,7 +87,7 @@ class Moments {
   Tensor& statistics_;
 };
 
-// y from x and the constants of a strip.
+// Computes y from x and the constants of a strip.
 template <class T>
 class Apply {
  public:
@@ -130,13 +131,13 @@ struct Normalize {
   const Tensor &weight, &bias, &statistics;
   double eps;
 
-  void start(const Strip&, auto, State&) {}
-  void first(const Strip& strip, auto lanes, State&) { moments.of_image(strip, lanes); }
-  void between(const Strip& strip, auto lanes, State& k) {
+  void begin_part(const Strip&, auto, State&) {}
+  void first_pass(const Strip& strip, auto lanes, State&) { moments.of_image(strip, lanes); }
+  void end_part(const Strip& strip, auto lanes, State& k) {
     moments.of_part(strip, lanes);
     k = LaneConstants<T>(strip, images, statistics, weight, bias, eps);
   }
-  void second(const Strip& strip, auto lanes, const State& k) { apply(strip, lanes, k); }
+  void second_pass(const Strip& strip, auto lanes, const State& k) { apply(strip, lanes, k); }
 };
 
 void check(const Tensor& x, const Tensor& statistics, const Tensor& residual, const Tensor& y) {

@@ -4,7 +4,8 @@
 namespace engine {
 namespace {
 
-// A function, so that the gradient is loaded in any case: a load that waits for z is a slow one.
+// A function, so that the gradient is loaded whatever z is. If the load had to wait for z, it would
+// be slow.
 template <class T>
 T where_positive(T z, T gradient) {
   return z > 0 ? gradient : T{0};
@@ -19,7 +20,7 @@ struct Backward {
 
   const BatchNormInputs& in;
   Planes planes;
-  std::vector<double> rows;  // [N, 2, C]: an image's sums
+  std::vector<double> rows;  // [N, 2, C]: sums of each image
   Tensor& sums;
   double share;  // 1 / count, or 0
   T *dx, *dresidual;
@@ -34,7 +35,7 @@ struct Backward {
         dx(into_x.data<T>()),
         dresidual(into_residual.defined() ? into_residual.data<T>() : nullptr) {}
 
-  // Calls f(dz), where dz(element, lane) is the gradient behind the relu.
+  // Calls f(dz); dz(element, lane) is the gradient of the relu's input.
   template <class F>
   void with_dz(const LaneConstants<T>& k, F&& f) const {
     const T *dy = in.dy.data<T>(), *x = in.x.data<T>();
@@ -47,13 +48,13 @@ struct Backward {
     }
   }
 
-  void start(const Strip& strip, auto, State& state) const {
+  void begin_part(const Strip& strip, auto, State& state) const {
     state.k = LaneConstants<T>(strip, planes.n, in.statistics, in.weight, in.bias, in.options.eps);
   }
 
-  // An image's sums of dz and dz (x - mean).
+  // Sums of dz and dz (x - mean) over an image.
   template <int kWidth>
-  void first(const Strip& strip, std::integral_constant<int, kWidth>, const State& state) {
+  void first_pass(const Strip& strip, std::integral_constant<int, kWidth>, const State& state) {
     const T* x = in.x.data<T>();
     const LaneConstants<T>& k = state.k;
     double dz_sums[kWidth] = {}, products[kWidth] = {};
@@ -75,9 +76,9 @@ struct Backward {
     std::copy_n(products, kWidth, row + planes.channels());
   }
 
-  // The part's sums, from its images in their order.
+  // The sums of a part, from its images in order.
   template <int kWidth>
-  void between(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
+  void end_part(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
     const int64_t channels = planes.channels(), images = planes.n / sums.shape()[0];
     double dz_sums[kWidth] = {}, products[kWidth] = {};
     for (int64_t n = 0; n < images; ++n) {
@@ -100,7 +101,8 @@ struct Backward {
   }
 
   template <int kWidth>
-  void second(const Strip& strip, std::integral_constant<int, kWidth>, const State& state) const {
+  void second_pass(const Strip& strip, std::integral_constant<int, kWidth>,
+                   const State& state) const {
     const T* x = in.x.data<T>();
     T *out = dx, *passed = dresidual;
     const LaneConstants<T>& k = state.k;

@@ -3,22 +3,21 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "engine/parallel.h"
 
 namespace engine {
 namespace {
 
-// Blocks of c that one thread computes from packed copies of a and b, which then lie in its L2
-// cache; within them tiles of kTileRows x one cache line, whose sums stay in registers.
+// One thread computes a block of c from packed copies of a and b, which fit its L2 cache. The block
+// consists of tiles of kTileRows x one cache line, whose sums stay in registers.
 constexpr int64_t kBlockRows = 64, kBlockDepth = 256, kTileRows = 4;
 template <class T>
 constexpr int64_t kTileColumns = 64 / static_cast<int64_t>(sizeof(T));
 template <class T>
 constexpr int64_t kBlockColumns = 16 * kTileColumns<T>;
 
-int64_t pieces(int64_t extent, int64_t size) { return (extent + size - 1) / size; }
-
-// Copies rows x depth of a into panels of kTileRows rows, depth by depth; missing rows are zero.
+// Copies rows x depth of a into panels of kTileRows rows, column by column. Missing rows are zero.
 template <class T>
 void pack_rows(MatrixView<T> a, int64_t rows, int64_t depth, T* out) {
   for (int64_t first = 0; first < rows; first += kTileRows) {
@@ -30,7 +29,7 @@ void pack_rows(MatrixView<T> a, int64_t rows, int64_t depth, T* out) {
   }
 }
 
-// The same for columns of b, in panels of kTileColumns.
+// Copies depth x columns of b into panels of kTileColumns columns, row by row.
 template <class T>
 void pack_columns(MatrixView<T> b, int64_t columns, int64_t depth, T* out) {
   for (int64_t first = 0; first < columns; first += kTileColumns<T>) {
@@ -43,7 +42,7 @@ void pack_columns(MatrixView<T> b, int64_t columns, int64_t depth, T* out) {
   }
 }
 
-// Adds one tile's product to (or stores it in) c, of which rows x columns exist.
+// Stores one tile's product in c, or adds it. Only rows x columns of the tile are inside c.
 template <class T>
 void multiply_tile(const T* a, const T* b, int64_t depth, bool add, int64_t rows, int64_t columns,
                    T* c, int64_t c_stride) {
@@ -92,7 +91,7 @@ void multiply_block(const GemmShape& s, MatrixView<T> a, MatrixView<T> b, int64_
 
 template <class T>
 void gemm(const GemmShape& s, MatrixView<T> a, MatrixView<T> b, T* c) {
-  const int64_t across = pieces(s.n, kBlockColumns<T>), down = pieces(s.m, kBlockRows);
+  const int64_t across = ceil_div(s.n, kBlockColumns<T>), down = ceil_div(s.m, kBlockRows);
   const int64_t products = std::min(kBlockRows, s.m) * std::min(kBlockColumns<T>, s.n) * s.k;
   parallel_for(across * down, grain_of(products / 8), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -1,20 +1,20 @@
-// The project's own matrix product for float and double: what float64 runs on, and what the library
-// is held against.
+// The project's matrix product for float and double: f64 runs on it, and the library's results are
+// compared with it.
 #pragma once
 
 #include <cstdint>
 
 namespace engine {
 
-// A matrix in memory; transposing it is exchanging the strides.
+// A matrix in memory. Exchanging the strides transposes it.
 template <class T>
 struct MatrixView {
   const T* data;
   int64_t row_stride, column_stride;
 };
 
-// c[i * c_stride + j] = (or += where accumulate) sum_k a[i,k] b[k,j] for an M x N result. Each
-// element is summed in the order of k, whatever the number of threads.
+// c[i * c_stride + j] = sum_k a[i,k] b[k,j] for an m x n result; += instead of = if accumulate is
+// set. Each element is summed in the order of k, whatever the number of threads.
 struct GemmShape {
   int64_t m, n, k;
   int64_t c_stride;

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "engine/kernels/norm.h"
 #include "engine/parallel.h"
 #include "engine/profile.h"
@@ -9,12 +10,12 @@ namespace engine {
 namespace {
 
 constexpr double kLeastNorm = 1e-12;
-constexpr int64_t kPixels = 64;  // pixels a piece of work: their sums stay in registers and L1
+constexpr int64_t kPixels = 64;  // per piece of work: their sums stay in registers and L1
 
 // Calls f(image, first pixel, number of pixels) in parallel for pieces of every image.
 template <class F>
 void for_pieces(const Planes& planes, F&& f) {
-  const int64_t pieces = (planes.pixels + kPixels - 1) / kPixels;
+  const int64_t pieces = ceil_div(planes.pixels, kPixels);
   parallel_for(planes.n * pieces, grain_of(kPixels * planes.channels()),
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
@@ -24,7 +25,7 @@ void for_pieces(const Planes& planes, F&& f) {
                });
 }
 
-// Calls f(element, pixel of the piece) for all channels of a piece, along memory.
+// Calls f(element, pixel of the piece) for all channels of a piece, in memory order.
 template <class F>
 void for_channels(const Planes& planes, int64_t image, int64_t first, int64_t count, F&& f) {
   for (int64_t block = 0; block < planes.blocks; ++block) {

@@ -10,16 +10,16 @@ namespace engine {
 namespace {
 
 template <class T>
-void plain_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
-  const int rank = c.shape().axes();
-  const int64_t m = c.shape()[rank - 2], n = c.shape()[rank - 1];
-  const int64_t k = a.shape()[rank - (options.transpose_a ? 2 : 1)];
-  const int64_t batch = rank == 3 ? c.shape()[0] : 1;
+void reference_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
+  const int axes = c.shape().axes();
+  const int64_t m = c.shape()[axes - 2], n = c.shape()[axes - 1];
+  const int64_t k = a.shape()[axes - (options.transpose_a ? 2 : 1)];
+  const int64_t batch = axes == 3 ? c.shape()[0] : 1;
   MatrixView<T> left{a.data<T>(), k, 1}, right{b.data<T>(), n, 1};
   if (options.transpose_a) left = {left.data, 1, m};
   if (options.transpose_b) right = {right.data, 1, k};
   T* product = c.data<T>();
-  // A single product is shared out within gemm.
+  // gemm divides a single product among the threads itself.
   parallel_for(batch, grain_of(m * n * k / 8), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       gemm<T>({m, n, k, n}, {left.data + i * m * k, left.row_stride, left.column_stride},
@@ -53,9 +53,10 @@ void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions opt
   const Timer timer(ctx, "matmul", bytes_of(a, b, c),
                     2.0 * static_cast<double>(c.elements()) * static_cast<double>(inner));
   if (c.elements() == 0) return;
-  if (a.elements() == 0) return fill(ctx, c, 0.0);  // a sum of nothing
-  if (a.dtype() == DType::f32 && ctx.use_library) return onednn_matmul(ctx, a, b, options, c);
-  for_float(a.dtype(), [&](auto zero) { plain_matmul<decltype(zero)>(a, b, options, c); });
+  if (a.elements() == 0) return fill(ctx, c, 0.0);  // empty sums
+  const bool reference = ctx.settings.conv_policy == ConvPolicy::reference;
+  if (a.dtype() == DType::f32 && !reference) return onednn_matmul(ctx, a, b, options, c);
+  for_float(a.dtype(), [&](auto zero) { reference_matmul<decltype(zero)>(a, b, options, c); });
 }
 
 }  // namespace engine

@@ -178,7 +178,7 @@ struct Input {
   Input(CpuContext& ctx, const Tensor& t, const Desc& wanted) : tensor(t) {
     const Desc have = activation_desc(t.shape(), t.layout());
     if (have != wanted) {
-      ++ctx.reorders;
+      ++ctx.counters.reorders;
       tensor = room_for(wanted);
       reorder(memory_of(have, t), memory_of(wanted, tensor));
     }
@@ -205,7 +205,7 @@ struct Output {
 
 Output activation_output(CpuContext& ctx, Tensor& t, const Desc& wanted) {
   Output out(t, activation_desc(t.shape(), t.layout()), wanted);
-  if (!out.direct) ++ctx.reorders;
+  if (!out.direct) ++ctx.counters.reorders;
   return out;
 }
 

@@ -1,7 +1,7 @@
 // The one place that speaks to oneDNN (2.x API). Everything f32; arguments as in the kernel
 // headers, already checked. Convolutions run in the layout activation_layout names, or in oneDNN's
 // own choice where it has no fast kernel for that one; a tensor in another layout is reordered,
-// which CpuContext::reorders counts (packing weights does not count).
+// which CpuCounters::reorders counts (packing weights does not count).
 // Primitives are kept by problem, and all scratch memory comes from the engine's allocator, so that
 // a step in steady state creates and allocates nothing. Every oneDNN failure becomes an
 // engine::Error.

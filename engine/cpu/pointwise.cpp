@@ -43,8 +43,9 @@ void fill_elements(Tensor& x, double value) {
   });
 }
 
-// Copies [n, blocks, pixels, lanes] to the same channels in another split of blocks and lanes. The
-// walk follows the output plane by plane; both sides stay within a few cache lines a step.
+// Copies [n, blocks, pixels, lanes] to the same channels with another number of lanes per block.
+// Goes through the output plane by plane, so that each step touches a few cache lines of both
+// sides.
 template <class From, class To>
 void rearrange(const From* x, const Planes& from, To* y, const Planes& to) {
   parallel_for(to.n * to.blocks, grain_of(to.pixels * to.lanes), [=](int64_t begin, int64_t end) {
@@ -114,7 +115,7 @@ void scale(CpuContext& ctx, const Tensor& x, double factor, Tensor& y) {
 void relu_forward(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "relu", bytes_of(x, y));
   map(
-      "relu", y, [](auto u) { return u < 0 ? decltype(u){0} : u; }, x);  // a NaN stays one
+      "relu", y, [](auto u) { return u < 0 ? decltype(u){0} : u; }, x);  // a NaN stays NaN
 }
 
 void relu_backward(CpuContext& ctx, const Tensor& dy, const Tensor& y, Tensor& dx) {

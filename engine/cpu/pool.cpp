@@ -1,7 +1,6 @@
 #include "engine/kernels/pool.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -11,7 +10,7 @@
 namespace engine {
 namespace {
 
-// A channel-wise plane of H x W pixels with `lanes` channels side by side, and where its pool goes.
+// A plane of H x W pixels with `lanes` adjacent channels, and the size of its pooled plane.
 struct PoolPlane {
   int64_t height, width, out_height, out_width, lanes;
 };
@@ -30,13 +29,13 @@ void check(const char* op, const Tensor& large, const Tensor& small, const Tenso
           op, ": ", large, " does not pool to ", small, " with winners ", winner);
 }
 
-// The part of a window that lies on the plane.
-struct Window {
-  int64_t row, column;  // of place 0, may lie outside
-  int64_t u_begin, u_end, v_begin, v_end;
+// A window and the part of it that is inside the plane.
+struct PoolWindow {
+  int64_t row, column;                     // of its first place, may be outside the plane
+  int64_t u_begin, u_end, v_begin, v_end;  // rows and columns of the window that are inside
 };
 
-Window window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
+PoolWindow window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
   const int64_t row = i * o.stride - o.padding, column = j * o.stride - o.padding;
   return {row,
           column,
@@ -46,55 +45,40 @@ Window window_at(int64_t i, int64_t j, const PoolPlane& plane, PoolOptions o) {
           std::min(o.size, plane.width - column)};
 }
 
-// A place in a window, as wide as T, so that one mask serves both.
+// The number of a place in a window: as wide as T, so that one mask serves vectors of both.
 template <class T>
 using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
 
-// kLanes values as one vector of GCC's extension: it stays in registers where an array would go
-// through memory for every place of a window.
-template <int kLanes, class T>
-struct VectorOf {
-  using Type [[gnu::vector_size(kLanes * sizeof(T))]] = T;
-};
-template <int kLanes, class T>
-using Vector = typename VectorOf<kLanes, T>::Type;
-
-template <int kLanes, class T>
-Vector<kLanes, T> load(const T* from) {
-  Vector<kLanes, T> v;
-  std::memcpy(&v, from, sizeof(v));
-  return v;
-}
-
 // The largest value of each lane and its place u * size + v in the window.
-template <int kLanes, class T>
-void pool_window(const T* in, const PoolPlane& plane, const Window& window, int64_t size, T* out,
-                 uint8_t* winner) {
-  using Places = Vector<kLanes, Place<T>>;
+template <int kWidth, class T>
+void pool_window(const T* in, const PoolPlane& plane, const PoolWindow& window, int64_t size,
+                 T* out, uint8_t* winner) {
+  using Values = LaneVector<T, kWidth>;
+  using Places = LaneVector<Place<T>, kWidth>;
   const auto at = [&](int64_t u, int64_t v) { return static_cast<Place<T>>(u * size + v); };
-  Vector<kLanes, T> best = Vector<kLanes, T>{} - std::numeric_limits<T>::infinity();
+  Values best = Values{} - std::numeric_limits<T>::infinity();
   Places place = Places{} + at(window.u_begin, window.v_begin);
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
-      const auto x =
-          load<kLanes>(in + ((window.row + u) * plane.width + window.column + v) * plane.lanes);
-      // A NaN wins and stays, as in every framework: it must not vanish here.
+      const auto x = load_lanes<kWidth>(in + ((window.row + u) * plane.width + window.column + v) *
+                                                 plane.lanes);
+      // A NaN wins and stays, as in every framework, so that it is noticed.
       const Places stays = (x <= best) | (best != best);
       best = stays ? best : x;
       place = stays ? place : Places{} + at(u, v);
     }
   }
-  std::memcpy(out, &best, sizeof(best));
-  for (int lane = 0; lane < kLanes; ++lane) winner[lane] = static_cast<uint8_t>(place[lane]);
+  store_lanes(best, out);
+  for (int lane = 0; lane < kWidth; ++lane) winner[lane] = static_cast<uint8_t>(place[lane]);
 }
 
-// Calls f(window, element, lane, lanes) for every window of a plane and group of its lanes; element
-// counts from the pooled plane's first.
+// Calls f(window, element, lane, lanes) for every window and every group of lanes; `element` is the
+// index in the pooled plane, `lane` the group's first.
 template <class F>
 void for_windows(const PoolPlane& plane, PoolOptions o, F&& f) {
   for (int64_t i = 0; i < plane.out_height; ++i) {
     for (int64_t j = 0; j < plane.out_width; ++j) {
-      const Window window = window_at(i, j, plane, o);
+      const PoolWindow window = window_at(i, j, plane, o);
       const int64_t first = (i * plane.out_width + j) * plane.lanes;
       for_lanes(plane.lanes,
                 [&](int64_t lane, auto lanes) { f(window, first + lane, lane, lanes); });
@@ -104,26 +88,25 @@ void for_windows(const PoolPlane& plane, PoolOptions o, F&& f) {
 
 template <class T>
 void pool_plane(const T* in, const PoolPlane& plane, PoolOptions o, T* out, uint8_t* winner) {
-  for_windows(plane, o, [&](const Window& window, int64_t at, int64_t lane, auto lanes) {
+  for_windows(plane, o, [&](const PoolWindow& window, int64_t at, int64_t lane, auto lanes) {
     pool_window<lanes>(in + lane, plane, window, o.size, out + at, winner + at);
   });
 }
 
-// Adds a window's gradient to its winners. Every place of the window is visited, lanes without a
-// winner there add zero: a scatter lane by lane takes four times as long.
-template <int kLanes, class T>
-void unpool_window(const T* dy, const uint8_t* winner, const PoolPlane& plane, const Window& window,
-                   int64_t size, T* dx) {
-  const auto gradient = load<kLanes>(dy);
-  Vector<kLanes, Place<T>> place;
-  for (int lane = 0; lane < kLanes; ++lane) place[lane] = winner[lane];
+// Adds a window's gradient to its winners. Visits every place of the window, where lanes that have
+// no winner add zero: a scatter lane by lane takes four times as long.
+template <int kWidth, class T>
+void unpool_window(const T* dy, const uint8_t* winner, const PoolPlane& plane,
+                   const PoolWindow& window, int64_t size, T* dx) {
+  using Values = LaneVector<T, kWidth>;
+  const Values gradient = load_lanes<kWidth>(dy);
+  const auto place = lanes_of<Place<T>, kWidth>([&](int lane) { return winner[lane]; });
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
       T* to = dx + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
       const auto here = static_cast<Place<T>>(u * size + v);
-      const Vector<kLanes, T> sum =
-          load<kLanes>(to) + (place == here ? gradient : Vector<kLanes, T>{});
-      std::memcpy(to, &sum, sizeof(sum));
+      const Values added = place == here ? gradient : Values{};
+      store_lanes(load_lanes<kWidth>(to) + added, to);
     }
   }
 }
@@ -132,12 +115,12 @@ template <class T>
 void unpool_plane(const T* dy, const uint8_t* winner, const PoolPlane& plane, PoolOptions o,
                   T* dx) {
   std::fill(dx, dx + plane.height * plane.width * plane.lanes, T{0});
-  for_windows(plane, o, [&](const Window& window, int64_t at, int64_t lane, auto lanes) {
+  for_windows(plane, o, [&](const PoolWindow& window, int64_t at, int64_t lane, auto lanes) {
     unpool_window<lanes>(dy + at, winner + at, plane, window, o.size, dx + lane);
   });
 }
 
-// Calls f(plane number) in parallel for every image and channel block.
+// Calls f(plane) in parallel for the number of every plane: one per image and channel block.
 template <class F>
 void for_planes(const Tensor& x, F&& f) {
   const Planes planes = planes_of(x);

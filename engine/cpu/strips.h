@@ -1,14 +1,14 @@
-// How channel-wise kernels walk a tensor of any layout: as strips of 16, 8 or 1 neighbouring
-// channels over all pixels of one image. A lane count known at compile time lets the compiler turn
-// the lanes (or, with a single one, the pixels) into vectors.
+// How channel-wise kernels walk a tensor of any layout: as strips of 16, 8 or 1 adjacent channels
+// (lanes) over all pixels of one image. The number of lanes is known at compile time, so that the
+// compiler can turn the lanes (or the pixels, if there is a single lane) into vectors.
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "engine/cpu/lanes.h"
 #include "engine/parallel.h"
 #include "engine/tensor.h"
 
@@ -22,8 +22,8 @@ struct Strip {
   int64_t stride;   // from one pixel to the next
 };
 
-// Calls f(first lane, lanes) for 0 .. count-1 in groups of 16, 8 or 1; `lanes` is an
-// integral_constant.
+// Divides lanes 0 .. count-1 into groups of 16, 8 or 1 and calls f(first lane, lanes) for each;
+// `lanes` is an integral_constant.
 template <class F>
 void for_lanes(int64_t count, F&& f) {
   int64_t lane = 0;
@@ -32,7 +32,7 @@ void for_lanes(int64_t count, F&& f) {
   for (; lane < count; ++lane) f(lane, std::integral_constant<int, 1>{});
 }
 
-// The strips of one image whose first element lies at 0.
+// The strips of image 0.
 inline std::vector<Strip> strips_of(const Planes& planes) {
   std::vector<Strip> strips;
   for (int64_t channel = 0; channel < planes.channels();) {
@@ -78,43 +78,24 @@ void for_strips(const Planes& planes, F&& f) {
   });
 }
 
-// Calls f(element, lane) for every element of a strip; element counts from the strip's image 0.
-template <int kLanes, class F>
+// Calls f(element, lane) for every element of a strip; `element` is its index in the tensor.
+template <int kWidth, class F>
 void for_elements(const Strip& strip, int64_t pixels, F&& f) {
-  if constexpr (kLanes == 1) {
+  if constexpr (kWidth == 1) {
 #pragma omp simd
     for (int64_t p = 0; p < pixels; ++p) f(strip.offset + p * strip.stride, 0);
   } else {
     for (int64_t p = 0; p < pixels; ++p) {
       const int64_t base = strip.offset + p * strip.stride;
 #pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) f(base + lane, lane);
+      for (int lane = 0; lane < kWidth; ++lane) f(base + lane, lane);
     }
   }
 }
 
-// Pixels whose sums are formed in the tensor's own type before they go on in double: few enough to
-// round little and to stay in the first-level cache, enough to make the conversion cheap.
+// Pixels that are summed in the tensor's own type before the sum is continued in double: few enough
+// to round little and to stay in the L1 cache, enough to make the conversion cheap.
 inline constexpr int64_t kRunPixels = 64;
-
-// The lanes of a pixel as one value, which stays in a register from pixel to pixel. An array does
-// not: it is stored and loaded once a pixel, and the sums wait for that.
-template <class T, int kWidth>
-struct LaneVector {
-  using type [[gnu::vector_size(sizeof(T) * kWidth)]] = T;
-
-  // Of f(lane).
-  template <class F>
-  static type of(F&& f) {
-    T values[kWidth];
-#pragma omp simd
-    for (int lane = 0; lane < kWidth; ++lane) values[lane] = f(lane);
-    type vector;
-    std::memcpy(&vector, values, sizeof vector);
-    return vector;
-  }
-  static void store(const type& vector, T* to) { std::memcpy(to, &vector, sizeof vector); }
-};
 
 // sums[lane] = sum of f(element, lane) over pixels begin .. end-1.
 template <int kWidth, class T, class F>
@@ -125,20 +106,19 @@ void sum_run(const Strip& strip, int64_t begin, int64_t end, T* sums, F&& f) {
     for (int64_t p = begin; p < end; ++p) sum += f(strip.offset + p * strip.stride, 0);
     *sums = sum;
   } else {
-    using Vector = LaneVector<T, kWidth>;
     const auto at = [&](int64_t p) {
       const int64_t base = strip.offset + p * strip.stride;
-      return Vector::of([&](int lane) { return f(base + lane, lane); });
+      return lanes_of<T, kWidth>([&](int lane) { return f(base + lane, lane); });
     };
-    // Two sums a lane, so that one addition need not wait for the one before.
-    typename Vector::type even = {}, odd = {};
+    // Two sums per lane, so that an addition need not wait for the previous one.
+    LaneVector<T, kWidth> even = {}, odd = {};
     for (int64_t p = begin; p + 1 < end; p += 2) even += at(p), odd += at(p + 1);
     if ((end - begin) % 2 == 1) even += at(end - 1);
-    Vector::store(even + odd, sums);
+    store_lanes(even + odd, sums);
   }
 }
 
-// The same for two sums at once: f(element, lane) is a pair.
+// The same for two sums at once: f(element, lane) returns a pair.
 template <int kWidth, class T, class F>
 void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* second, F&& f) {
   if constexpr (kWidth == 1) {
@@ -151,18 +131,17 @@ void sum_run_pairs(const Strip& strip, int64_t begin, int64_t end, T* first, T* 
     }
     *first = sum, *second = other;
   } else {
-    using Vector = LaneVector<T, kWidth>;
-    typename Vector::type sum = {}, other = {};
+    LaneVector<T, kWidth> sum = {}, other = {};
     for (int64_t p = begin; p < end; ++p) {
       const int64_t base = strip.offset + p * strip.stride;
-      sum += Vector::of([&](int lane) { return f(base + lane, lane).first; });
-      other += Vector::of([&](int lane) { return f(base + lane, lane).second; });
+      sum += lanes_of<T, kWidth>([&](int lane) { return f(base + lane, lane).first; });
+      other += lanes_of<T, kWidth>([&](int lane) { return f(base + lane, lane).second; });
     }
-    Vector::store(sum, first), Vector::store(other, second);
+    store_lanes(sum, first), store_lanes(other, second);
   }
 }
 
-// Calls f(begin, end) for runs of pixels that together are 0 .. pixels-1.
+// Divides pixels 0 .. pixels-1 into runs of at most kRunPixels and calls f(begin, end) for each.
 template <class F>
 void for_runs(int64_t pixels, F&& f) {
   for (int64_t begin = 0; begin < pixels; begin += kRunPixels) {

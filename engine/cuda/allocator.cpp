@@ -1,11 +1,10 @@
-// The CUDA allocator. Memory comes from the driver in large segments and goes back to it only when
-// it runs out (or release_cache is called), so a training step in steady state calls neither
+// The memory of CUDA devices. It comes from the driver in large segments and is returned only when
+// memory runs out or release_cache() is called, so a training step in steady state calls neither
 // cudaMalloc nor cudaFree, which would make host and device wait for each other.
 //
-// It is stream-ordered without knowing of streams: everything of a device runs on one stream (see
-// context.h), so a block may be handed out again while kernels that read it are still queued. The
-// kernels that write it next come behind them. Work on other streams must be joined with the
-// compute stream before its tensors die.
+// A block may be reused while kernels that read it are still queued: all work of a device runs on
+// one stream (see context.h), so the kernels that write it next run after them. Work on any other
+// stream must be joined with the compute stream before its tensors are freed.
 #include "engine/allocator.h"
 
 #include <algorithm>
@@ -15,7 +14,9 @@
 #include <mutex>
 #include <string_view>
 
+#include "engine/arithmetic.h"
 #include "engine/block_pool.h"
+#include "engine/caching_allocator.h"
 #include "engine/cuda/check.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/out_of_memory.h"
@@ -23,22 +24,18 @@
 namespace engine {
 namespace {
 
-constexpr int64_t kAlignment = 512, kPage = int64_t{2} << 20, kLeastSegment = int64_t{128} << 20;
-
-int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-// PIXPRO_CUDA_CACHE=off: every request goes to the driver, so that a memory checker sees the bounds
-// and the end of every tensor.
-bool caching() {
+// PIXPRO_CUDA_CACHE=off passes every request to the driver, so that a memory checker sees the
+// bounds and the lifetime of every tensor.
+bool is_caching() {
   const char* value = std::getenv("PIXPRO_CUDA_CACHE");
   return value == nullptr || std::string_view(value) != "off";
 }
 
-// Bytes as people read them.
+// Prints bytes as KiB, MiB or GiB.
 struct Size {
   int64_t bytes;
   friend std::ostream& operator<<(std::ostream& out, Size size) {
-    std::ostringstream text;  // leaves the format of `out` alone
+    std::ostringstream text;  // leaves the format of `out` as it is
     text << std::fixed << std::setprecision(1);
     if (size.bytes < int64_t{10} << 20) {
       text << static_cast<double>(size.bytes) / (1 << 10) << " KiB";
@@ -51,61 +48,72 @@ struct Size {
   }
 };
 
-class CudaAllocator : public Allocator {
+class CudaMemory {
  public:
-  explicit CudaAllocator(int index) : index_(index) {}
+  static constexpr int64_t kAlignment = 512;
 
-  void* allocate(int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    const int64_t size = rounded(bytes);
-    void* data = caching_ ? take(size) : take_from_driver(size);
-    if (data == nullptr) fail_out_of_memory(size);
-    stats_.current_bytes += size;
-    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.current_bytes);
-    return data;
+  explicit CudaMemory(int index) : index_(index) {}
+
+  void* take(int64_t bytes) {
+    if (!caching_) return take_from_driver(bytes);
+    void* block = take_from_pool(bytes);
+    if (block != nullptr) in_use_ += bytes;
+    return block;
   }
 
-  void release(void* data, int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    stats_.current_bytes -= rounded(bytes);
+  void give_back(void* block, int64_t bytes) {
     if (caching_) {
-      pool_.give_back(static_cast<char*>(data));
+      in_use_ -= bytes;
+      pool_.give_back(static_cast<char*>(block));
     } else {
-      cudaFreeAsync(data, compute_stream(index_));  // called from destructors: nothing may throw
+      cudaFreeAsync(block, compute_stream(index_));  // called by destructors: must not throw
     }
   }
 
-  MemoryStats stats() const override {
-    const std::lock_guard lock(mutex_);
-    MemoryStats stats = stats_;
-    stats.cached_bytes = held_bytes() - (caching_ ? stats.current_bytes : 0);
+  // Frees every segment of which no block is in use. cudaFree itself waits for the device.
+  void trim() {
+    use_cuda_device(index_);
+    for (auto segment = segments_.begin(); segment != segments_.end();) {
+      const auto [begin, bytes] = *segment;
+      if (!pool_.remove_segment(begin, bytes)) {
+        ++segment;
+        continue;
+      }
+      segment = segments_.erase(segment);
+      check(cudaFree(begin));
+    }
+  }
+
+  void report(MemoryStats& stats) const {
+    stats.cached_bytes = cached_bytes();
     stats.largest_cached = pool_.largest_free();
-    return stats;
+    stats.system_allocations = system_allocations_;
   }
 
-  void reset_peak() override {
-    const std::lock_guard lock(mutex_);
-    stats_.peak_bytes = stats_.current_bytes;
-  }
-
-  void release_cache() override {
-    const std::lock_guard lock(mutex_);
-    give_segments_back();
+  [[noreturn]] void fail_out_of_memory(int64_t asked, int64_t held) const {
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    std::ostringstream text;
+    text << "out of memory on cuda:" << index_ << ": asked for " << Size{asked}
+         << " while tensors hold " << Size{held} << ", the cache holds " << Size{cached_bytes()}
+         << " in blocks of at most " << Size{pool_.largest_free()} << " and "
+         << Size{static_cast<int64_t>(free)} << " of the device's "
+         << Size{static_cast<int64_t>(total)}
+         << " are free; a smaller --batch-size or --image-size needs less";
+    throw OutOfMemory(text.str());
   }
 
  private:
-  static int64_t rounded(int64_t bytes) {
-    return round_up(std::max<int64_t>(bytes, 1), kAlignment);
-  }
+  static constexpr int64_t kPage = int64_t{2} << 20, kLeastSegment = int64_t{128} << 20;
 
-  void* take(int64_t bytes) {
+  void* take_from_pool(int64_t bytes) {
     void* block = pool_.take(bytes);
     if (block == nullptr && add_segment(std::max(round_up(bytes, kPage), kLeastSegment))) {
       block = pool_.take(bytes);
     }
     if (block == nullptr && add_segment(round_up(bytes, kPage))) block = pool_.take(bytes);
     if (block != nullptr) return block;
-    give_segments_back();
+    trim();
     return add_segment(round_up(bytes, kPage)) ? pool_.take(bytes) : nullptr;
   }
 
@@ -128,62 +136,35 @@ class CudaAllocator : public Allocator {
 
   bool got_memory(cudaError_t status) {
     if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // answered here
+      cudaGetLastError();  // handled: later checks must not see it
       return false;
     }
     check(status);
-    ++stats_.system_allocations;
+    ++system_allocations_;
     return true;
   }
 
-  // Frees every segment of which nothing is in use. cudaFree waits for the device by itself.
-  void give_segments_back() {
-    use_cuda_device(index_);
-    for (auto segment = segments_.begin(); segment != segments_.end();) {
-      const auto [begin, bytes] = *segment;
-      if (!pool_.remove_segment(begin, bytes)) {
-        ++segment;
-        continue;
-      }
-      segment = segments_.erase(segment);
-      check(cudaFree(begin));
-    }
-  }
-
-  int64_t held_bytes() const {
+  // 0 without caching: then there are no segments and in_use_ stays 0.
+  int64_t cached_bytes() const {
     int64_t bytes = 0;
     for (const auto& [begin, size] : segments_) bytes += size;
-    return bytes;
-  }
-
-  [[noreturn]] void fail_out_of_memory(int64_t asked) const {
-    size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    std::ostringstream text;
-    text << "out of memory on cuda:" << index_ << ": asked for " << Size{asked}
-         << " while tensors hold " << Size{stats_.current_bytes} << ", "
-         << Size{held_bytes() - (caching_ ? stats_.current_bytes : 0)}
-         << " lie between them in pieces of at most " << Size{pool_.largest_free()} << " and "
-         << Size{static_cast<int64_t>(free)} << " of the device's "
-         << Size{static_cast<int64_t>(total)}
-         << " are free; a smaller --batch-size or --image-size needs less";
-    throw OutOfMemory(text.str());
+    return bytes - in_use_;
   }
 
   const int index_;
-  const bool caching_ = caching();
-  mutable std::mutex mutex_;
+  const bool caching_ = is_caching();
   BlockPool pool_;
   std::map<char*, int64_t> segments_;  // bytes by address
-  MemoryStats stats_;
+  int64_t in_use_ = 0;                 // bytes of the pool's blocks
+  int64_t system_allocations_ = 0;
 };
 
 }  // namespace
 
 Allocator& cuda_allocator(int index) {
   static std::mutex mutex;
-  // Never destroyed: tensors in static storage may outlive any destructor order.
-  static std::map<int, CudaAllocator>& all = *new std::map<int, CudaAllocator>;
+  // Never destroyed, because tensors in static storage may be destroyed after it.
+  static auto& all = *new std::map<int, CachingAllocator<CudaMemory>>;
   const std::lock_guard lock(mutex);
   return all.try_emplace(index, index).first->second;
 }

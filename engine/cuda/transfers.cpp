@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "engine/arithmetic.h"
 #include "engine/cuda/context.h"
 #include "engine/cuda/event.h"
 #include "engine/cuda/stream.h"
@@ -11,7 +12,8 @@
 namespace engine {
 namespace {
 
-// Host memory that the device copies to and from by itself. Grows to the largest request.
+// Page-locked host memory, which the device copies to and from without the host's help. Grows to
+// the largest request.
 class PinnedMemory {
  public:
   PinnedMemory() = default;
@@ -21,11 +23,10 @@ class PinnedMemory {
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
 
-  // Room for one tensor after the other, each at a multiple of 64 bytes. Nobody may be using the
-  // memory.
+  // Makes room for all tensors, each at a multiple of 64 bytes. The memory must not be in use.
   void fit(const std::vector<Tensor>& tensors) {
     int64_t bytes = 0;
-    for (const Tensor& t : tensors) bytes += room_of(t);
+    for (const Tensor& t : tensors) bytes += round_up(t.bytes(), kAlignment);
     if (bytes <= bytes_) return;
     if (data_ != nullptr) check(cudaFreeHost(std::exchange(data_, nullptr)));
     bytes_ = 0;
@@ -39,47 +40,45 @@ class PinnedMemory {
     char* place = static_cast<char*>(data_);
     for (auto& t : tensors) {
       f(t, place);
-      place += room_of(t);
+      place += round_up(t.bytes(), kAlignment);
     }
   }
 
  private:
-  static int64_t room_of(const Tensor& t) { return (t.bytes() + 63) / 64 * 64; }
+  static constexpr int64_t kAlignment = 64;
 
   void* data_ = nullptr;
   int64_t bytes_ = 0;
 };
 
-bool fits(const Tensor& there, const Tensor& t) {
-  return there.shape() == t.shape() && there.dtype() == t.dtype() && there.layout() == t.layout();
+bool alike(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && a.layout() == b.layout();
 }
 
 size_t size_of_bytes(const Tensor& t) { return static_cast<size_t>(t.bytes()); }
 
-}  // namespace
-
-// Two slots in turn: one is read by the step that runs, the other is filled for the next.
-class CudaUpload {
+// Two slots in turn: the current step reads one while the other is filled for the next step.
+class CudaUpload : public Upload {
  public:
-  explicit CudaUpload(Device device) : ctx_(cuda_context(device.index)) {}
+  explicit CudaUpload(int index) : ctx_(cuda_context(index)) {}
 
-  std::vector<Tensor> send(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> send(const std::vector<Tensor>& tensors) override {
     Slot& slot = slots_[turn_];
     const Slot& other = slots_[1 - turn_];
     turn_ = 1 - turn_;
-    slot.arrived.wait();  // its pinned memory is read no more; long past where steps take time
+    slot.arrived.wait();  // until its pinned memory is free again, as it usually is by now
     slot.pinned.fit(tensors);
     slot.pinned.for_each(tensors, [](const Tensor& t, char* place) {
       std::memcpy(place, t.raw(), size_of_bytes(t));
     });
 
-    // What the slot held was read by work queued before the other slot was called for; memory that
-    // is new to the slot may be in use by anything queued so far, and is there from this place of
-    // the compute stream on.
-    const bool reused = std::ranges::equal(slot.tensors, tensors, fits);
+    // The slot's old tensors are read only by work queued before the other slot was filled, so the
+    // copy waits for that point of the compute stream. Newly allocated memory may still be used by
+    // anything queued so far, so then the copy waits for this point.
+    const bool reused = std::ranges::equal(slot.tensors, tensors, alike);
     if (!reused) allocate(slot, tensors);
-    slot.called.record(ctx_.stream());
-    check(cudaStreamWaitEvent(copies_.get(), (reused ? other : slot).called.get(), 0));
+    slot.requested.record(ctx_.stream());
+    check(cudaStreamWaitEvent(copies_.get(), (reused ? other : slot).requested.get(), 0));
     slot.pinned.for_each(slot.tensors, [&](Tensor& t, const char* place) {
       check(
           cudaMemcpyAsync(t.raw(), place, size_of_bytes(t), cudaMemcpyHostToDevice, copies_.get()));
@@ -93,7 +92,7 @@ class CudaUpload {
   struct Slot {
     std::vector<Tensor> tensors;  // on the device
     PinnedMemory pinned;
-    Event called, arrived;
+    Event requested, arrived;
   };
 
   void allocate(Slot& slot, const std::vector<Tensor>& tensors) {
@@ -106,15 +105,16 @@ class CudaUpload {
   CudaContext& ctx_;
   std::array<Slot, 2> slots_;
   size_t turn_ = 0;
-  Stream copies_;  // dies first: it waits for the copies into the slots
+  Stream copies_;  // destroyed first, which waits for the copies into the slots
 };
 
-class CudaReadback {
+class CudaReadback : public Readback {
  public:
-  explicit CudaReadback(Device device) : ctx_(cuda_context(device.index)) {}
-  ~CudaReadback() { cudaEventSynchronize(arrived_.get()); }  // the pinned memory is written to
+  explicit CudaReadback(int index) : ctx_(cuda_context(index)) {}
+  // Waits, because the device may still be writing to the pinned memory.
+  ~CudaReadback() override { cudaEventSynchronize(arrived_.get()); }
 
-  void start(const std::vector<Tensor>& tensors) {
+  void start(const std::vector<Tensor>& tensors) override {
     arrived_.wait();
     pinned_.fit(tensors);
     host_.clear();
@@ -126,7 +126,7 @@ class CudaReadback {
     arrived_.record(ctx_.stream());
   }
 
-  std::vector<Tensor> finish() {
+  std::vector<Tensor> finish() override {
     arrived_.wait();
     pinned_.for_each(
         host_, [](Tensor& t, const char* place) { std::memcpy(t.raw(), place, size_of_bytes(t)); });
@@ -140,20 +140,12 @@ class CudaReadback {
   Event arrived_;
 };
 
-std::shared_ptr<CudaUpload> make_cuda_upload(Device device) {
-  return std::make_shared<CudaUpload>(device);
+}  // namespace
+
+std::unique_ptr<Upload> make_cuda_upload(int index) { return std::make_unique<CudaUpload>(index); }
+
+std::unique_ptr<Readback> make_cuda_readback(int index) {
+  return std::make_unique<CudaReadback>(index);
 }
-
-std::shared_ptr<CudaReadback> make_cuda_readback(Device device) {
-  return std::make_shared<CudaReadback>(device);
-}
-
-std::vector<Tensor> send(CudaUpload& upload, const std::vector<Tensor>& tensors) {
-  return upload.send(tensors);
-}
-
-void start(CudaReadback& readback, const std::vector<Tensor>& tensors) { readback.start(tensors); }
-
-std::vector<Tensor> finish(CudaReadback& readback) { return readback.finish(); }
 
 }  // namespace engine

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "engine/side_by_side.h"
+#include "engine/on_two_threads.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/losses.h"
 
@@ -85,12 +85,7 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
                                             : propagation_->forward(projected, mode));
   };
   const auto run_target = [&] { target = run_momentum_branch(views, mode); };
-  if (views.device() == engine::kCpu) {
-    engine::side_by_side(run_online_branch, run_target);
-  } else {
-    run_online_branch();
-    run_target();
-  }
+  engine::on_two_threads(views.device(), run_online_branch, run_target);
 
   Output out{.loss = {},
              .pairs = {},

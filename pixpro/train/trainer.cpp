@@ -90,9 +90,9 @@ Trainer::Trainer(const TrainerOptions& options)
             options.device},
       model_(options.model, init_),
       optimizer_(model_.parameters(), options.optimizer, model_.followers()),
-      upload_(options.device),
-      pending_{Pending{.numbers = engine::Readback(options.device)},
-               Pending{.numbers = engine::Readback(options.device)}},
+      upload_(engine::make_upload(options.device)),
+      pending_{Pending{.numbers = engine::make_readback(options.device)},
+               Pending{.numbers = engine::make_readback(options.device)}},
       loss_scale_(initial_loss_scale(options)) {}
 
 void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
@@ -110,7 +110,7 @@ void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
   const bool on_host = views.device() == engine::kCpu;
   std::vector<Tensor> batch = {to_dtype(boxes, engine::DType::f64)};
   if (on_host) batch.push_back(views);
-  batch = upload_.send(batch);
+  batch = upload_->send(batch);
   const Tensor inputs = network_input(on_host ? batch[1] : views, options_);
   const int64_t count = images / parts;
   std::vector<Tensor> numbers, finite = {};
@@ -128,7 +128,7 @@ void Trainer::queue_gradients(const Tensor& views, const Tensor& boxes) {
   engine::on_device(options_.device, [&](auto& ctx) { find_not_finite(ctx, finite, not_finite_); });
   numbers.push_back(not_finite_);
   if (loss_scale_.defined()) numbers.push_back(loss_scale_);
-  step.numbers.start(numbers);
+  step.numbers->start(numbers);
   ++started_;
 }
 
@@ -174,7 +174,7 @@ Model& Trainer::model() {
 StepResult Trainer::finish_step() {
   engine::require(finished_ < started_, "trainer: no step is started");
   Pending& step = pending_[static_cast<size_t>(finished_++ % 2)];
-  const std::vector<Tensor> numbers = step.numbers.finish();
+  const std::vector<Tensor> numbers = step.numbers->finish();
   const auto parts = static_cast<size_t>(options_.accumulate);
   const double share = 1.0 / static_cast<double>(parts);
   StepResult& result = step.result;

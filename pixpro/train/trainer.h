@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "engine/files/tensor_file.h"
@@ -87,7 +88,7 @@ class Trainer {
  private:
   // A step whose numbers are on their way.
   struct Pending {
-    engine::Readback numbers;
+    std::unique_ptr<engine::Readback> numbers;
     StepResult result{};  // what is known beforehand
     int64_t pixels = 0;   // of a feature map
   };
@@ -103,7 +104,7 @@ class Trainer {
   layers::Sgd optimizer_;
   int64_t steps_done_ = 0;
 
-  engine::Upload upload_;
+  std::unique_ptr<engine::Upload> upload_;
   std::array<Pending, 2> pending_;
   int64_t started_ = 0, finished_ = 0;  // steps
   // All f32, on the device. Of the last step: 1 where its loss or gradients were not finite.

@@ -7,14 +7,14 @@
 
 #include <algorithm>
 
-#include "engine/cpu/peak.h"
+#include "apps/machine_limits.h"
 #include "engine/profile.h"
 
 namespace bench {
 
 struct Limits {
-  double flops = 1e9 * engine::measure_fma_gflops();     // per second
-  double bytes = 1e9 * engine::measure_memory_gbytes();  // per second, from main memory
+  double flops = 1e9 * apps::measure_fma_gflops();     // per second
+  double bytes = 1e9 * apps::measure_memory_gbytes();  // per second, from main memory
 };
 
 inline const Limits& limits() {

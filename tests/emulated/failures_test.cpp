@@ -20,16 +20,16 @@ using test_support::kCuda;
 // 2 x^T x, with a batch that goes up, a library, a kernel, and numbers that come down.
 std::vector<double> small_job(Device device) {
   const Tensor x = to_dtype(test_support::hashed_tensor("x", {5, 3}), DType::f32);
-  Upload upload(device);
-  Readback readback(device);
-  const Tensor there = upload.send({x})[0];
+  const auto upload = make_upload(device);
+  const auto readback = make_readback(device);
+  const Tensor there = upload->send({x})[0];
   Tensor product = zeros({3, 3}, DType::f32, device);
   on_device(device, [&](auto& ctx) {
     matmul(ctx, there, there, {.transpose_a = true}, product);
     add(ctx, product, product, product);
   });
-  readback.start({product});
-  return to_values(readback.finish()[0]);
+  readback->start({product});
+  return to_values(readback->finish()[0]);
 }
 
 struct Outcome {

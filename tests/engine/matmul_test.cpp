@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "engine/tensor_ops.h"
+#include "tests/support/conv_policy.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 
@@ -49,22 +50,21 @@ TEST(Matmul, EqualsTheFormulaInAllTranspositions) {
         const Tensor a = hashed_tensor("a", stored(c, c.m, c.k, ta));
         const Tensor b = hashed_tensor("b", stored(c, c.k, c.n, tb));
         const Tensor correct = expected(c, a, b, {ta, tb});
-        for (const bool library : {true, false}) {
-          cpu_context().use_library = library;
+        for (const ConvPolicy policy : {ConvPolicy::library, ConvPolicy::reference}) {
+          const test_support::WithConvPolicy chosen(policy);
           for (const DType dtype : {DType::f64, DType::f32}) {
             Tensor found(matmul_output_shape(a.shape(), b.shape(), {ta, tb}), dtype);
             matmul(cpu_context(), to_dtype(a, dtype), to_dtype(b, dtype), {ta, tb}, found);
             EXPECT_LE(distance(found, correct), dtype == DType::f64 ? 1e-14 : 2e-6)
-                << a.shape() << b.shape() << ta << tb << dtype << library;
+                << a.shape() << b.shape() << ta << tb << dtype << static_cast<int>(policy);
           }
         }
-        cpu_context().use_library = true;
       }
     }
   }
 }
 
-TEST(Matmul, PlainKernelGivesTheSameBitsOnAnyNumberOfThreads) {
+TEST(Matmul, TheReferenceKernelGivesTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   for (const Case& c : {Case{0, 130, 150, 300}, Case{5, 49, 49, 256}}) {
     const Tensor a = hashed_tensor("a", stored(c, c.m, c.k, false));
@@ -82,9 +82,9 @@ TEST(Matmul, PlainKernelGivesTheSameBitsOnAnyNumberOfThreads) {
   omp_set_num_threads(threads);
 }
 
-TEST(Matmul, ASumOfNothingIsZero) {
-  for (const bool library : {true, false}) {
-    cpu_context().use_library = library;
+TEST(Matmul, AnEmptySumIsZero) {
+  for (const ConvPolicy policy : {ConvPolicy::library, ConvPolicy::reference}) {
+    const test_support::WithConvPolicy chosen(policy);
     Tensor c = full({2, 3}, 7.0), batch = full({4, 2, 3}, 7.0);
     matmul(cpu_context(), Tensor({2, 0}), Tensor({0, 3}), {}, c);
     matmul(cpu_context(), Tensor({4, 2, 0}), Tensor({4, 0, 3}), {}, batch);
@@ -93,7 +93,6 @@ TEST(Matmul, ASumOfNothingIsZero) {
     matmul(cpu_context(), Tensor({0, 5}), Tensor({5, 3}), {}, no_rows);
     matmul(cpu_context(), Tensor({0, 2, 5}), Tensor({0, 5, 3}), {}, no_products);
   }
-  cpu_context().use_library = true;
 }
 
 TEST(Matmul, SteadyStateAllocatesNothing) {

@@ -14,17 +14,20 @@
 namespace layers {
 namespace {
 
+using engine::ConvPolicy;
 using test_support::distance;
 
 struct Case {
   const char* arch;
   int64_t images;
   DType dtype;
-  bool library = true;  // f32: oneDNN or the plain kernels
+  // A ReLU whose input is nearly zero opens or closes by the order of a sum, and the gradients
+  // jump: the library's order is near the one that the f32 errors were recorded with.
+  ConvPolicy policy = ConvPolicy::library;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.arch << ' ' << c.dtype << (c.library ? "" : " plain");
+  *out << c.arch << ' ' << c.dtype << (c.policy == ConvPolicy::reference ? " reference" : "");
 }
 
 class ResNetGolden : public testing::TestWithParam<Case> {
@@ -50,14 +53,11 @@ class ResNetGolden : public testing::TestWithParam<Case> {
   }
 
   engine::TensorFile golden_ = test_support::golden(std::string(GetParam().arch) + ".safetensors");
-  // A ReLU whose input is nearly zero opens or closes by the order of a sum, and the gradients
-  // jump: the library's order is near the one that the f32 errors were recorded with.
-  test_support::WithConvPolicy library_{engine::ConvPolicy::library};
+  test_support::WithConvPolicy policy_{GetParam().policy};
 };
 
 TEST_P(ResNetGolden, EqualsTheReference) {
-  const auto [arch, images, dtype, library] = GetParam();
-  engine::cpu_context().use_library = library;
+  const auto [arch, images, dtype, policy] = GetParam();
   Init init{engine::Random(0), dtype, engine::kCpu};
   ResNet net(arch, init);
   test_support::hashed_init(net);
@@ -80,13 +80,12 @@ TEST_P(ResNetGolden, EqualsTheReference) {
   }
   const Var evaluated = net.forward(Var(image.value()), {.training = false});
   EXPECT_LE(distance(evaluated.value(), find_tensor(golden_, "output_eval")), tolerance("output"));
-  engine::cpu_context().use_library = true;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ResNetGolden,
                          testing::Values(Case{"resnet18", 3, DType::f64},
                                          Case{"resnet18", 3, DType::f32},
-                                         Case{"resnet18", 3, DType::f32, false},
+                                         Case{"resnet18", 3, DType::f32, ConvPolicy::reference},
                                          Case{"resnet50", 2, DType::f64},
                                          Case{"resnet50", 2, DType::f32}));
 

@@ -8,10 +8,11 @@ namespace test_support {
 
 class WithConvPolicy {
  public:
-  explicit WithConvPolicy(engine::ConvPolicy policy) : before_(engine::cpu_context().conv_policy) {
-    engine::cpu_context().conv_policy = policy;
+  explicit WithConvPolicy(engine::ConvPolicy policy)
+      : before_(engine::cpu_context().settings.conv_policy) {
+    engine::cpu_context().settings.conv_policy = policy;
   }
-  ~WithConvPolicy() { engine::cpu_context().conv_policy = before_; }
+  ~WithConvPolicy() { engine::cpu_context().settings.conv_policy = before_; }
   WithConvPolicy(const WithConvPolicy&) = delete;
   WithConvPolicy& operator=(const WithConvPolicy&) = delete;
 

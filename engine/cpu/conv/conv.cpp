@@ -33,9 +33,10 @@ void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
 ConvChoice algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
                          const Tensor& w, const Tensor& bias, const Tensor& y,
                          const Conv2dOptions& options) {
-  if (x.dtype() != DType::f32 || !ctx.use_library) return {ConvAlgorithm::reference};
+  if (x.dtype() != DType::f32 || ctx.settings.conv_policy == ConvPolicy::reference)
+    return {ConvAlgorithm::reference};
   if (x.layout() != y.layout()) return {ConvAlgorithm::library};
-  return choose(ctx.conv_policy, direction, x.shape(), w.shape(), options, bias.defined(),
+  return choose(ctx.settings.conv_policy, direction, x.shape(), w.shape(), options, bias.defined(),
                 x.layout());
 }
 

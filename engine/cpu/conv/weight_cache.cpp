@@ -43,7 +43,7 @@ Tensor packed_weight(CpuContext& ctx, const Tensor& w, const WeightForm& form, i
   entry.version = version;
   if (same && entry.packed.defined()) return entry.packed;
   Tensor packed = entry.packed.defined() ? entry.packed : Tensor({floats});
-  ++ctx.packings;
+  ++ctx.counters.packings;
   pack(packed);
   entry.packed = keep ? packed : Tensor();
   return packed;

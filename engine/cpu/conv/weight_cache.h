@@ -16,7 +16,7 @@ using WeightForm = std::vector<int64_t>;
 enum WeightKind : int64_t { kLibraryForm, kDirectForm, kWinogradForm };
 
 // A form of w as a tensor of `floats` floats, written by pack(tensor) where no copy made from the
-// present contents of w is kept. Counted in CpuContext::packings. Never stale as long as w is
+// present contents of w is kept. Counted in CpuCounters::packings. Never stale as long as w is
 // written as Tensor::data asks.
 Tensor packed_weight(CpuContext&, const Tensor& w, const WeightForm& form, int64_t floats,
                      const std::function<void(Tensor&)>& pack);

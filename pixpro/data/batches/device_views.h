@@ -2,6 +2,8 @@
 // with the pixels that the workers would have made.
 #pragma once
 
+#include <memory>
+
 #include "engine/context.h"
 #include "engine/tensor.h"
 #include "engine/transfers.h"
@@ -25,7 +27,7 @@ class DeviceViews {
   engine::Device device_;
   engine::DType dtype_;
   int size_;
-  engine::Upload upload_;
+  std::unique_ptr<engine::Upload> upload_;
 };
 
 }  // namespace pixpro

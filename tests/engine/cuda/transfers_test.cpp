@@ -14,8 +14,8 @@ using test_support::kCuda;
 
 TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
   SKIP_WITHOUT_CUDA();
-  Upload upload(kCuda);
-  Readback first(kCuda), second(kCuda);
+  const auto upload = make_upload(kCuda);
+  const auto first = make_readback(kCuda), second = make_readback(kCuda);
   Tensor x({1000}), boxes({3}, DType::f64);
   for (int64_t step = 0; step < 6; ++step) {
     // Also with a batch of another size in between.
@@ -24,11 +24,11 @@ TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
     const auto value = static_cast<double>(step);
     copy_into(full(x.shape(), value), x);
     copy_into(full({3}, value + 0.5, DType::f64), boxes);
-    const std::vector<Tensor> there = upload.send({x, boxes});
+    const std::vector<Tensor> there = upload->send({x, boxes});
     copy_into(zeros(x.shape()), x);  // the host goes on
     Tensor sum = empty_like(there[0]);
     on_device(kCuda, [&](auto& ctx) { add(ctx, there[0], there[0], sum); });
-    Readback& readback = step % 2 == 0 ? first : second;
+    Readback& readback = step % 2 == 0 ? *first : *second;
     readback.start({sum, there[1]});
     on_device(kCuda, [&](auto& ctx) { fill(ctx, sum, -1.0); });
     const std::vector<Tensor> back = readback.finish();
@@ -40,10 +40,10 @@ TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
 
 TEST(CudaTransfers, OnTheCpuHandOnWhatTheyGet) {
   const Tensor x = full({3}, 1.0);
-  EXPECT_EQ(Upload(kCpu).send({x})[0].buffer(), x.buffer());
-  Readback readback(kCpu);
-  readback.start({x});
-  EXPECT_EQ(readback.finish()[0].buffer(), x.buffer());
+  EXPECT_EQ(make_upload(kCpu)->send({x})[0].buffer(), x.buffer());
+  const auto readback = make_readback(kCpu);
+  readback->start({x});
+  EXPECT_EQ(readback->finish()[0].buffer(), x.buffer());
 }
 
 }  // namespace

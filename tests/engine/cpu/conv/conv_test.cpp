@@ -110,9 +110,8 @@ TEST(Conv2d, EqualsTheFormula) {
     const Expected e = expected(c);
     for (const bool plain : {false, true}) {
       expect_equal(c, e, DType::f64, plain, 1e-14);
-      cpu_context().use_library = false;
+      const test_support::WithConvPolicy chosen(ConvPolicy::reference);
       expect_equal(c, e, DType::f32, plain, 1e-6);
-      cpu_context().use_library = true;
     }
   }
 }
@@ -181,16 +180,15 @@ TEST(Conv2d, PlainKernelsTakeMoreImagesThanOnePatchMatrixHolds) {
 }
 
 TEST(Conv2d, AnEmptyBatchGivesZeroGradients) {
-  for (const bool library : {true, false}) {
-    cpu_context().use_library = library;
+  for (const ConvPolicy policy : {ConvPolicy::automatic, ConvPolicy::reference}) {
+    const test_support::WithConvPolicy chosen(policy);
     const Tensor x({0, 16, 5, 5}), w({32, 16, 3, 3}), dy({0, 32, 3, 3}), none;
     Tensor y = empty_like(dy), dx = empty_like(x), dw = full(w.shape(), 7.0), db = full({32}, 7.0);
     conv2d_forward(cpu_context(), x, w, none, {}, y);
     conv2d_backward_data(cpu_context(), dy, w, {}, dx);
     conv2d_backward_weights(cpu_context(), x, dy, {}, dw, db);
-    EXPECT_EQ(test_support::norm(dw) + test_support::norm(db), 0.0) << library;
+    EXPECT_EQ(test_support::norm(dw) + test_support::norm(db), 0.0);
   }
-  cpu_context().use_library = true;
 }
 
 TEST(Conv2d, SteadyStateNeitherReordersNorAllocates) {
@@ -206,10 +204,10 @@ TEST(Conv2d, SteadyStateNeitherReordersNorAllocates) {
     conv2d_backward_weights(ctx, x, y, {.padding = 1}, dw, none);
   };
   step();
-  const int64_t reorders = ctx.reorders;
+  const int64_t reorders = ctx.counters.reorders;
   [[maybe_unused]] const int64_t asked = allocator_of(kCpu).stats().system_allocations;
   step();
-  EXPECT_EQ(ctx.reorders, reorders);
+  EXPECT_EQ(ctx.counters.reorders, reorders);
 #ifndef __SANITIZE_ADDRESS__
   EXPECT_EQ(allocator_of(kCpu).stats().system_allocations, asked);
 #endif
@@ -219,9 +217,9 @@ TEST(Conv2d, CountsTheReordersOfAForeignLayout) {
   CpuContext& ctx = cpu_context();
   const Tensor x = full({1, 32, 4, 4}, 1.0), w = full({32, 32, 1, 1}, 1.0), none;
   Tensor y = empty_like(x);
-  const int64_t before = ctx.reorders;
+  const int64_t before = ctx.counters.reorders;
   conv2d_forward(ctx, x, w, none, {}, y);
-  EXPECT_EQ(ctx.reorders, before + 2);  // x in, y out
+  EXPECT_EQ(ctx.counters.reorders, before + 2);  // x in, y out
 }
 
 // Blocked channels in, plain ones out: reordered rather than left to the library's reference loops
@@ -234,9 +232,9 @@ TEST(Conv2d, ReordersWhereTheLibraryHasNoFastKernel) {
   const Tensor x = to_layout(full({2, 64, 8, 8}, 0.5), activation_layout(kCpu, DType::f32, 64));
   const Tensor w = full({10, 64, 1, 1}, 0.1), none;
   Tensor y({2, 10, 8, 8});
-  const int64_t before = ctx.reorders;
+  const int64_t before = ctx.counters.reorders;
   conv2d_forward(ctx, x, w, none, {}, y);
-  EXPECT_GT(ctx.reorders, before);
+  EXPECT_GT(ctx.counters.reorders, before);
   [[maybe_unused]] const int64_t asked = allocator_of(kCpu).stats().system_allocations;
   conv2d_forward(ctx, x, w, none, {}, y);
 #ifndef __SANITIZE_ADDRESS__

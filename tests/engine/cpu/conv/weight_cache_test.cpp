@@ -16,9 +16,9 @@ std::vector<double> packed_values(const Tensor& w, int64_t form = 0) {
 }
 
 int64_t packings(const Tensor& w, int64_t form = 0) {
-  const int64_t before = cpu_context().packings;
+  const int64_t before = cpu_context().counters.packings;
   EXPECT_EQ(packed_values(w, form), to_values(w));
-  return cpu_context().packings - before;
+  return cpu_context().counters.packings - before;
 }
 
 TEST(WeightCache, KeepsWhatIsUsedTwice) {

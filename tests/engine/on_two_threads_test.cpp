@@ -1,4 +1,4 @@
-#include "engine/side_by_side.h"
+#include "engine/on_two_threads.h"
 
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -30,7 +30,7 @@ bool one_thread_only() {
   return std::getenv("OMP_NUM_THREADS") != nullptr && omp_get_max_threads() == 1;
 }
 
-TEST(SideBySide, WithTwoThreadsBothRunAtTheSameTimeOnOneEach) {
+TEST(OnTwoThreads, WithTwoThreadsBothRunAtTheSameTimeOnOneEach) {
   if (one_thread_only()) GTEST_SKIP() << "OMP_NUM_THREADS is 1";
   with_threads(2, [] {
     std::atomic<int> arrived = 0;
@@ -44,7 +44,8 @@ TEST(SideBySide, WithTwoThreadsBothRunAtTheSameTimeOnOneEach) {
       while (arrived < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
       EXPECT_EQ(arrived, 2) << "the other piece does not run";
     };
-    side_by_side([&] { piece(0); }, [&] { piece(1); });
+    on_two_threads(
+        kCpu, [&] { piece(0); }, [&] { piece(1); });
     EXPECT_EQ(threads[0], std::this_thread::get_id());
     EXPECT_NE(threads[1], threads[0]);
     EXPECT_EQ(most[0], 1);
@@ -52,40 +53,42 @@ TEST(SideBySide, WithTwoThreadsBothRunAtTheSameTimeOnOneEach) {
   });
 }
 
-TEST(SideBySide, WithOneThreadOrManyOneRunsAfterTheOther) {
+TEST(OnTwoThreads, WithOneThreadOrManyOneRunsAfterTheOther) {
   for (const int count : {1, 3, 4}) {
     with_threads(count, [&] {
       std::string order;
-      side_by_side([&] { order += 'a' + omp_get_max_threads(); },
-                   [&] { order += 'A' + omp_get_max_threads(); });
+      on_two_threads(
+          kCpu, [&] { order += 'a' + omp_get_max_threads(); },
+          [&] { order += 'A' + omp_get_max_threads(); });
       EXPECT_EQ(order,
                 (std::string{static_cast<char>('a' + count), static_cast<char>('A' + count)}));
     });
   }
 }
 
-TEST(SideBySide, SettingsReachBothAndWhatTheyCountReachesTheCaller) {
+TEST(OnTwoThreads, SettingsReachBothAndWhatTheyCountReachesTheCaller) {
   for (const int count : {1, 2}) {
     with_threads(count, [&] {
       CpuContext& caller = cpu_context();
-      const ConvPolicy before = caller.conv_policy;
+      const ConvPolicy before = caller.settings.conv_policy;
       Profile profile;
       profile.kernels["known"].calls = 1;
-      caller.conv_policy = ConvPolicy::direct;
+      caller.settings.conv_policy = ConvPolicy::direct;
       caller.profile = &profile;
-      const int64_t packings = caller.packings;
+      const int64_t packings = caller.counters.packings;
       const auto piece = [](const char* kernel) {
         CpuContext& ctx = cpu_context();
-        EXPECT_EQ(ctx.conv_policy, ConvPolicy::direct);
-        ++ctx.packings;
+        EXPECT_EQ(ctx.settings.conv_policy, ConvPolicy::direct);
+        ++ctx.counters.packings;
         const Timer timer(ctx, kernel, 8.0, 100.0);
         const Timer known(ctx, "known", 0.0);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
       };
-      side_by_side([&] { piece("first"); }, [&] { piece("second"); });
+      on_two_threads(
+          kCpu, [&] { piece("first"); }, [&] { piece("second"); });
       caller.profile = nullptr;
-      caller.conv_policy = before;
-      EXPECT_EQ(caller.packings, packings + 2);
+      caller.settings.conv_policy = before;
+      EXPECT_EQ(caller.counters.packings, packings + 2);
       EXPECT_EQ(profile.kernels["known"].calls, 3);
       for (const char* kernel : {"first", "second"}) {
         const KernelTotal& total = profile.kernels[kernel];
@@ -99,29 +102,32 @@ TEST(SideBySide, SettingsReachBothAndWhatTheyCountReachesTheCaller) {
 }
 
 // What a thread leaves in its own context stays there.
-TEST(SideBySide, TheOtherThreadKeepsItsOwnContext) {
+TEST(OnTwoThreads, TheOtherThreadKeepsItsOwnContext) {
   if (one_thread_only()) GTEST_SKIP() << "OMP_NUM_THREADS is 1";
   with_threads(2, [] {
-    const ConvPolicy before = cpu_context().conv_policy;
-    cpu_context().conv_policy = ConvPolicy::winograd;
-    side_by_side([] {}, [] {});
-    cpu_context().conv_policy = before;
+    const ConvPolicy before = cpu_context().settings.conv_policy;
+    cpu_context().settings.conv_policy = ConvPolicy::winograd;
+    on_two_threads(
+        kCpu, [] {}, [] {});
+    cpu_context().settings.conv_policy = before;
     std::vector<ConvPolicy> found(2);
 #pragma omp parallel num_threads(2)
-    found[static_cast<size_t>(omp_get_thread_num())] = cpu_context().conv_policy;
+    found[static_cast<size_t>(omp_get_thread_num())] = cpu_context().settings.conv_policy;
     EXPECT_EQ(found, (std::vector{before, ConvPolicy::automatic}));
   });
 }
 
-TEST(SideBySide, AnExceptionOfEitherReachesTheCaller) {
+TEST(OnTwoThreads, AnExceptionOfEitherReachesTheCaller) {
   for (const int count : {1, 2}) {
     with_threads(count, [] {
       const auto fails = [] { throw std::runtime_error("broken"); };
       bool done = false;
-      EXPECT_THROW(side_by_side([&] { done = true; }, fails), std::runtime_error);
+      EXPECT_THROW(on_two_threads(
+                       kCpu, [&] { done = true; }, fails),
+                   std::runtime_error);
       EXPECT_TRUE(done);
-      EXPECT_THROW(side_by_side(fails, [] {}), std::runtime_error);
-      EXPECT_THROW(side_by_side(fails, fails), std::runtime_error);
+      EXPECT_THROW(on_two_threads(kCpu, fails, [] {}), std::runtime_error);
+      EXPECT_THROW(on_two_threads(kCpu, fails, fails), std::runtime_error);
     });
   }
 }

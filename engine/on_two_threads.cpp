@@ -1,4 +1,4 @@
-#include "engine/side_by_side.h"
+#include "engine/on_two_threads.h"
 
 #include <omp.h>
 
@@ -22,43 +22,42 @@ std::exception_ptr run_with(CpuContext& context, const std::function<void()>& pi
   return failure;
 }
 
-void add_half(const Profile& part, Profile& whole) {
-  for (const auto& [name, kernel] : part.kernels) {
-    KernelTotal& total = whole.kernels[name];
-    total.calls += kernel.calls;
-    total.seconds += 0.5 * kernel.seconds;
-    total.flops += kernel.flops;
-    total.bytes += kernel.bytes;
+// The pieces run at the same time, so a second of each is one second for the caller.
+void add_half_of_time(const Profile& piece, Profile& whole) {
+  for (const auto& [name, kernel] : piece.kernels) {
+    KernelTotal total = kernel;
+    total.seconds *= 0.5;
+    whole.kernels[name] += total;
   }
 }
 
 }  // namespace
 
-void side_by_side(const std::function<void()>& first, const std::function<void()>& second) {
-  if (omp_get_max_threads() != 2 || omp_in_parallel()) {
+void on_two_threads(Device device, const std::function<void()>& first,
+                    const std::function<void()>& second) {
+  if (device != kCpu || omp_get_max_threads() != 2 || omp_in_parallel()) {
     first();
     second();
     return;
   }
   CpuContext& caller = cpu_context();
-  CpuContext contexts[] = {caller, caller};
+  CpuContext contexts[2];
   Profile profiles[2];
   std::exception_ptr failures[2];
   for (int i = 0; i < 2; ++i) {
-    contexts[i].reorders = contexts[i].packings = 0;
+    contexts[i].settings = caller.settings;
     if (caller.profile != nullptr) contexts[i].profile = &profiles[i];
   }
 #pragma omp parallel num_threads(2)
   {
-    omp_set_num_threads(1);  // of this thread, as long as the region lasts
+    omp_set_num_threads(1);  // for the kernels this thread calls, until the region ends
     for (int i = omp_get_thread_num(); i < 2; i += omp_get_num_threads()) {
       failures[i] = run_with(contexts[i], i == 0 ? first : second);
     }
   }
   for (int i = 0; i < 2; ++i) {
-    caller.reorders += contexts[i].reorders;
-    caller.packings += contexts[i].packings;
-    if (caller.profile != nullptr) add_half(profiles[i], *caller.profile);
+    caller.counters += contexts[i].counters;
+    if (caller.profile != nullptr) add_half_of_time(profiles[i], *caller.profile);
   }
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);

@@ -1,14 +1,15 @@
-#include "engine/cpu/peak.h"
+#include "apps/machine_limits.h"
 
 #include <omp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
-#include "engine/parallel.h"
+#include "engine/cpu/lanes.h"
 #include "engine/tensor_ops.h"
 
-namespace engine {
+namespace apps {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -24,16 +25,17 @@ constexpr int kFloats = 8;
 #else
 constexpr int kFloats = 4;
 #endif
-using Vector [[gnu::vector_size(4 * kFloats)]] = float;
+using Vector = engine::LaneVector<float, kFloats>;
 
-// Enough independent sums to hide the latency of two multiply-add units, few enough for registers.
+// Enough independent sums to hide the latency of two multiply-add units, few enough for the
+// registers.
 constexpr int kSums = 12;
 constexpr int64_t kRounds = 100000;
 
-float burn() {
+float multiply_and_add() {
   Vector sums[kSums] = {};
 #pragma GCC unroll 12
-  for (int i = 0; i < kSums; ++i) sums[i] += static_cast<float>(i);  // no two alike
+  for (int i = 0; i < kSums; ++i) sums[i] += static_cast<float>(i);  // all different
   Vector factor = {};
   factor += 0.999F;
   for (int64_t round = 0; round < kRounds; ++round) {
@@ -57,7 +59,7 @@ double measure_fma_gflops(double seconds) {
     const Clock::time_point start = Clock::now();
 #pragma omp parallel num_threads(threads)
     {
-      const float result = burn();
+      const float result = multiply_and_add();
 #pragma omp critical
       sink = sink + result;
     }
@@ -69,8 +71,8 @@ double measure_fma_gflops(double seconds) {
 
 double measure_memory_gbytes(double seconds) {
   constexpr int64_t kElements = int64_t{1} << 26;
-  const Tensor from = zeros({kElements});
-  Tensor to = zeros({kElements});
+  const engine::Tensor from = engine::zeros({kElements});
+  engine::Tensor to = engine::zeros({kElements});
   const double bytes = static_cast<double>(from.bytes() + to.bytes());
   double best = 0.0;
   const Clock::time_point begin = Clock::now();
@@ -82,4 +84,4 @@ double measure_memory_gbytes(double seconds) {
   return best;
 }
 
-}  // namespace engine
+}  // namespace apps
