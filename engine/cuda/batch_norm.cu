@@ -266,7 +266,7 @@ __global__ void backward_apply_kernel(ChannelRows rows, BackwardInputs<T> in, co
 
 int64_t parts_of(const char* op, const Tensor& x, const Tensor& statistics) {
   const Shape& s = statistics.shape();
-  require(s.rank() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
+  require(s.axes() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
               statistics.dtype() == DType::f64,
           op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
   require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
