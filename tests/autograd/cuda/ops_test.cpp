@@ -36,7 +36,7 @@ OpCase large_batch_norm(const std::string& name, const Shape& shape, BatchNorm n
 std::vector<OpCase> large_cases() {
   std::vector<OpCase> cases = {
       large_batch_norm("batch_norm of many rows", {4, 33, 23, 19}, {.parts = 2}, false),
-      large_batch_norm("batch_norm of many channels", {6, 300, 3, 1}, {.views = 3, .relu = true},
+      large_batch_norm("batch_norm of many channels", {6, 300, 3, 1}, {.parts = 3, .relu = true},
                        true),
       large_batch_norm("batch_norm of rows and columns", {70, 37}, {.relu = true}, false),
       // Channels by the 16 bytes: fewer than a block's threads take, and more.

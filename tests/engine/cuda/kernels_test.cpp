@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/kernels/multi_tensor.h"
 #include "engine/kernels/norm.h"
+#include "engine/kernels/optimizer_update.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/pool.h"
 #include "engine/tensor_ops.h"
@@ -140,7 +140,7 @@ SgdOptions sgd_options(double trust) {
   return {.learning_rate = 0.5, .weight_decay = 1e-2, .trust = trust, .follow = 0.97};
 }
 
-TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
+TEST(CudaOptimizerUpdate, UpdatesAsTheCpuDoes) {
   SKIP_WITHOUT_CUDA();
   for (const double trust : {0.0, 0.001}) {
     std::vector<ParameterUpdate> expected = updates(kCpu), found = updates(kCuda);
@@ -157,7 +157,7 @@ TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
   }
 }
 
-TEST(CudaMultiTensor, OnePassGivesTheBitsOfUpdateAndThenAverage) {
+TEST(CudaOptimizerUpdate, OnePassGivesTheBitsOfUpdateAndThenAverage) {
   SKIP_WITHOUT_CUDA();
   for (const bool skipped : {false, true}) {
     SgdOptions options = sgd_options(0.001);
