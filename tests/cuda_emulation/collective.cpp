@@ -72,7 +72,7 @@ bool exchange_parts(Rendezvous& rendezvous, const Collective& collective, const 
   auto* to = static_cast<std::byte*>(receive);
   for (size_t begin = 0; begin < total; begin += Rendezvous::kSlotBytes) {
     const size_t bytes = std::min(Rendezvous::kSlotBytes, total - begin);
-    std::memcpy(rendezvous.slot(rendezvous.axes()), from + begin, bytes);
+    std::memcpy(rendezvous.slot(rendezvous.rank()), from + begin, bytes);
     if (!wait_for_all(rendezvous)) return false;
     switch (collective.kind) {
       case Collective::Kind::all_reduce:

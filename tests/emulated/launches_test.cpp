@@ -1,5 +1,5 @@
-// The paper model of a step (tests/paper_model.cpp) against a step that runs: it must know every
-// kernel, or its figures are of another program.
+// The paper model of a step (tests/paper_model.cpp) against a step that runs. The model must know
+// every kernel, or its figures describe another program.
 #include <gtest/gtest.h>
 
 #include "engine/tensor_ops.h"
@@ -13,7 +13,7 @@ namespace {
 
 using cuda_emulation::call_count;
 
-// Kernels of our own and the libraries'.
+// Our own kernels and those of libraries.
 int64_t kernels_started() {
   int64_t count = 0;
   for (const char* function :
@@ -43,7 +43,7 @@ TEST(PaperModel, CountsTheLaunchesOfAStep) {
   const int64_t before = kernels_started();
   trainer.step(views, boxes);
   const auto found = static_cast<double>(kernels_started() - before);
-  // Single numbers (loss, flags, metrics) are the model's to forget, 5 % of all launches.
+  // The model may leave out kernels for single numbers (loss, flags, metrics): 5 % of all launches.
   EXPECT_NEAR(found, expected, 0.05 * expected);
 }
 

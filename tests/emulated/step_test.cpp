@@ -1,4 +1,4 @@
-// Training steps on the emulated device: what only an emulation shows.
+// Properties of training steps that only an emulated device shows.
 #include <gtest/gtest.h>
 
 #include "engine/tensor_ops.h"
@@ -20,7 +20,7 @@ using test_support::small_training;
 using test_support::training_batch;
 using test_support::waits_and_allocations;
 
-TEST(CudaStep, GivesTheSameBitsInWhateverOrderThreadsRun) {
+TEST(CudaStep, GivesTheSameBitsInAnyOrderOfThreads) {
   SKIP_WITHOUT_CUDA();
   std::vector<std::vector<double>> runs;
   for (const auto order : {cuda_emulation::Order::forward, cuda_emulation::Order::reverse}) {
@@ -40,11 +40,12 @@ TEST(CudaStep, NeitherWaitsForTheDeviceNorAllocates) {
   SKIP_WITHOUT_CUDA();
   Trainer trainer(small_training(DType::f16, kCuda));
   const Batch batch = training_batch(2, 64);
-  for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);  // plans, buffers
+  for (int step = 0; step < 2; ++step)
+    trainer.step(batch.views, batch.boxes);  // makes plans and buffers
   const int64_t before = waits_and_allocations(), events = call_count("cudaEventSynchronize");
   trainer.start_step(batch.views, batch.boxes);
   trainer.start_step(batch.views, batch.boxes);
-  // For the pinned memory of the step before the last alone: batch and numbers.
+  // Only for the pinned memory of the step before the last: batch and numbers, in two steps.
   EXPECT_EQ(call_count("cudaEventSynchronize") - events, 4);
   trainer.finish_step();
   trainer.finish_step();

@@ -1,5 +1,5 @@
-// The pass over all parameters: followers, skipped steps, threads. What a step computes is tested
-// against reference numbers in tests/layers/sgd_test.cpp.
+// The update of all parameters: followers, skipped steps, threads. tests/layers/sgd_test.cpp
+// compares what a step computes with reference numbers.
 #include "engine/kernels/optimizer_update.h"
 
 #include <gtest/gtest.h>
@@ -13,8 +13,8 @@ namespace {
 
 using test_support::hashed_tensor;
 
-// Some of one chunk and some of many, together and alone larger than a group; each third without a
-// follower, each fourth without a gradient.
+// Some have one chunk, some many; together, and one of them alone, they exceed a group. Every third
+// has no follower, every fourth has no gradient.
 std::vector<ParameterUpdate> updates(DType dtype) {
   std::vector<ParameterUpdate> all;
   for (const int64_t size : {3, 100000, 50001, 7, 1, 16385, 1500000, 60000, 40, 250001, 13}) {

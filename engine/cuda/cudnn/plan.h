@@ -35,10 +35,10 @@ struct ConvPlan {
 
 // At most `most` plans, the one that the heuristics expect to be fastest first. Throws if there is
 // none. The plans never include
-//   kernels that convert inputs to a smaller type or keep sums in one,
-//   tensor cores for f32 without tf32, since they would round the factors (Winograd's transforms
-//   are allowed: they round as f32 does), kernels that cuDNN calls nondeterministic, if
-//   `deterministic` is set.
+// - kernels that convert inputs to a smaller type or keep sums in one;
+// - tensor cores for f32 without tf32, because they would round the factors (Winograd's transforms
+//   are allowed: they round as f32 does);
+// - kernels that cuDNN calls nondeterministic, if `deterministic` is set.
 std::vector<ConvPlan> conv_plans(cudnnHandle_t handle, const ConvProblem& problem, size_t most);
 
 }  // namespace engine

@@ -71,8 +71,8 @@ __global__ void max_pool_kernel(int64_t count, PoolPlanes p, const T* x, T* y, u
   });
 }
 
-// Each thread takes kWidth lanes of an input pixel and adds up what the windows around the pixel
-// pass back, in their order.
+// Each thread takes kWidth lanes of an input pixel and adds up, in order, the gradients of the
+// windows that the pixel has won.
 template <int kWidth, class T>
 __global__ void max_unpool_kernel(int64_t count, PoolPlanes p, const T* dy, const uint8_t* winner,
                                   T* dx) {
