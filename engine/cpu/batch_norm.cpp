@@ -140,22 +140,12 @@ struct Normalize {
   void second_pass(const Strip& strip, auto lanes, const State& k) { apply(strip, lanes, k); }
 };
 
-void check(const Tensor& x, const Tensor& statistics, const Tensor& residual, const Tensor& y) {
-  parts_of("batch_norm", x, statistics);
-  require_same("batch_norm", x, y);
-  if (residual.defined()) require_same("batch_norm residual", x, residual);
-}
-
-void require_values(const Tensor& x) {
-  require(x.elements() > 0, "batch_norm statistics: x ", x, " has no values");
-}
-
 }  // namespace
 
 void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics) {
   const Timer timer(ctx, "batch_norm statistics", bytes_of(x));
-  const int64_t parts = parts_of("batch_norm statistics", x, statistics);
-  require_values(x);
+  check_batch_norm_statistics("batch_norm statistics", x, statistics);
+  const int64_t parts = statistics.shape()[0];
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
     Moments<decltype(zero)> moments(x, statistics);
@@ -171,10 +161,8 @@ void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics)
 
 void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var) {
+  check_batch_norm_update_running(statistics, running_mean, running_var);
   const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
-  require(running_mean.shape() == Shape{channels} && running_var.shape() == Shape{channels},
-          "batch_norm: running estimates [", channels, "] expected, found ", running_mean.shape(),
-          " and ", running_var.shape());
   const double count = static_cast<double>(update.count), keep = 1.0 - update.momentum;
   const double unbiased = count / (count - 1.0);
   const double* rows = statistics.data<double>();
@@ -195,7 +183,7 @@ void batch_norm_apply(CpuContext& ctx, const Tensor& x, const Tensor& statistics
                       const Tensor& weight, const Tensor& bias, const Tensor& residual,
                       BatchNormOptions options, Tensor& y) {
   const Timer timer(ctx, "batch_norm apply", bytes_of(x, residual, y));
-  check(x, statistics, residual, y);
+  check_batch_norm_apply(x, statistics, residual, y);
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -210,8 +198,7 @@ void batch_norm_forward(CpuContext& ctx, const Tensor& x, const Tensor& weight, 
                         const Tensor& residual, BatchNormOptions options, Tensor& statistics,
                         Tensor& y) {
   const Timer timer(ctx, "batch_norm", bytes_of(x, residual, y));
-  check(x, statistics, residual, y);
-  require_values(x);
+  check_batch_norm_apply(x, statistics, residual, y);
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);

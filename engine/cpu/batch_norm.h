@@ -10,16 +10,6 @@ namespace engine {
 
 inline constexpr int kMostLanes = 16;
 
-inline int64_t parts_of(const char* op, const Tensor& x, const Tensor& statistics) {
-  const Shape& s = statistics.shape();
-  require(s.axes() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
-              statistics.dtype() == DType::f64,
-          op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
-  require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
-          s[0], " parts");
-  return s[0];
-}
-
 // Index of a strip's first channel in a table [parts, 2, C] of statistics or sums, in the row of
 // its image's part. The second number of a channel is C further on.
 inline int64_t place_in(const Tensor& table, const Strip& strip, int64_t images) {

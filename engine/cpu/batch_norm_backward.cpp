@@ -128,13 +128,9 @@ struct Backward {
 
 void batch_norm_backward(CpuContext& ctx, const BatchNormInputs& in, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual) {
-  constexpr const char* kOp = "batch_norm backward";
-  const Timer timer(ctx, kOp, bytes_of(in.dy, in.x, in.y, dx, dresidual));
-  const int64_t parts = parts_of(kOp, in.x, in.statistics);
-  require_same(kOp, in.x, in.dy);
-  require_same(kOp, in.x, dx);
-  require_same(kOp, in.statistics, sums);
-  if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
+  const Timer timer(ctx, "batch_norm backward", bytes_of(in.dy, in.x, in.y, dx, dresidual));
+  check_batch_norm_backward(in, sums, dx, dresidual);
+  const int64_t parts = in.statistics.shape()[0];
   for_float(in.x.dtype(), [&](auto zero) {
     Backward<decltype(zero)> backward(in, count, sums, dx, dresidual);
     TwoPasses(backward.planes, parts, sizeof(zero), backward).run();

@@ -84,17 +84,14 @@ void backward(const Tensor& dy, const Tensor& y, const Tensor& norms, Tensor& dx
 
 void l2_normalize_forward(CpuContext& ctx, const Tensor& x, Tensor& y, Tensor& norms) {
   const Timer timer(ctx, "l2_normalize", bytes_of(x, y));
-  require_same("l2_normalize", x, y);
-  require(norms.shape() == Shape{planes_of(x).n, planes_of(x).pixels} && norms.dtype() == x.dtype(),
-          "l2_normalize: norms [N,P] expected for x ", x, ", found ", norms);
+  check_l2_normalize(x, y, norms);
   for_float(x.dtype(), [&](auto zero) { forward<decltype(zero)>(x, y, norms); });
 }
 
 void l2_normalize_backward(CpuContext& ctx, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx) {
   const Timer timer(ctx, "l2_normalize backward", bytes_of(dy, y, dx));
-  require_same("l2_normalize backward", y, dy);
-  require_same("l2_normalize backward", y, dx);
+  check_l2_normalize_backward(dy, y, norms, dx);
   for_float(dy.dtype(), [&](auto zero) { backward<decltype(zero)>(dy, y, norms, dx); });
 }
 

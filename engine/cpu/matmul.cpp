@@ -30,25 +30,8 @@ void reference_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, T
 
 }  // namespace
 
-Shape matmul_output_shape(const Shape& a, const Shape& b, MatmulOptions options) {
-  const int rank = a.axes();
-  require((rank == 2 || rank == 3) && b.axes() == rank && (rank == 2 || a[0] == b[0]),
-          "matmul: [M,K] and [K,N], or [B,M,K] and [B,K,N] expected, found ", a, " and ", b);
-  const int64_t m = a[rank - (options.transpose_a ? 1 : 2)];
-  const int64_t ka = a[rank - (options.transpose_a ? 2 : 1)];
-  const int64_t kb = b[rank - (options.transpose_b ? 1 : 2)];
-  const int64_t n = b[rank - (options.transpose_b ? 2 : 1)];
-  require(ka == kb, "matmul: ", a, options.transpose_a ? " transposed" : "", " and ", b,
-          options.transpose_b ? " transposed" : "", " do not fit: ", ka, " columns meet ", kb,
-          " rows");
-  return rank == 2 ? Shape{m, n} : Shape{a[0], m, n};
-}
-
 void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
-  const Shape expected = matmul_output_shape(a.shape(), b.shape(), options);
-  require(c.shape() == expected, "matmul: output ", expected, " expected, found ", c.shape());
-  require(a.dtype() == b.dtype() && a.dtype() == c.dtype(), "matmul: one type expected, found ",
-          a.dtype(), ", ", b.dtype(), " and ", c.dtype());
+  check_matmul(a, b, options, c);
   const int64_t inner = a.shape()[a.shape().axes() - (options.transpose_a ? 2 : 1)];
   const Timer timer(ctx, "matmul", bytes_of(a, b, c),
                     2.0 * static_cast<double>(c.elements()) * static_cast<double>(inner));

@@ -88,13 +88,15 @@ void fill(CpuContext& ctx, Tensor& x, double value) {
 
 void copy(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "copy", bytes_of(x, y));
-  require_same("copy", x, y);
+  check_copy(x, y);
+  require(x.device() == y.device(), "copy: one device expected on the CPU, found ", x.device(),
+          " and ", y.device());
   std::memcpy(y.raw(), x.raw(), static_cast<size_t>(x.bytes()));
 }
 
 void convert(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "convert", bytes_of(x, y));
-  require(x.shape() == y.shape(), "convert: ", x.shape(), " does not fit ", y.shape());
+  check_convert(x, y);
   for_float(x.dtype(), [&](auto from) {
     for_float(y.dtype(), [&](auto to) { convert_elements<decltype(from), decltype(to)>(x, y); });
   });
@@ -148,9 +150,7 @@ void clamp_power_backward(CpuContext& ctx, const Tensor& dy, const Tensor& x, Cl
 
 void add_bias(CpuContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
   const Timer timer(ctx, "add_bias", bytes_of(x, y));
-  require(x.shape().axes() == 2 && bias.shape() == Shape{x.shape()[1]},
-          "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
-  require_same("add_bias", x, y);
+  check_add_bias(x, bias, y);
   const int64_t rows = x.shape()[0], columns = x.shape()[1];
   for_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -162,9 +162,7 @@ void add_bias(CpuContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
 
 void add_bias_backward(CpuContext& ctx, const Tensor& dy, Tensor& db) {
   const Timer timer(ctx, "add_bias backward", bytes_of(dy));
-  require(dy.shape().axes() == 2 && db.shape() == Shape{dy.shape()[1]},
-          "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
-          db.shape());
+  check_add_bias_backward(dy, db);
   const int64_t rows = dy.shape()[0], columns = dy.shape()[1];
   for_float(dy.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -20,15 +20,6 @@ PoolPlane plane_of(const Tensor& large, const Tensor& small) {
           planes_of(large).lanes};
 }
 
-void check(const char* op, const Tensor& large, const Tensor& small, const Tensor& winner,
-           PoolOptions options) {
-  require(small.shape() == max_pool2d_output_shape(large.shape(), options) &&
-              winner.shape() == small.shape() && winner.dtype() == DType::u8 &&
-              small.layout() == large.layout() && winner.layout() == large.layout() &&
-              small.dtype() == large.dtype(),
-          op, ": ", large, " does not pool to ", small, " with winners ", winner);
-}
-
 // A window and the part of it that is inside the plane.
 struct PoolWindow {
   int64_t row, column;                     // of its first place, may be outside the plane
@@ -130,29 +121,12 @@ void for_planes(const Tensor& x, F&& f) {
                });
 }
 
-void check_average(const char* op, const Tensor& large, const Tensor& small) {
-  require(large.shape().axes() == 4 && small.dtype() == large.dtype() &&
-              small.shape() == Shape{large.shape()[0], large.shape()[1]},
-          op, ": [N,C,H,W] and [N,C] expected, found ", large, " and ", small);
-}
-
 }  // namespace
-
-Shape max_pool2d_output_shape(const Shape& x, PoolOptions o) {
-  require(x.axes() == 4, "max_pool2d: [N,C,H,W] expected, found ", x);
-  require(o.size >= 1 && o.size <= 15 && o.stride >= 1 && o.padding >= 0 && 2 * o.padding <= o.size,
-          "max_pool2d: size 1..15, stride >= 1 and padding <= size / 2 expected, found size ",
-          o.size, ", stride ", o.stride, ", padding ", o.padding);
-  const auto pooled = [&](int64_t extent) { return extent + 2 * o.padding - o.size; };
-  require(pooled(x[2]) >= 0 && pooled(x[3]) >= 0, "max_pool2d: a window of ", o.size,
-          " does not fit ", x, " with padding ", o.padding);
-  return {x[0], x[1], pooled(x[2]) / o.stride + 1, pooled(x[3]) / o.stride + 1};
-}
 
 void max_pool2d_forward(CpuContext& ctx, const Tensor& x, PoolOptions options, Tensor& y,
                         Tensor& winner) {
   const Timer timer(ctx, "max_pool2d", bytes_of(x, y, winner));
-  check("max_pool2d", x, y, winner, options);
+  check_max_pool2d("max_pool2d", x, y, winner, options);
   const PoolPlane plane = plane_of(x, y);
   const int64_t in = plane.height * plane.width * plane.lanes;
   const int64_t out = plane.out_height * plane.out_width * plane.lanes;
@@ -170,7 +144,7 @@ void max_pool2d_forward(CpuContext& ctx, const Tensor& x, PoolOptions options, T
 void max_pool2d_backward(CpuContext& ctx, const Tensor& dy, const Tensor& winner,
                          PoolOptions options, Tensor& dx) {
   const Timer timer(ctx, "max_pool2d backward", bytes_of(dy, winner, dx));
-  check("max_pool2d backward", dx, dy, winner, options);
+  check_max_pool2d("max_pool2d backward", dx, dy, winner, options);
   const PoolPlane plane = plane_of(dx, dy);
   const int64_t in = plane.height * plane.width * plane.lanes;
   const int64_t out = plane.out_height * plane.out_width * plane.lanes;
@@ -187,7 +161,7 @@ void max_pool2d_backward(CpuContext& ctx, const Tensor& dy, const Tensor& winner
 
 void global_average_pool_forward(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "global_average_pool", bytes_of(x, y));
-  check_average("global_average_pool", x, y);
+  check_global_average_pool("global_average_pool", x, y);
   const Planes planes = planes_of(x);
   for_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -207,7 +181,7 @@ void global_average_pool_forward(CpuContext& ctx, const Tensor& x, Tensor& y) {
 
 void global_average_pool_backward(CpuContext& ctx, const Tensor& dy, Tensor& dx) {
   const Timer timer(ctx, "global_average_pool backward", bytes_of(dy, dx));
-  check_average("global_average_pool backward", dx, dy);
+  check_global_average_pool("global_average_pool backward", dx, dy);
   const Planes planes = planes_of(dx);
   for_float(dy.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -7,7 +7,7 @@
 namespace engine {
 namespace {
 
-// The path as the project writes it: from the layer's folder on.
+// The path relative to the project's root.
 std::string_view short_path(std::string_view path) {
   const size_t root = std::string_view(__FILE__).find("engine/cuda/check.cpp");
   return path.size() > root ? path.substr(root) : path;
@@ -21,7 +21,7 @@ void fail_at(const std::source_location& where, const char* library, const std::
 
 void check(cudaError_t status, const std::source_location& where) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // an error that has been reported is not reported again by the next call
+  cudaGetLastError();  // clears the error, so that the next call does not report it again
   fail_at(where, "CUDA", std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status));
 }
 

@@ -1,4 +1,5 @@
-// One check(status) for every CUDA library: throws Error that says which call site met what.
+// One check(status) for every CUDA library: throws Error, which names the failure and the call
+// site.
 #pragma once
 
 #include <cublas_v2.h>
@@ -13,7 +14,7 @@ void check(cudaError_t status, const std::source_location& where = std::source_l
 void check(cublasStatus_t status,
            const std::source_location& where = std::source_location::current());
 
-// What all overloads end with: throws "<library>: <what> (engine/cuda/context.cpp:12)".
+// What all overloads call on failure: throws "<library>: <what> (engine/cuda/context.cpp:12)".
 [[noreturn]] void fail_at(const std::source_location& where, const char* library,
                           const std::string& what);
 

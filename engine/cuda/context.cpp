@@ -7,7 +7,7 @@
 namespace engine {
 namespace {
 
-constexpr int64_t kCublasWorkspaceBytes = int64_t{32} << 20;  // as NVIDIA advises for Hopper
+constexpr int64_t kCublasWorkspaceBytes = int64_t{32} << 20;  // NVIDIA's advice for Hopper
 
 }  // namespace
 
@@ -25,10 +25,10 @@ cublasHandle_t CudaContext::cublas() {
   if (cublas_ != nullptr) return cublas_;
   cublasHandle_t handle = nullptr;
   check(cublasCreate(&handle));
-  // Kept only when all of it has been set.
+  // Destroys the handle unless all of the following succeeds.
   std::unique_ptr<cublasContext, cublasStatus_t (*)(cublasHandle_t)> fresh(handle, cublasDestroy);
   check(cublasSetStream(handle, stream_));
-  // Sums of low-precision products are kept in f32 to the end.
+  // Sums of low-precision products stay in f32 until they are complete.
   check(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
   cublas_workspace_ = Tensor({kCublasWorkspaceBytes}, DType::u8, device());
   check(cublasSetWorkspace(handle, cublas_workspace_.raw(), kCublasWorkspaceBytes));

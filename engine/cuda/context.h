@@ -1,5 +1,5 @@
-// CudaContext: what kernels need to run on a CUDA device. Only files under a cuda/ folder include
-// this; everybody else knows the class by name (engine/context.h).
+// CudaContext: what kernels need to run on a CUDA device. Only files in a cuda/ folder include
+// this; all others know just the name of the class (engine/context.h).
 #pragma once
 
 #include <cublas_v2.h>
@@ -14,8 +14,8 @@ namespace engine {
 
 class Cudnn;  // engine/cuda/cudnn/cudnn.h: handle and plans
 
-// One per thread and device. All contexts of a device share one compute stream, so that work runs
-// in the order in which it was asked for, whoever asked: memory that a tensor gives back can be
+// One per thread and device. All contexts of a device share one compute stream, so work runs in the
+// order in which it was queued, by any thread. Memory that a tensor gives back can therefore be
 // handed out again at once (see allocator.h).
 class CudaContext {
  public:
@@ -24,12 +24,12 @@ class CudaContext {
   CudaContext& operator=(const CudaContext&) = delete;
 
   Device device() const { return {Device::Type::cuda, index_}; }
-  // Where kernels and libraries run.
+  // The stream on which kernels and libraries run.
   cudaStream_t stream() const { return stream_; }
-  // Made at its first use, on stream().
+  // Created at the first use, for stream().
   cublasHandle_t cublas();
   Cudnn& cudnn();
-  // How many blocks a device runs side by side at the least: multiprocessors.
+  // The device runs at least this many blocks at the same time.
   int multiprocessors() const { return multiprocessors_; }
 
   CudaSettings settings;
@@ -43,7 +43,7 @@ class CudaContext {
   cudaStream_t stream_ = nullptr;  // the device's
   cublasHandle_t cublas_ = nullptr;
   Tensor cublas_workspace_;
-  std::shared_ptr<Cudnn> cudnn_;  // shared_ptr: the class is complete only where it is made
+  std::shared_ptr<Cudnn> cudnn_;  // a shared_ptr can be destroyed while the class is incomplete
 };
 
 }  // namespace engine

@@ -12,8 +12,7 @@ cudaMemcpyKind direction(const Tensor& from, const Tensor& to) {
 }  // namespace
 
 void copy(CudaContext& ctx, const Tensor& x, Tensor& y) {
-  require(x.shape() == y.shape() && x.dtype() == y.dtype() && x.layout() == y.layout(), "copy: ", x,
-          " does not fit ", y);
+  check_copy(x, y);
   const cudaMemcpyKind kind = direction(x, y);
   check(cudaMemcpyAsync(y.raw(), x.raw(), static_cast<size_t>(x.bytes()), kind, ctx.stream()));
   if (kind != cudaMemcpyDeviceToDevice) check(cudaStreamSynchronize(ctx.stream()));

@@ -14,7 +14,7 @@ void use_cuda_device(int index) {
   int count = 0;
   check(cudaGetDeviceCount(&count));
   require(index >= 0 && index < count, "device: there is no cuda:", index, "; this machine has ",
-          count, " CUDA devices, counted from 0");
+          count, " CUDA devices, numbered from 0");
   check(cudaSetDevice(index));
   current = index;
 }

@@ -1,4 +1,4 @@
-// A place in the work of a stream.
+// A point in the work of a stream.
 #pragma once
 
 #include "engine/cuda/check.h"
@@ -16,9 +16,9 @@ class Event {
 
   cudaEvent_t get() const { return event_; }
   void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream)); }
-  // The host waits for the place that was recorded last; not at all where none was.
+  // The host waits for the point that was recorded last. It does not wait if there is none.
   void wait() { check(cudaEventSynchronize(event_)); }
-  // What is queued on the stream from now on waits for it.
+  // Work that is queued on the stream from now on waits for that point.
   void hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0)); }
 
  private:

@@ -1,5 +1,5 @@
-// The CUDA language and how kernels are started: what a device source (.cu) includes. No launch is
-// written anywhere else.
+// The CUDA language, and how kernels are started. Every device source (.cu) includes this, and all
+// launches go through it.
 //
 //   launch(ctx, relu_kernel, Grid{.blocks = 32, .threads = 256}, count, x, y);
 #pragma once
@@ -20,16 +20,16 @@ namespace engine {
 struct Grid {
   dim3 blocks;
   dim3 threads;             // in each block, at most 1024
-  size_t shared_bytes = 0;  // what dynamic_shared() gives each block
+  size_t shared_bytes = 0;  // the size of dynamic_shared() in each block
   std::source_location where = std::source_location::current();
 };
 
-// Queues the kernel on the context's stream. Arguments convert to the kernel's parameter types as
-// in a call.
+// Queues the kernel on the context's stream. Arguments convert to the kernel's parameter types, as
+// in a function call.
 template <class... Parameters, class... Arguments>
 void launch(const CudaContext& ctx, void (*kernel)(Parameters...), const Grid& grid,
             Arguments&&... arguments) {
-  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument a kernel parameter");
+  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument per kernel parameter");
   cudaLaunchConfig_t config{};
   config.gridDim = grid.blocks;
   config.blockDim = grid.threads;

@@ -1,4 +1,4 @@
-// What a tensor throws for which the device has no memory.
+// The error of a tensor for which the device has no memory.
 #pragma once
 
 #include "engine/error.h"

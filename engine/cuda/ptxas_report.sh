@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a compiler command of nvcc and keeps what ptxas says of the kernels (-Xptxas=-v) beside the
-# object, in OBJECT.ptxas, for tests/kernel_resources.sh.
+# Runs an nvcc command. Saves what ptxas reports about the kernels (-Xptxas=-v) beside the object, in
+# OBJECT.ptxas, for tests/kernel_resources.sh.
 set -uo pipefail
 object=
 previous=

@@ -1,4 +1,4 @@
-// A stream beside the device's compute stream: for copies and collectives.
+// A stream for copies and collectives, which run concurrently with the device's compute stream.
 #pragma once
 
 #include "engine/cuda/check.h"
@@ -9,7 +9,7 @@ class Stream {
  public:
   Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
   ~Stream() {
-    cudaStreamSynchronize(stream_);  // before the memory it works on goes to somebody else
+    cudaStreamSynchronize(stream_);  // before others reuse the memory that it works on
     cudaStreamDestroy(stream_);
   }
   Stream(const Stream&) = delete;

@@ -1,4 +1,4 @@
-// Matrix products, plain layout only.
+// Matrix products in plain layout.
 #pragma once
 
 #include "engine/context.h"
@@ -10,12 +10,15 @@ struct MatmulOptions {
   bool transpose_b = false;
 };
 
-// The shape of c; throws where a and b do not fit.
+// The shape of c. Throws if a and b do not fit together.
 Shape matmul_output_shape(const Shape& a, const Shape& b, MatmulOptions options);
 
-// c = op(a) op(b). a: [M,K] or, for a batch of products, [B,M,K] (stored [K,M] if transposed);
-// b: [K,N] or [B,K,N] (stored [N,K] if transposed); c: [M,N] or [B,M,N]; overwritten.
+// c = op(a) op(b), overwritten. op(a): [M,K], op(b): [K,N], c: [M,N]; a and b are stored as [K,M]
+// and [N,K] if transposed. For a batch of products, all three have a first axis B.
 void matmul(CpuContext&, const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c);
 void matmul(CudaContext&, const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c);
+
+// What the kernels of every device check first.
+void check_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, const Tensor& c);
 
 }  // namespace engine

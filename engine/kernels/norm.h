@@ -1,26 +1,26 @@
-// Batch normalisation and L2 normalisation of channel vectors.
+// Batch normalisation, and L2 normalisation of channel vectors.
 //
-// x, y, dy, residual: any layout, all the same; [N,C,H,W] or [N,C]. A batch may be a stack of
-// `parts` equal parts of the batch (a divisor of N); each part has statistics of its own.
-// statistics: [parts, 2, C] f64: mean and biased variance of every part. weight, bias,
-// running_mean, running_var: [C] in the type of x; f32 where x is of lower precision. L2
-// normalisation takes no such x.
+// x, y, dy, residual: [N,C,H,W] or [N,C], in any layout that all of them share. A batch may be a
+// stack of `parts` equal parts (a divisor of N); each part has its own statistics.
+// statistics: [parts, 2, C] f64: the mean and the biased variance of every part. weight, bias,
+// running_mean, running_var: [C] in at_least_f32 of the type of x. L2 normalisation takes f32 and
+// f64 only.
 #pragma once
 
 #include "engine/context.h"
 
 namespace engine {
 
-// Mean and biased variance over N/parts images and all pixels; the variance is taken around the
-// mean, so large means cost no digits.
+// Mean and biased variance over N/parts images and all pixels. The variance is taken around the
+// mean, so a large mean costs no digits.
 void batch_norm_statistics(CpuContext&, const Tensor& x, Tensor& statistics);
 void batch_norm_statistics(CudaContext&, const Tensor& x, Tensor& statistics);
 
-// For each part in turn: running = (1 - momentum) running + momentum * value, the variance
-// unbiased (count / (count - 1)); count = values a channel and part, over all ranks.
+// For each part in turn: running = (1 - momentum) running + momentum * value, with the unbiased
+// variance (biased * count / (count - 1)).
 struct RunningUpdate {
   double momentum = 0.1;
-  int64_t count = 0;
+  int64_t count = 0;  // values per channel and part, over all ranks
 };
 void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var);
@@ -32,7 +32,7 @@ struct BatchNormOptions {
   bool relu = false;
 };
 
-// y = relu?(weight (x - mean) / sqrt(variance + eps) + bias [+ residual]); residual may be
+// y = relu?(weight (x - mean) / sqrt(variance + eps) + bias [+ residual]). residual may be
 // undefined, and y may be x.
 void batch_norm_apply(CpuContext&, const Tensor& x, const Tensor& statistics, const Tensor& weight,
                       const Tensor& bias, const Tensor& residual, BatchNormOptions options,
@@ -41,8 +41,8 @@ void batch_norm_apply(CudaContext&, const Tensor& x, const Tensor& statistics, c
                       const Tensor& bias, const Tensor& residual, BatchNormOptions options,
                       Tensor& y);
 
-// batch_norm_statistics, which are written, and batch_norm_apply. On the CPU a group of channels
-// takes both passes at once, so that x comes from memory only once.
+// batch_norm_statistics, which writes `statistics`, then batch_norm_apply. The CPU does both for
+// one group of channels before the next, so that x is read from memory only once.
 void batch_norm_forward(CpuContext&, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const Tensor& residual, BatchNormOptions options, Tensor& statistics,
                         Tensor& y);
@@ -50,9 +50,9 @@ void batch_norm_forward(CudaContext&, const Tensor& x, const Tensor& weight, con
                         const Tensor& residual, BatchNormOptions options, Tensor& statistics,
                         Tensor& y);
 
-// What the backward reads. With relu the gradient passes where the output is above 0:
-// y tells, or where y is undefined (possible without a residual) the output is worked out again
-// from x, so that nobody has to keep it.
+// What the backward reads. With relu the gradient passes where the output is above 0. The output is
+// y or, if y is undefined (possible without a residual), it is computed again from x; then nobody
+// has to keep it.
 struct BatchNormInputs {
   const Tensor& dy;
   const Tensor& x;
@@ -63,32 +63,44 @@ struct BatchNormInputs {
   BatchNormOptions options;
 };
 
-// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), where dz = dy where
-// the gradient passes, otherwise 0, and xhat = (x - mean) / sqrt(variance + eps); count as in
-// RunningUpdate, or 0 where the statistics are constants (evaluation): the two terms vanish.
-// sums: [parts, 2, C] f64, written: sum of dz and of dz * xhat. dresidual = dz, where defined. dx
-// may be dy or x, dresidual may be dy.
+// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), where dz is dy
+// where the gradient passes, otherwise 0, and xhat = (x - mean) / sqrt(variance + eps). count: as
+// in RunningUpdate, or 0 if the statistics are constants (evaluation), which drops the two terms.
+// sums: [parts, 2, C] f64, written: the sums of dz and of dz * xhat. dresidual, if defined, becomes
+// dz. dx may be dy or x, dresidual may be dy.
 void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 
-// dweight: [C] = sum over the parts of sums1; dbias: [C] = sum of sums0; in the type of the weight.
+// dweight: [C] = sums1 and dbias: [C] = sums0, added over the parts, in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
 void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
 
-// y = x / max(|x|, 1e-12), |x| over the channels of each pixel. x: [N,C,H,W], [N,C,P] or [N,C], any
-// layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where the clamp was active (a
-// constant: no gradient flows through it).
+// y = x / max(|x|, 1e-12), where |x| is taken over the channels of each pixel. x: [N,C,H,W],
+// [N,C,P] or [N,C], in any layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where
+// that is the 1e-12: a constant, through which no gradient flows.
 void l2_normalize_forward(CpuContext&, const Tensor& x, Tensor& y, Tensor& norms);
 void l2_normalize_forward(CudaContext&, const Tensor& x, Tensor& y, Tensor& norms);
 
-// dx = (dy - y (y . dy)) / |x|; dy / 1e-12 where the clamp was active.
+// dx = (dy - y (y . dy)) / |x|, or dy / 1e-12 where the norm is the constant.
 void l2_normalize_backward(CpuContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx);
 void l2_normalize_backward(CudaContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx);
+
+// What the kernels of every device check first. `op` begins the message.
+void check_batch_norm_statistics(const char* op, const Tensor& x, const Tensor& statistics);
+void check_batch_norm_update_running(const Tensor& statistics, const Tensor& running_mean,
+                                     const Tensor& running_var);
+void check_batch_norm_apply(const Tensor& x, const Tensor& statistics, const Tensor& residual,
+                            const Tensor& y);
+void check_batch_norm_backward(const BatchNormInputs& inputs, const Tensor& sums, const Tensor& dx,
+                               const Tensor& dresidual);
+void check_l2_normalize(const Tensor& x, const Tensor& y, const Tensor& norms);
+void check_l2_normalize_backward(const Tensor& dy, const Tensor& y, const Tensor& norms,
+                                 const Tensor& dx);
 
 }  // namespace engine

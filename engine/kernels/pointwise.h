@@ -1,16 +1,17 @@
-// One element in, one element out. Tensors of one call have the same shape, type and layout unless
-// said otherwise. Outputs may not overlap inputs except where "in place" is said.
+// Kernels that compute each output element from one element of every input. Unless said otherwise,
+// all tensors of a call have the same shape, type and layout. Outputs may not overlap inputs except
+// where "in place" is said.
 #pragma once
 
 #include "engine/context.h"
 
 namespace engine {
 
-void fill(CpuContext&, Tensor& x, double value);  // f32, f64, i64
+void fill(CpuContext&, Tensor& x, double value);  // f32, f64, i64; on CUDA also bf16, f16
 void fill(CudaContext&, Tensor& x, double value);
 
-// The same bytes: x and y agree in shape, type (any) and layout, not in where they lie. Between the
-// host and a CUDA device it returns when they have arrived.
+// Copies the bytes. x and y agree in shape, type (any) and layout, but may be on different devices.
+// A copy between the host and a CUDA device has arrived when the call returns.
 void copy(CpuContext&, const Tensor& x, Tensor& y);
 void copy(CudaContext&, const Tensor& x, Tensor& y);
 
@@ -26,15 +27,14 @@ void add(CudaContext&, const Tensor& a, const Tensor& b, Tensor& y);
 void scale(CpuContext&, const Tensor& x, double factor, Tensor& y);
 void scale(CudaContext&, const Tensor& x, double factor, Tensor& y);
 
-// y[...,j] = x[...,j] + bias[j] over the last axis of a plain x: [M,N], bias: [N]; in place
-// allowed.
+// y[i,j] = x[i,j] + bias[j]. x: [M,N], plain; bias: [N]; in place allowed.
 void add_bias(CpuContext&, const Tensor& x, const Tensor& bias, Tensor& y);
 void add_bias(CudaContext&, const Tensor& x, const Tensor& bias, Tensor& y);
 // db: [N] = sum of dy: [M,N] over its rows.
 void add_bias_backward(CpuContext&, const Tensor& dy, Tensor& db);
 void add_bias_backward(CudaContext&, const Tensor& dy, Tensor& db);
 
-// y = max(x, 0); dx = dy where y > 0.
+// y = max(x, 0); dx = dy where y > 0, otherwise 0.
 void relu_forward(CpuContext&, const Tensor& x, Tensor& y);
 void relu_forward(CudaContext&, const Tensor& x, Tensor& y);
 void relu_backward(CpuContext&, const Tensor& dy, const Tensor& y, Tensor& dx);
@@ -52,5 +52,11 @@ void clamp_power_backward(CpuContext&, const Tensor& dy, const Tensor& x, ClampP
                           Tensor& dx);
 void clamp_power_backward(CudaContext&, const Tensor& dy, const Tensor& x, ClampPower options,
                           Tensor& dx);
+
+// What the kernels of every device check first, besides require_same.
+void check_copy(const Tensor& x, const Tensor& y);
+void check_convert(const Tensor& x, const Tensor& y);
+void check_add_bias(const Tensor& x, const Tensor& bias, const Tensor& y);
+void check_add_bias_backward(const Tensor& dy, const Tensor& db);
 
 }  // namespace engine

@@ -1,4 +1,4 @@
-// Pooling of planes. x: [N,C,H,W] any layout; y in the same layout.
+// Pooling of planes. x: [N,C,H,W] in any layout; y has the same layout.
 #pragma once
 
 #include "engine/context.h"
@@ -6,16 +6,16 @@
 namespace engine {
 
 struct PoolOptions {
-  int64_t size = 2;
+  int64_t size = 2;  // of the square window, at most 15
   int64_t stride = 2;
   int64_t padding = 0;  // at most size / 2; padded places never win
 };
 
-// Shape of y: floor((H + 2 padding - size) / stride) + 1; throws where that is below 1.
+// Shape of y: floor((H + 2 padding - size) / stride) + 1, and so for W. Throws if that is below 1.
 Shape max_pool2d_output_shape(const Shape& x, PoolOptions options);
 
-// winner: u8, shape and layout of y: which of the size * size places (row by row) held the maximum,
-// the first of equals; a NaN wins. size <= 15.
+// winner: u8, with the shape and layout of y: which of the size * size places of the window (row by
+// row) held the maximum. The first of equal values wins, and a NaN wins over everything.
 void max_pool2d_forward(CpuContext&, const Tensor& x, PoolOptions options, Tensor& y,
                         Tensor& winner);
 void max_pool2d_forward(CudaContext&, const Tensor& x, PoolOptions options, Tensor& y,
@@ -30,5 +30,11 @@ void global_average_pool_forward(CpuContext&, const Tensor& x, Tensor& y);
 void global_average_pool_forward(CudaContext&, const Tensor& x, Tensor& y);
 void global_average_pool_backward(CpuContext&, const Tensor& dy, Tensor& dx);
 void global_average_pool_backward(CudaContext&, const Tensor& dy, Tensor& dx);
+
+// What the kernels of every device check first. `op` begins the message. In a backward x and y are
+// gradients.
+void check_max_pool2d(const char* op, const Tensor& x, const Tensor& y, const Tensor& winner,
+                      PoolOptions options);
+void check_global_average_pool(const char* op, const Tensor& x, const Tensor& y);
 
 }  // namespace engine

@@ -1,5 +1,5 @@
-// Collectives between the ranks of a run: one process (or thread) each with one device. Every rank
-// calls the same functions in the same order with tensors of the same shape and type.
+// Collectives between the ranks of a run. A rank is a process or a thread that drives one device.
+// Every rank calls the same functions in the same order, with tensors of the same shape and type.
 #pragma once
 
 #include <cstddef>
@@ -17,30 +17,30 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // Every rank's tensor becomes the sum of all. Goes on beside what the device computes until
-  // finish() is called, and the tensors may not be touched until then; they are kept alive.
+  // Replaces every rank's tensor by the sum over all ranks. The sum runs concurrently with the
+  // device's other work. Until finish() is called the tensor may not be touched; it is kept alive.
   virtual void start_all_reduce(const Tensor& tensor) = 0;
-  // What runs on the device from now on finds the sums.
+  // Work that is queued on the device from now on sees the sums that have been started.
   virtual void finish() = 0;
 
-  // These are done where they stand, in the order of the device's other work.
+  // The following run in order with the device's other work.
   void all_reduce(const Tensor& tensor) {
     start_all_reduce(tensor);
     finish();
   }
-  // Every rank's tensor becomes the root's.
+  // Replaces every rank's tensor by the root's.
   virtual void broadcast(Tensor& tensor, int root) = 0;
-  // whole: [size, ...part]: the parts of all ranks in their order.
+  // whole: [size, ...part]: the parts of all ranks in rank order.
   virtual void all_gather(const Tensor& part, Tensor& whole) = 0;
-  // The calling thread waits until every rank has come here and done all it had queued.
+  // Blocks until every rank has called it and all work that the ranks queued before is done.
   virtual void barrier() = 0;
 };
 
-// Gives every rank the bytes of rank 0, by whatever started the ranks.
+// Gives every rank the bytes of rank 0, through whatever started the ranks.
 using ShareBytes = std::function<void(std::span<std::byte> bytes)>;
 
-// NCCL between CUDA devices, a device a rank. Blocks until all `size` ranks have come. Collectives
-// that fail throw, at the latest in finish() or barrier().
+// NCCL between CUDA devices, one device per rank. Blocks until all `size` ranks have called it. A
+// collective that fails throws, at the latest in finish() or barrier().
 std::unique_ptr<Communicator> make_nccl_communicator(Device device, int rank, int size,
                                                      const ShareBytes& share);
 

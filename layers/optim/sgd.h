@@ -1,11 +1,11 @@
-// SGD with momentum, plain or with LARS' layer-wise rates. See engine/kernels/multi_tensor.h for
-// the formulas.
+// SGD with momentum, plain or with LARS' layer-wise rates. See engine/kernels/optimizer_update.h
+// for the formulas.
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include "engine/kernels/multi_tensor.h"
+#include "engine/kernels/optimizer_update.h"
 #include "layers/module.h"
 
 namespace layers {

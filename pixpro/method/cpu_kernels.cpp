@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "engine/parallel.h"
 #include "engine/profile.h"
 #include "pixpro/method/kernels.h"
+#include "pixpro/method/positives.h"
 
 namespace pixpro {
 namespace {
@@ -11,42 +13,28 @@ namespace {
 using engine::for_float;
 using engine::parallel_for;
 
-// Calls f(image, bins of its query view, bins of its key view) for every image.
+// Calls f(image, its mask of positive pairs) for every image.
 template <class F>
 void for_images(const PixelPairs& pairs, F&& f) {
   const double *q = pairs.boxes_q.data<double>(), *k = pairs.boxes_k.data<double>();
-  const int64_t pixels = pairs.grid.pixels();
-  parallel_for(pairs.boxes_q.shape()[0], engine::grain_of(pixels * pixels),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t m = begin; m < end; ++m) {
-                   f(m, Bins(q + 4 * m, pairs.grid), Bins(k + 4 * m, pairs.grid));
-                 }
-               });
-}
-
-void check_pairs(const char* op, const Tensor& similarity, const PixelPairs& pairs) {
-  const int64_t images = pairs.boxes_q.shape()[0], pixels = pairs.grid.pixels();
-  engine::require(similarity.shape() == engine::Shape{images, pixels, pixels} &&
-                      pairs.boxes_q.shape() == engine::Shape{images, 4} &&
-                      pairs.boxes_k.shape() == engine::Shape{images, 4},
-                  op, ": similarities [M,P,P] and boxes [M,4] expected, found ", similarity.shape(),
-                  ", ", pairs.boxes_q.shape(), ", ", pairs.boxes_k.shape(), " on a grid of ",
-                  pairs.grid.height, " x ", pairs.grid.width);
+  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
+  parallel_for(pairs.boxes_q.shape()[0], engine::grain_of(plane), [&](int64_t begin, int64_t end) {
+    std::vector<uint8_t> mask(static_cast<size_t>(plane));
+    for (int64_t m = begin; m < end; ++m) {
+      fill_positive_mask(q + 4 * m, k + 4 * m, pairs.grid, pairs.pos_ratio, mask.data());
+      f(m, mask.data());
+    }
+  });
 }
 
 // Fills the pair columns of one image's row.
 template <class T>
-void sum_pairs(const T* similarity, const Bins& q, const Bins& k, const PixelPairs& pairs,
-               double* row) {
-  const int64_t pixels = pairs.grid.pixels();
+void sum_pairs(const T* similarity, const uint8_t* mask, int64_t plane, double* row) {
   std::fill(row, row + kColumns, 0.0);
-  for (int64_t i = 0; i < pixels; ++i) {
-    for (int64_t j = 0; j < pixels; ++j) {
-      const double value = similarity[i * pixels + j];
-      const bool positive = is_positive(q, i, k, j, pairs.pos_ratio);
-      row[kPositives] += positive ? 1.0 : 0.0;
-      row[positive ? kPositiveSum : kOtherSum] += value;
-    }
+  for (int64_t i = 0; i < plane; ++i) {
+    const bool positive = mask[i] != 0;
+    row[kPositives] += positive ? 1.0 : 0.0;
+    row[positive ? kPositiveSum : kOtherSum] += similarity[i];
   }
 }
 
@@ -63,55 +51,74 @@ double scalar(const Tensor& t) {
   return for_float(t.dtype(), [&](auto zero) -> double { return *t.data<decltype(zero)>(); });
 }
 
-// Sums of exp(similarity_ij / tau) over one query pixel's row, relative to the largest of them.
+// Fills the rows of all images, and the loss. term(similarities, mask, row) is the term of one
+// image, whose row holds the pair columns already.
+template <class Term>
+void loss_forward(const Tensor& similarity, const PixelPairs& pairs, Tensor& images, Tensor& loss,
+                  Term term) {
+  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
+  double* rows = images.data<double>();
+  for_float(similarity.dtype(), [&](auto zero) {
+    const auto* values = similarity.data<decltype(zero)>();
+    for_images(pairs, [&](int64_t m, const uint8_t* mask) {
+      double* row = rows + m * kColumns;
+      sum_pairs(values + m * plane, mask, plane, row);
+      row[kTerm] = term(values + m * plane, mask, row);
+    });
+  });
+  mean_term(images, loss);
+}
+
+// Does the query pixel of this row of the mask have a positive?
+bool has_positive(const uint8_t* mask, int64_t pixels) {
+  return std::find(mask, mask + pixels, 1) != mask + pixels;
+}
+
+// The number of terms in the mean over an image's query pixels: those that have a positive, or 1 if
+// there are none.
+double terms_of(const uint8_t* mask, int64_t pixels) {
+  int64_t terms = 0;
+  for (int64_t i = 0; i < pixels; ++i) terms += has_positive(mask + i * pixels, pixels) ? 1 : 0;
+  return static_cast<double>(std::max<int64_t>(terms, 1));
+}
+
+// Sums of exp(similarity_ij / tau) over one query pixel's row, relative to the largest of them;
+// `positive` is 0 if the row has no positive.
 struct RowSums {
   double largest, all = 0.0, positive = 0.0;
 
-  template <class T, class IsPositive>
-  RowSums(const T* row, int64_t pixels, double tau, IsPositive positive_at)
+  template <class T>
+  RowSums(const T* row, const uint8_t* mask, int64_t pixels, double tau)
       : largest(static_cast<double>(*std::max_element(row, row + pixels)) / tau) {
     for (int64_t j = 0; j < pixels; ++j) {
       const double e = std::exp(row[j] / tau - largest);
       all += e;
-      if (positive_at(j)) positive += e;
+      if (mask[j] != 0) positive += e;
     }
   }
 };
 
-// Term of one image; rows_used: how many query pixels have a positive.
 template <class T>
-double contrast_term(const T* similarity, const Bins& q, const Bins& k, const PixelPairs& pairs,
-                     double tau, int64_t& rows_used) {
-  const int64_t pixels = pairs.grid.pixels();
+double contrast_term(const T* similarity, const uint8_t* mask, int64_t pixels, double tau) {
   double sum = 0.0;
-  rows_used = 0;
   for (int64_t i = 0; i < pixels; ++i) {
-    const auto positive_at = [&](int64_t j) { return is_positive(q, i, k, j, pairs.pos_ratio); };
-    bool any = false;
-    for (int64_t j = 0; j < pixels && !any; ++j) any = positive_at(j);
-    if (!any) continue;
-    const RowSums sums(similarity + i * pixels, pixels, tau, positive_at);
+    if (!has_positive(mask + i * pixels, pixels)) continue;
+    const RowSums sums(similarity + i * pixels, mask + i * pixels, pixels, tau);
     sum += std::log(sums.all) - std::log(sums.positive);
-    ++rows_used;
   }
-  return sum / static_cast<double>(std::max<int64_t>(rows_used, 1));
+  return sum / terms_of(mask, pixels);
 }
 
 template <class T>
-void contrast_gradient(const T* similarity, const Bins& q, const Bins& k, const PixelPairs& pairs,
-                       double tau, double dterm, T* dsimilarity) {
-  const int64_t pixels = pairs.grid.pixels();
-  int64_t rows_used = 0;
-  contrast_term(similarity, q, k, pairs, tau, rows_used);
-  const double factor = dterm / tau / static_cast<double>(std::max<int64_t>(rows_used, 1));
-  for (int64_t i = 0; i < pixels; ++i) {
-    const T* row = similarity + i * pixels;
-    const auto positive_at = [&](int64_t j) { return is_positive(q, i, k, j, pairs.pos_ratio); };
-    const RowSums sums(row, pixels, tau, positive_at);
+void contrast_gradient(const T* similarity, const uint8_t* mask, int64_t pixels, double tau,
+                       double dterm, T* dsimilarity) {
+  const double factor = dterm / tau / terms_of(mask, pixels);
+  for (int64_t i = 0; i < pixels; ++i, similarity += pixels, mask += pixels) {
+    const RowSums sums(similarity, mask, pixels, tau);
     for (int64_t j = 0; j < pixels; ++j) {
-      const double e = std::exp(row[j] / tau - sums.largest);
-      const double share = e / sums.all - (positive_at(j) ? e / sums.positive : 0.0);
-      dsimilarity[i * pixels + j] = static_cast<T>(sums.positive > 0.0 ? factor * share : 0.0);
+      const double e = std::exp(similarity[j] / tau - sums.largest);
+      const double share = e / sums.all - (mask[j] != 0 ? e / sums.positive : 0.0);
+      *dsimilarity++ = static_cast<T>(sums.positive > 0.0 ? factor * share : 0.0);
     }
   }
 }
@@ -122,36 +129,24 @@ void pixpro_loss_forward(CpuContext& ctx, const Tensor& similarity, const PixelP
                          Tensor& images, Tensor& loss) {
   const engine::Timer timer(ctx, "pixpro_loss", engine::bytes_of(similarity));
   check_pairs("pixpro_loss", similarity, pairs);
-  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
-  double* rows = images.data<double>();
-  for_float(similarity.dtype(), [&](auto zero) {
-    const auto* values = similarity.data<decltype(zero)>();
-    for_images(pairs, [&](int64_t m, const Bins& q, const Bins& k) {
-      double* row = rows + m * kColumns;
-      sum_pairs(values + m * plane, q, k, pairs, row);
-      row[kTerm] = row[kPositiveSum] / (row[kPositives] + 1e-6);
-    });
+  loss_forward(similarity, pairs, images, loss, [](const auto*, const uint8_t*, const double* row) {
+    return row[kPositiveSum] / (row[kPositives] + 1e-6);
   });
-  mean_term(images, loss);
 }
 
 void pixpro_loss_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& images,
                           const PixelPairs& pairs, Tensor& dsimilarity) {
   const engine::Timer timer(ctx, "pixpro_loss backward", engine::bytes_of(dsimilarity));
-  const int64_t pixels = pairs.grid.pixels();
+  check_pairs("pixpro_loss backward", dsimilarity, pairs);
+  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
   const double dterm = scalar(dloss) / static_cast<double>(images.shape()[0]);
   const double* rows = images.data<double>();
   for_float(dsimilarity.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* out = dsimilarity.data<T>();
-    for_images(pairs, [&](int64_t m, const Bins& q, const Bins& k) {
+    for_images(pairs, [&](int64_t m, const uint8_t* mask) {
       const T value = static_cast<T>(dterm / (rows[m * kColumns + kPositives] + 1e-6));
-      for (int64_t i = 0; i < pixels; ++i) {
-        for (int64_t j = 0; j < pixels; ++j) {
-          out[(m * pixels + i) * pixels + j] =
-              is_positive(q, i, k, j, pairs.pos_ratio) ? value : T{0};
-        }
-      }
+      for (int64_t i = 0; i < plane; ++i) out[m * plane + i] = mask[i] != 0 ? value : T{0};
     });
   });
 }
@@ -160,32 +155,25 @@ void pixcontrast_loss_forward(CpuContext& ctx, const Tensor& similarity, const P
                               double tau, Tensor& images, Tensor& loss) {
   const engine::Timer timer(ctx, "pixcontrast_loss", engine::bytes_of(similarity));
   check_pairs("pixcontrast_loss", similarity, pairs);
-  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
-  double* rows = images.data<double>();
-  for_float(similarity.dtype(), [&](auto zero) {
-    const auto* values = similarity.data<decltype(zero)>();
-    for_images(pairs, [&](int64_t m, const Bins& q, const Bins& k) {
-      double* row = rows + m * kColumns;
-      int64_t rows_used = 0;
-      sum_pairs(values + m * plane, q, k, pairs, row);
-      row[kTerm] = contrast_term(values + m * plane, q, k, pairs, tau, rows_used);
-    });
-  });
-  mean_term(images, loss);
+  loss_forward(similarity, pairs, images, loss,
+               [&](const auto* values, const uint8_t* mask, const double*) {
+                 return contrast_term(values, mask, pairs.grid.pixels(), tau);
+               });
 }
 
 void pixcontrast_loss_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& similarity,
                                const PixelPairs& pairs, double tau, Tensor& dsimilarity) {
   const engine::Timer timer(ctx, "pixcontrast_loss backward",
                             engine::bytes_of(similarity, dsimilarity));
-  const int64_t plane = pairs.grid.pixels() * pairs.grid.pixels();
+  check_pairs("pixcontrast_loss backward", similarity, pairs);
+  const int64_t pixels = pairs.grid.pixels(), plane = pixels * pixels;
   const double dterm = scalar(dloss) / static_cast<double>(similarity.shape()[0]);
   for_float(similarity.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* values = similarity.data<T>();
     T* out = dsimilarity.data<T>();
-    for_images(pairs, [&](int64_t m, const Bins& q, const Bins& k) {
-      contrast_gradient(values + m * plane, q, k, pairs, tau, dterm, out + m * plane);
+    for_images(pairs, [&](int64_t m, const uint8_t* mask) {
+      contrast_gradient(values + m * plane, mask, pixels, tau, dterm, out + m * plane);
     });
   });
 }
@@ -204,6 +192,7 @@ void mean_dot_forward(CpuContext& ctx, const Tensor& a, const Tensor& b, Tensor&
 
 void mean_dot_backward(CpuContext& ctx, const Tensor& dloss, const Tensor& b, Tensor& da) {
   const engine::Timer timer(ctx, "mean_dot backward", engine::bytes_of(b, da));
+  engine::require_same("mean_dot backward", b, da);
   const double factor = scalar(dloss) / static_cast<double>(b.shape()[0]);
   for_float(b.dtype(), [&](auto zero) {
     using T = decltype(zero);

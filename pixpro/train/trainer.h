@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "engine/files/tensor_file.h"
-#include "engine/kernels/multi_tensor.h"
+#include "engine/kernels/loss_scale.h"
 #include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"

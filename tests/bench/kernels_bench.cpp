@@ -4,8 +4,8 @@
 //
 //   pixpro_bench --benchmark_filter=batch_norm
 #include "engine/kernels/matmul.h"
-#include "engine/kernels/multi_tensor.h"
 #include "engine/kernels/norm.h"
+#include "engine/kernels/optimizer_update.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/pool.h"
 #include "engine/tensor_ops.h"

@@ -1,5 +1,5 @@
-// How convolutions use cuDNN, seen from the emulation: what is kept, what is timed, and that every
-// failing call ends in an error with nothing lost.
+// How convolutions use cuDNN, seen from the emulation: what is kept and what is timed, and that
+// every failing call ends in an error and leaks nothing.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -51,13 +51,13 @@ void expect_right(const std::vector<Tensor>& found) {
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_LE(distance(found[i], expected[i]), 1e-6);
 }
 
-// A thread has contexts of its own, and with them a cuDNN handle and plans.
+// Each thread has its own contexts, and with them its own cuDNN handle and plans.
 template <class F>
 void in_new_thread(F&& f) {
   std::thread(std::forward<F>(f)).join();
 }
 
-TEST(ConvLibrary, PlansOnceAShape) {
+TEST(ConvLibrary, PlansOncePerShape) {
   in_new_thread([] {
     const Conv conv(kCuda);
     conv.run();
@@ -76,7 +76,7 @@ TEST(ConvLibrary, TimesItsCandidatesOnRequest) {
     const int64_t before = call_count("cudnnBackendExecute");
     expect_right(conv.run());
     const int64_t first = call_count("cudnnBackendExecute") - before;
-    EXPECT_GE(first, 3 * (4 + 1 + 1));  // two candidates at the least, the better one four times
+    EXPECT_GE(first, 3 * (4 + 1 + 1));  // at least two candidates, the better one four times
     EXPECT_LE(first, 3 * (4 * static_cast<int64_t>(Cudnn::kTimedPlans) + 1));
     expect_right(conv.run());
     EXPECT_EQ(call_count("cudnnBackendExecute") - before, first + 3);
@@ -93,11 +93,11 @@ TEST(ConvLibrary, DeterministicRunsTimeNothing) {
   });
 }
 
-// Leaves the device so little memory beside the tensors, for the length of a scope.
+// While it lives, the device has this many bytes besides those that tensors hold.
 class RoomLeft {
  public:
   explicit RoomLeft(int64_t bytes) {
-    check(cudaDeviceSynchronize());  // what was given back is free
+    check(cudaDeviceSynchronize());  // memory that was given back is free now
     const int64_t held = allocator_of(kCuda).stats().current_bytes;
     cuda_emulation::limit_device_memory(static_cast<size_t>(held + bytes));
   }
@@ -106,7 +106,7 @@ class RoomLeft {
   RoomLeft& operator=(const RoomLeft&) = delete;
 };
 
-// The gradient of x, for which cuDNN's first plan wants a workspace of 4 KiB, in 2 KiB.
+// Computes the gradient of x with 2 KiB to spare; cuDNN's first plan wants a workspace of 4 KiB.
 void run_in_little_room(const CudaSettings& settings) {
   const Conv conv(kCuda);
   set_cuda(0, settings);
@@ -116,7 +116,7 @@ void run_in_little_room(const CudaSettings& settings) {
               [&](auto& ctx) { conv2d_backward_data(ctx, conv.dy, conv.w, conv.options, dx); });
   };
   const RoomLeft room(2048);
-  const int64_t before = call_count("cudaMemGetInfo");  // the message tells what is free
+  const int64_t before = call_count("cudaMemGetInfo");  // called for the message of an error
   run();
   EXPECT_LE(distance(dx, Conv(kCpu).run()[1]), 1e-6);
   const int64_t failures = call_count("cudaMemGetInfo");
@@ -125,13 +125,13 @@ void run_in_little_room(const CudaSettings& settings) {
   EXPECT_EQ(call_count("cudaMemGetInfo"), failures) << "the plan that does not fit was kept";
 }
 
-TEST(ConvLibrary, WhereAWorkspaceDoesNotFitTakesAPlanWithASmallerOne) {
+TEST(ConvLibrary, TakesAPlanWithASmallerWorkspaceIfOneDoesNotFit) {
   in_new_thread([] { run_in_little_room({}); });
   in_new_thread([] { run_in_little_room({.benchmark = true}); });
   in_new_thread([] { EXPECT_THROW(run_in_little_room({.deterministic = true}), Error); });
 }
 
-TEST(ConvLibrary, EveryFailingCallIsAnErrorAndLosesNothing) {
+TEST(ConvLibrary, EveryFailingCallIsAnErrorAndLeaksNothing) {
   for (const char* function :
        {"cudnnCreate", "cudnnSetStream", "cudnnBackendCreateDescriptor", "cudnnBackendSetAttribute",
         "cudnnBackendGetAttribute", "cudnnBackendFinalize", "cudnnBackendExecute"}) {

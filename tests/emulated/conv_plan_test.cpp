@@ -1,4 +1,4 @@
-// Asks the real cuDNN for plans, for devices that are not here.
+// Asks the real cuDNN for plans for devices that this machine does not have.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ class Handle {
   cudnnHandle_t handle_ = nullptr;
 };
 
-// How a run may compute: --precision.
+// As --precision chooses.
 struct Precision {
   const char* name;
   cudnnDataType_t type;
@@ -57,7 +57,7 @@ bool noted(const ConvPlan& plan, cudnnBackendNumericalNote_t note) {
   return std::ranges::find(plan.notes, note) != plan.notes.end();
 }
 
-// A convolution in the middle of a ResNet, for which cuDNN has kernels of every kind.
+// A convolution from the middle of a ResNet, for which cuDNN has kernels of every kind.
 const test_support::NetworkConv kMiddle{
     .x = {128, 128, 28, 28}, .w = {128, 128, 3, 3}, .options = {.padding = 1}};
 
@@ -77,7 +77,7 @@ TEST(CudnnPlan, ExactF32UsesNoTensorCores) {
   }
 }
 
-TEST(CudnnPlan, NeverConvertsInputsDownNorSumsInASmallType) {
+TEST(CudnnPlan, NeverConvertsInputsDownOrSumsInASmallType) {
   const Handle handle;
   for (const Precision& precision : {kF32, kTf32, kBf16, kF16}) {
     for (const ConvDirection direction : kDirections) {
@@ -102,10 +102,10 @@ TEST(CudnnPlan, DeterministicOnRequest) {
     problem.deterministic = true;
     EXPECT_EQ(std::ranges::count_if(conv_plans(handle.get(), problem, 100), atomic), 0);
   }
-  EXPECT_GT(loose, 0) << "nothing to leave out: the test shows nothing";
+  EXPECT_GT(loose, 0) << "cuDNN offers no nondeterministic plan, so the test shows nothing";
 }
 
-TEST(CudnnPlan, GoesOnWhereAConfigurationIsRefused) {
+TEST(CudnnPlan, SkipsConfigurationsThatAreRefused) {
   const Handle handle;
   const ConvProblem problem = problem_of(kMiddle, ConvDirection::forward, kBf16);
   const size_t all = conv_plans(handle.get(), problem, 100).size();
@@ -114,7 +114,7 @@ TEST(CudnnPlan, GoesOnWhereAConfigurationIsRefused) {
   cuda_emulation::refuse_plans(1000);
   try {
     conv_plans(handle.get(), problem, 1);
-    FAIL() << "a plan came of refusals only";
+    FAIL() << "there is a plan although all were refused";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
                  "cuDNN has no kernel for a convolution of [128,128,28,28] with weights "
@@ -145,7 +145,7 @@ TEST(CudnnPlan, EveryAwkwardConvolutionHasOne) {
   }
 }
 
-// The largest workspace of a network's convolutions; with a row of the table for each.
+// Returns the largest workspace of a network's convolutions. Prints a row of the table for each.
 int64_t plan_network(cudnnHandle_t handle, const std::vector<test_support::NetworkConv>& convs,
                      const Precision& precision) {
   int64_t largest = 0;
@@ -171,8 +171,8 @@ int64_t plan_network(cudnnHandle_t handle, const std::vector<test_support::Netwo
   return largest;
 }
 
-// Every convolution of the networks at the published sizes: 224 pixels, 128 images a GPU in two
-// views. Prints cuDNN's engine and its workspace for y, dx and dw.
+// Every convolution of the networks at the published sizes: 224 pixels, two views of 128 images per
+// GPU. Prints cuDNN's engine and its workspace for y, dx and dw.
 TEST(CudnnPlan, EveryConvolutionOfTheNetworksHasOne) {
   constexpr int64_t kRows = 2 * 128, kMostWorkspace = int64_t{2} << 30;
   const Handle handle;

@@ -1,5 +1,5 @@
-// Every call of CUDA's runtime and of cuBLAS may fail: the program ends in the right error, nothing
-// is lost, and the next attempt succeeds.
+// Every call of CUDA's runtime and of cuBLAS may fail. Each failure is the right error, leaks
+// nothing, and the next attempt succeeds.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -17,7 +17,7 @@ namespace {
 
 using test_support::kCuda;
 
-// 2 x^T x, with a batch that goes up, a library, a kernel, and numbers that come down.
+// 2 x^T x: an upload, a library call, a kernel and a readback.
 std::vector<double> small_job(Device device) {
   const Tensor x = to_dtype(test_support::hashed_tensor("x", {5, 3}), DType::f32);
   const auto upload = make_upload(device);
@@ -33,12 +33,13 @@ std::vector<double> small_job(Device device) {
 }
 
 struct Outcome {
-  bool failed;  // a call was made to fail
+  bool failed;  // the call that was to fail has been made
   std::string error;
   std::vector<double> values, second_values;
 };
 
-// On a thread of its own, which has contexts of its own: their handles are made and freed too.
+// Runs on a new thread, which has its own contexts, so that their handles are created and freed
+// too.
 Outcome run_with_failure(const std::string& function, int64_t nth) {
   Outcome outcome{};
   std::thread([&] {
@@ -101,7 +102,7 @@ TEST(CudaFailures, AFailingCallIsAnError) {
   for (const auto& c : cases) {
     int64_t errors = 0;
     for_every_call(c.function, [&](const Outcome& outcome) {
-      if (outcome.error.empty()) {  // in a destructor, when all was done
+      if (outcome.error.empty()) {  // the call was in a destructor, after the job
         EXPECT_EQ(outcome.values, outcome.second_values) << c.function;
       } else {
         EXPECT_TRUE(outcome.error.starts_with(c.error)) << c.function << ": " << outcome.error;
@@ -112,8 +113,8 @@ TEST(CudaFailures, AFailingCallIsAnError) {
   }
 }
 
-// Destructors cannot throw, and there is nobody to tell: what they free is gone all the same.
-TEST(CudaFailures, AFailureToFreeLosesNothing) {
+// Destructors cannot throw, so the failure is not reported. The object is freed all the same.
+TEST(CudaFailures, AFailureToFreeLeaksNothing) {
   for (const char* function : {"cudaFreeHost", "cudaStreamDestroy", "cudaEventDestroy"}) {
     for_every_call(function, [&](const Outcome& outcome) {
       EXPECT_EQ(outcome.error, "") << function;
@@ -124,7 +125,7 @@ TEST(CudaFailures, AFailureToFreeLosesNothing) {
 
 TEST(CudaFailures, OutOfMemorySaysWhatIsHeld) {
   const auto asks = [](const Outcome& outcome) {
-    // Memory that could be had a moment later is no error.
+    // The allocator tries again, and there is no error if that succeeds.
     if (outcome.error.empty()) return;
     EXPECT_TRUE(outcome.error.starts_with("out of memory on cuda:0: asked for")) << outcome.error;
   };

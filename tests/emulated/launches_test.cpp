@@ -5,15 +5,15 @@
 #include "engine/tensor_ops.h"
 #include "pixpro/train/trainer.h"
 #include "tests/cuda_emulation/control.h"
-#include "tests/support/cuda.h"
 #include "tests/paper_model/step_work.h"
+#include "tests/support/cuda.h"
 
 namespace pixpro {
 namespace {
 
 using cuda_emulation::call_count;
 
-// Kernels of our own and the libraries'.
+// Our own kernels and those of libraries.
 int64_t kernels_started() {
   int64_t count = 0;
   for (const char* function :
@@ -43,7 +43,7 @@ TEST(PaperModel, CountsTheLaunchesOfAStep) {
   const int64_t before = kernels_started();
   trainer.step(views, boxes);
   const auto found = static_cast<double>(kernels_started() - before);
-  // Single numbers (loss, flags, metrics) are the model's to forget, 5 % of all launches.
+  // The model may leave out kernels for single numbers (loss, flags, metrics): 5 % of all launches.
   EXPECT_NEAR(found, expected, 0.05 * expected);
 }
 

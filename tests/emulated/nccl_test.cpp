@@ -1,4 +1,4 @@
-// The engine's communicator over NCCL between two ranks, each a thread with a device of its own.
+// The NCCL communicator between two ranks, each of which is a thread with its own device.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kRanks = 2;
 
-// Runs the body on both ranks at once; the errors that end them, "" where none did.
+// Runs the body on both ranks at once. Returns the messages of their errors, "" for no error.
 std::array<std::string, kRanks> on_two_ranks(
     const std::function<void(Communicator&, Device)>& body) {
   std::promise<std::vector<std::byte>> promise;
@@ -47,7 +47,7 @@ void expect_no_errors(const std::array<std::string, kRanks>& errors) {
   for (const std::string& error : errors) EXPECT_EQ(error, "");
 }
 
-TEST(CudaNccl, AddsUpEveryType) {
+TEST(CudaNccl, SumsEveryType) {
   expect_no_errors(on_two_ranks([](Communicator& ranks, Device device) {
     EXPECT_EQ(ranks.size(), kRanks);
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16, DType::i64}) {
@@ -61,8 +61,8 @@ TEST(CudaNccl, AddsUpEveryType) {
   }));
 }
 
-// Sums of several tensors go on beside the device's work, and are there after finish().
-TEST(CudaNccl, StartedSumsAreThereAfterFinish) {
+// Sums of several tensors run concurrently with the device's work; finish() makes them visible.
+TEST(CudaNccl, StartedSumsAreVisibleAfterFinish) {
   expect_no_errors(on_two_ranks([](Communicator& ranks, Device device) {
     const double own = ranks.rank() == 0 ? 1.0 : 10.0;
     const Tensor a = full({300}, own, DType::f32, device), b = full({7}, -own, DType::f32, device);
@@ -101,7 +101,7 @@ TEST(CudaNccl, RanksThatDisagreeEndInAnError) {
   EXPECT_NE(findings[0].find("ncclAllReduce number 1 of"), std::string::npos) << findings[0];
 }
 
-// One rank alone: the other would wait for what the failing one leaves out.
+// One rank alone: another one would wait for the collectives that a failing rank leaves out.
 void job_of_one_rank() {
   const Device device = test_support::kCuda;
   const auto alone = make_nccl_communicator(device, 0, 1, [](std::span<std::byte>) {});
@@ -111,7 +111,7 @@ void job_of_one_rank() {
   alone->all_gather(x, whole);
 }
 
-TEST(CudaNccl, AFailingCallIsAnErrorAndLosesNothing) {
+TEST(CudaNccl, AFailingCallIsAnErrorAndLeaksNothing) {
   job_of_one_rank();
   const std::vector<std::string> before = cuda_emulation::live_objects();
   for (const char* function : {"ncclGetUniqueId", "ncclCommInitRank", "ncclAllReduce",

@@ -15,18 +15,10 @@
 namespace engine {
 namespace {
 
-void check(const char* op, const Tensor& x, const Tensor& w, const Tensor& y,
-           const Conv2dOptions& options) {
-  const Shape expected = conv2d_output_shape(x.shape(), w.shape(), options);
-  require(y.shape() == expected, op, ": output ", expected, " expected, found ", y.shape());
-  require(x.dtype() == w.dtype() && x.dtype() == y.dtype(), op, ": one type expected, found ",
-          x.dtype(), ", ", w.dtype(), " and ", y.dtype());
+void check(const char* op, const Tensor& x, const Tensor& w, const Tensor& bias,
+           const Conv2dOptions& options, const Tensor& y) {
+  check_conv2d(op, x, w, bias, options, y);
   require(w.layout() == Layout::plain, op, ": plain weights expected, found ", w);
-}
-
-void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
-  require(!bias.defined() || (bias.shape() == Shape{w.shape()[0]} && bias.dtype() == w.dtype()), op,
-          ": bias ", w.dtype(), " [", w.shape()[0], "] expected, found ", bias);
 }
 
 // The algorithm for activations x and y; the own ones want both in the same layout.
@@ -97,30 +89,9 @@ void bias_gradient(const Tensor& dy, Tensor& db) {
 
 }  // namespace
 
-Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
-  require(x.axes() == 4 && w.axes() == 4, "conv2d: x [N,C,H,W] and weight [O,C/groups,KH,KW] ",
-          "expected, found ", x, " and ", w);
-  require(
-      o.stride >= 1 && o.padding >= 0 && o.dilation >= 1 && o.groups >= 1,
-      "conv2d: stride, dilation and groups of 1 or more and padding of 0 or more expected, found ",
-      o.stride, ", ", o.dilation, ", ", o.groups, " and ", o.padding);
-  require(w.elements() > 0, "conv2d: weight ", w, " has no elements");
-  require(w[0] % o.groups == 0, "conv2d: weight ", w, " does not split into ", o.groups, " groups");
-  require(x[1] == w[1] * o.groups, "conv2d: weight ", w, " in ", o.groups,
-          " groups expects C=", w[1] * o.groups, ", input ", x, " has C=", x[1]);
-  const auto extent = [&](int axis) {
-    const int64_t room = x[axis] + 2 * o.padding - o.dilation * (w[axis] - 1) - 1;
-    require(room >= 0, "conv2d: weight ", w, " with dilation ", o.dilation, " does not fit input ",
-            x, " with padding ", o.padding);
-    return room / o.stride + 1;
-  };
-  return {x[0], w[0], extent(2), extent(3)};
-}
-
 void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                     const Conv2dOptions& options, Tensor& y) {
-  check("conv2d", x, w, y, options);
-  check_bias("conv2d", bias, w);
+  check("conv2d", x, w, bias, options, y);
   constexpr ConvDirection kDirection = ConvDirection::forward;
   const ConvChoice choice = algorithm_for(ctx, kDirection, x, w, bias, y, options);
   const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(x, w, y),
@@ -139,7 +110,7 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
 
 void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                           const Conv2dOptions& options, Tensor& dx, bool adds) {
-  check("conv2d backward", dx, w, dy, options);
+  check("conv2d backward", dx, w, Tensor(), options, dy);
   constexpr ConvDirection kDirection = ConvDirection::backward_data;
   const ConvChoice choice = algorithm_for(ctx, kDirection, dx, w, Tensor(), dy, options);
   const bool own =
@@ -165,8 +136,7 @@ void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
 
 void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
                              const Conv2dOptions& options, Tensor& dw, Tensor& db) {
-  check("conv2d backward", x, dw, dy, options);
-  check_bias("conv2d backward", db, dw);
+  check("conv2d backward", x, dw, db, options, dy);
   constexpr ConvDirection kDirection = ConvDirection::backward_weights;
   const ConvChoice choice = algorithm_for(ctx, kDirection, x, dw, db, dy, options);
   const Timer timer(ctx, kernel_name(kDirection, choice), bytes_of(x, dy, dw),

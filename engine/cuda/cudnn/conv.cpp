@@ -1,33 +1,17 @@
-// Convolutions on CUDA: cuDNN on channels-last tensors, and kernels of our own for the bias.
+// Convolutions on CUDA: cuDNN on channels-last tensors, and our own kernels for the bias.
 #include "engine/kernels/conv.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
-#include "engine/cuda/bias.h"
 #include "engine/cuda/cudnn/cudnn.h"
+#include "engine/cuda/kernels/bias.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/tensor_ops.h"
 
 namespace engine {
 namespace {
-
-void check_arguments(const char* op, const Tensor& x, const Tensor& w, const Tensor& y,
-                     const Conv2dOptions& options) {
-  const Shape expected = conv2d_output_shape(x.shape(), w.shape(), options);
-  require(y.shape() == expected, op, ": output ", expected, " expected, found ", y.shape());
-  require(x.dtype() == w.dtype() && x.dtype() == y.dtype(), op, ": one type expected, found ",
-          x.dtype(), ", ", w.dtype(), " and ", y.dtype());
-  require(x.device() == w.device() && x.device() == y.device(), op, ": one device expected, found ",
-          x.device(), ", ", w.device(), " and ", y.device());
-}
-
-void check_bias(const char* op, const Tensor& bias, const Tensor& w) {
-  require(!bias.defined() || (bias.shape() == Shape{w.shape()[0]} && bias.dtype() == DType::f32 &&
-                              bias.device() == w.device()),
-          op, ": bias f32 [", w.shape()[0], "] on ", w.device(), " expected, found ", bias);
-}
 
 cudnnDataType_t cudnn_type(DType dtype) {
   switch (dtype) {
@@ -38,17 +22,17 @@ cudnnDataType_t cudnn_type(DType dtype) {
     case DType::f16:
       return CUDNN_DATA_HALF;
     default:
-      fail("cuda: a convolution in f32, bf16 or f16 expected, found ", dtype);
+      fail("conv2d: f32, bf16 or f16 expected on CUDA, found ", dtype);
   }
 }
 
-// The largest power of two, 16 at most, that divides the address: what vector loads may rely on.
+// The largest power of two, at most 16, that divides the address: vector loads may rely on it.
 int64_t alignment_of(const void* address) {
   const auto bits = reinterpret_cast<uintptr_t>(address) | 16;
   return static_cast<int64_t>(bits & -bits);
 }
 
-// A tensor of its own in channels-last order where t is in another; written back by finish().
+// t itself if it is channels-last, otherwise a channels-last tensor that finish() copies to t.
 class Output {
  public:
   explicit Output(Tensor& t) : target_(t), tensor_(t) {
@@ -65,15 +49,28 @@ class Output {
   Tensor tensor_;
 };
 
-// One of the three directions on channels-last tensors, none of them empty.
+// The tensors' memory. The one that the direction writes is asked for as writable, which gives it a
+// new version (see Tensor::data); reading must not do that.
+ConvData data_of(ConvDirection direction, Tensor& x, Tensor& w, Tensor& y) {
+  ConvData data{std::as_const(x).raw(), std::as_const(w).raw(), std::as_const(y).raw()};
+  switch (direction) {
+    case ConvDirection::forward:
+      data.y = y.raw();
+      break;
+    case ConvDirection::backward_data:
+      data.x = x.raw();
+      break;
+    case ConvDirection::backward_weights:
+      data.w = w.raw();
+      break;
+  }
+  return data;
+}
+
+// Runs one of the three directions. The tensors are channels-last and not empty.
 void convolve(CudaContext& ctx, ConvDirection direction, Tensor x, Tensor w, Tensor y,
               const Conv2dOptions& options) {
-  Tensor& written = direction == ConvDirection::forward         ? y
-                    : direction == ConvDirection::backward_data ? x
-                                                                : w;
-  const ConvData data{
-      .x = std::as_const(x).raw(), .w = std::as_const(w).raw(), .y = std::as_const(y).raw()};
-  written.raw();  // its contents get a new version
+  const ConvData data = data_of(direction, x, w, y);
   const ConvProblem problem{
       .direction = direction,
       .type = cudnn_type(x.dtype()),
@@ -98,8 +95,7 @@ void set_to_zero(CudaContext& ctx, Tensor& t) {
 
 void conv2d_forward(CudaContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                     const Conv2dOptions& options, Tensor& y) {
-  check_arguments("conv2d", x, w, y, options);
-  check_bias("conv2d", bias, w);
+  check_conv2d("conv2d", x, w, bias, options, y);
   if (y.elements() == 0) return;
   Output out(y);
   convolve(ctx, ConvDirection::forward, channels_last(x), channels_last(w), out.tensor(), options);
@@ -114,7 +110,7 @@ void conv2d_backward_data(CudaContext& ctx, const Tensor& dy, const Tensor& w,
     conv2d_backward_data(ctx, dy, w, options, part);
     return add(ctx, dx, part, dx);
   }
-  check_arguments("conv2d backward", dx, w, dy, options);
+  check_conv2d("conv2d backward", dx, w, Tensor(), options, dy);
   if (dx.elements() == 0) return;
   Output out(dx);
   convolve(ctx, ConvDirection::backward_data, out.tensor(), channels_last(w), channels_last(dy),
@@ -124,8 +120,7 @@ void conv2d_backward_data(CudaContext& ctx, const Tensor& dy, const Tensor& w,
 
 void conv2d_backward_weights(CudaContext& ctx, const Tensor& x, const Tensor& dy,
                              const Conv2dOptions& options, Tensor& dw, Tensor& db) {
-  check_arguments("conv2d backward", x, dw, dy, options);
-  check_bias("conv2d backward", db, dw);
+  check_conv2d("conv2d backward", x, dw, db, options, dy);
   if (x.elements() == 0) {
     set_to_zero(ctx, dw);
     set_to_zero(ctx, db);

@@ -25,14 +25,14 @@ void execute(CudaContext& ctx, cudnnHandle_t handle, const ConvPlan& plan, const
   check(cudnnBackendExecute(handle, plan.plan.get(), arguments.get()));
 }
 
-// Milliseconds that the stream takes for f's work, the least of three runs after a first one that
-// loads kernels. No more runs follow one after which it cannot come near `best`: in f32 the
-// candidates together take the better part of a minute even so.
+// Milliseconds that the stream takes for f's work: the least of three runs, after a first one that
+// loads kernels. Stops early if the candidate is clearly slower than `best`. Even so, timing all
+// candidates takes most of a minute in f32.
 template <class F>
 float least_milliseconds(cudaStream_t stream, float best, F&& f) {
   constexpr int kRuns = 3;
   constexpr float kLoading = 50.0f;
-  Event begin(cudaEventDefault), end(cudaEventDefault);  // these tell the time
+  Event begin(cudaEventDefault), end(cudaEventDefault);  // these record the time
   const auto milliseconds_of_run = [&] {
     float milliseconds = 0.0f;
     begin.record(stream);
@@ -70,13 +70,14 @@ ConvPlan Cudnn::choose(CudaContext& ctx, const ConvProblem& problem, const ConvD
       const float milliseconds = least_milliseconds(
           ctx.stream(), least, [&] { execute(ctx, handle_.get(), plans[i], data); });
       if (milliseconds < least) least = milliseconds, best = i;
-    } catch (const OutOfMemory&) {  // its workspace does not fit: no candidate
+    } catch (const OutOfMemory&) {  // its workspace does not fit, so it is not a candidate
     }
   }
   return std::move(plans[best]);
 }
 
-// Replaces the plan by the heuristics' first with a smaller workspace; false where there is none.
+// Replaces the plan by the first one of the heuristics with a smaller workspace; false if there is
+// none.
 bool Cudnn::choose_smaller(CudaContext& ctx, const ConvProblem& problem, ConvPlan& plan) {
   constexpr size_t kAll = std::numeric_limits<size_t>::max();
   for (ConvPlan& other : conv_plans(handle_.get(), problem, kAll)) {

@@ -1,4 +1,4 @@
-// The cuDNN of a context: a handle on its stream, and the plans of every convolution met so far.
+// cuDNN for one context: a handle on its stream, and a plan for every convolution run so far.
 #pragma once
 
 #include <map>
@@ -8,7 +8,7 @@
 
 namespace engine {
 
-// Where the tensors of a ConvProblem lie; the direction says which is written.
+// The memory of the tensors of a ConvProblem. The direction determines which one is written.
 struct ConvData {
   const void *x, *w, *y;
 };
@@ -17,12 +17,12 @@ class Cudnn {
  public:
   explicit Cudnn(cudaStream_t stream);
 
-  // Runs the convolution. The first time a problem comes, its plan is chosen: the one that the
-  // heuristics rank first, or with settings.benchmark the fastest of kTimedPlans (which may wait
-  // for the device; later calls only queue work). Workspaces are tensors of the context's device.
-  // Where one does not fit any more, the first plan with a smaller workspace takes its plan's
-  // place. With settings.deterministic there is neither: runs that choose differently differ in
-  // their bits.
+  // Queues the convolution. The first call for a problem chooses its plan: the one that the
+  // heuristics rank first or, with settings.benchmark, the fastest of the first kTimedPlans, for
+  // which the call waits for the device. Workspaces are tensors on the context's device. If one no
+  // longer fits, the first plan with a smaller workspace replaces its plan. With
+  // settings.deterministic plans are neither timed nor replaced, because another plan may give
+  // other bits.
   void convolve(CudaContext& ctx, const ConvProblem& problem, const ConvData& data);
 
   static constexpr size_t kTimedPlans = 8;

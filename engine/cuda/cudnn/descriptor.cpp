@@ -9,7 +9,7 @@
 namespace engine {
 namespace {
 
-// Some kernels are compiled when they are planned; those that do not compile are as good as absent.
+// Some kernels are compiled when they are planned. One that does not compile counts as absent.
 bool is_unsupported(cudnnStatus_t status) {
   return CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED ||
          status == CUDNN_STATUS_INTERNAL_ERROR_COMPILATION_FAILED;

@@ -1,5 +1,5 @@
-// cuDNN 9's backend API with C++ manners: descriptors that free themselves, attributes typed by
-// their values, every status checked.
+// cuDNN 9's backend API in C++: descriptors free themselves, the type of an attribute follows from
+// its value, and every status is checked.
 #pragma once
 
 #include <cudnn.h>
@@ -10,11 +10,11 @@
 
 namespace engine {
 
-// As the other overloads of engine/cuda/check.h; the message has cuDNN's own explanation too.
+// Like the overloads in engine/cuda/check.h. The message includes cuDNN's own explanation.
 void check(cudnnStatus_t status,
            const std::source_location& where = std::source_location::current());
 
-// What cuDNN calls the type of an attribute's values.
+// cuDNN's name for the type of an attribute's values.
 constexpr cudnnBackendAttributeType_t attribute_type(int64_t) { return CUDNN_TYPE_INT64; }
 constexpr cudnnBackendAttributeType_t attribute_type(float) { return CUDNN_TYPE_FLOAT; }
 constexpr cudnnBackendAttributeType_t attribute_type(void*) { return CUDNN_TYPE_VOID_PTR; }
@@ -32,8 +32,8 @@ constexpr cudnnBackendAttributeType_t attribute_type(cudnnBackendNumericalNote_t
   return CUDNN_TYPE_NUMERICAL_NOTE;
 }
 
-// A node of cuDNN's description of a problem: attributes are set, then it is finalised. It knows
-// others by reference, so those must live until the plan made of them is finalised.
+// A node of cuDNN's description of a problem. Its attributes are set, then it is finalised. It
+// refers to other descriptors, which must live until the plan made from them is finalised.
 class CudnnDescriptor {
  public:
   using Name = cudnnBackendAttributeName_t;
@@ -54,29 +54,29 @@ class CudnnDescriptor {
     set_raw(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
   }
 
-  // The value of an attribute that has one.
+  // The value of an attribute that has exactly one.
   template <class T>
   T get(Name name) const {
     T value{};
     get_raw(name, attribute_type(value), 1, &value);
     return value;
   }
-  // All values of an attribute, at most `most`.
+  // The values of an attribute, at most `most` of them.
   template <class T>
   std::vector<T> get(Name name, int64_t most) const {
     std::vector<T> values(static_cast<size_t>(most));
     values.resize(static_cast<size_t>(get_raw(name, attribute_type(T{}), most, values.data())));
     return values;
   }
-  // How many descriptors an attribute has, at the most.
+  // An upper bound on the number of descriptors that an attribute has.
   int64_t count(Name name) const {
     return get_raw(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   }
-  // Fills descriptors made for the purpose; returns how many.
+  // Fills `into`, descriptors of the attribute's type; returns how many it has filled.
   int64_t get(Name name, const std::vector<CudnnDescriptor>& into) const;
 
   void finalize(const std::source_location& where = std::source_location::current());
-  // False where cuDNN has no kernel for what is described; throws on every other failure.
+  // False if cuDNN has no kernel for what is described. Throws on every other failure.
   bool finalize_if_supported(const std::source_location& where = std::source_location::current());
 
  private:

@@ -33,7 +33,7 @@ CudnnDescriptor convolution_of(const Conv2dOptions& o) {
   return convolution;
 }
 
-// What the three directions call the same things.
+// The names of the same things in the three directions.
 struct OperationNames {
   cudnnBackendDescriptorType_t operation;
   cudnnBackendAttributeName_t x, w, y, convolution, alpha, beta;
@@ -69,7 +69,7 @@ OperationNames names_of(ConvDirection direction) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
-// The problem as cuDNN wants it described.
+// The problem as a graph of cuDNN.
 struct Graph {
   CudnnDescriptor x, w, y, convolution, operation, graph;
 
@@ -94,7 +94,7 @@ struct Graph {
   }
 };
 
-// Configurations in the order of a heuristic.
+// Configurations in the order in which a heuristic ranks them.
 std::vector<CudnnDescriptor> configurations(const Graph& graph, cudnnBackendHeurMode_t mode) {
   CudnnDescriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.graph);
@@ -121,7 +121,7 @@ bool keeps_promises(const Notes& notes, const ConvProblem& problem) {
   return !problem.deterministic || !noted(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
 }
 
-// Appends the plans of those configurations that keep the promises and that cuDNN can run.
+// Appends the plans of the configurations that keep the promises and that cuDNN can run.
 void add_plans(cudnnHandle_t handle, const ConvProblem& problem,
                std::vector<CudnnDescriptor> configs, size_t most, std::vector<ConvPlan>& plans) {
   for (CudnnDescriptor& config : configs) {

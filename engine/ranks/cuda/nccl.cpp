@@ -14,7 +14,7 @@ namespace {
 void check(ncclResult_t status,
            const std::source_location& where = std::source_location::current()) {
   if (status == ncclSuccess) return;
-  // The last error names what went wrong (which interface, which rank), where there is more to say.
+  // If NCCL knows more (which interface, which rank), its last error says so.
   const char* details = ncclGetLastError(nullptr);
   std::string what = ncclGetErrorString(status);
   if (details != nullptr && *details != '\0') what += std::string(": ") + details;
@@ -54,7 +54,7 @@ class NcclCommunicator : public Communicator {
   }
 
   ~NcclCommunicator() override {
-    cudaStreamSynchronize(stream_.get());  // before the memory of what has started is reused
+    cudaStreamSynchronize(stream_.get());  // collectives under way still use their tensors
     ncclCommDestroy(comm_);
   }
 
@@ -84,7 +84,7 @@ class NcclCommunicator : public Communicator {
 
   void all_gather(const Tensor& part, Tensor& whole) override {
     require(whole.elements() == size_ * part.elements() && whole.dtype() == part.dtype(),
-            "all_gather: ", size_, " times ", part, " do not fill ", whole);
+            "all_gather: ", size_, " times ", part, " does not fill ", whole);
     begin();
     check(ncclAllGather(part.raw(), whole.raw(), count_of(part), nccl_type(part.dtype()), comm_,
                         stream_.get()));
@@ -98,20 +98,20 @@ class NcclCommunicator : public Communicator {
   }
 
  private:
-  // Collectives run on a stream of their own, behind what has been queued on the compute stream.
+  // Collectives run on their own stream, after the work queued on the compute stream so far.
   void begin() {
     queued_.record(ctx_.stream());
     queued_.hold_back(stream_.get());
   }
 
-  // The compute stream goes on when the collectives are done.
+  // Work queued on the compute stream from now on waits for the collectives.
   void end() {
     check_health();
     done_.record(stream_.get());
     done_.hold_back(ctx_.stream());
   }
 
-  // What went wrong since the last call, e.g. a rank that died.
+  // Throws for a failure since the last call, for example if a rank has died.
   void check_health() {
     ncclResult_t status = ncclSuccess;
     check(ncclCommGetAsyncError(comm_, &status));
@@ -123,7 +123,7 @@ class NcclCommunicator : public Communicator {
   ncclComm_t comm_ = nullptr;
   Stream stream_;
   Event queued_, done_;
-  std::vector<Tensor> started_;  // kept alive until they are joined
+  std::vector<Tensor> started_;  // kept alive until finish()
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
-// The method's kernels on CUDA. Compiled without fused multiply-add, like positives.cpp, so that
-// ties at the threshold of positive pairs fall as they do on the CPU.
+// The method's kernels on CUDA. Compiled without fused multiply-add, see bins.h.
 #include "engine/cuda/kernel.cuh"
 #include "pixpro/method/kernels.h"
 
@@ -12,52 +11,33 @@ using engine::Grid;
 using engine::kBlockThreads;
 using engine::launch;
 
-// Bins (positives.h) of one image's view, worked out where they are needed.
-struct DeviceBins {
-  double x0, y0, width, height, diagonal;
-
-  __device__ DeviceBins(const double* box, int64_t rows, int64_t columns)
-      : x0(box[0]),
-        y0(box[1]),
-        width((box[2] - box[0]) / static_cast<double>(columns)),
-        height((box[3] - box[1]) / static_cast<double>(rows)),
-        diagonal(sqrt(width * width + height * height)) {}
-
-  __device__ double x(int64_t column) const { return x0 + (column + 0.5) * width; }
-  __device__ double y(int64_t row) const { return y0 + (row + 0.5) * height; }
-};
-
-// The pairs of all images, and of one where a kernel works on it.
+// The pairs of all images.
 struct DevicePairs {
   const double *boxes_q, *boxes_k;  // [M,4]
-  int64_t rows, columns;
+  PixelGrid grid;
   double pos_ratio;
 
-  __host__ __device__ int64_t pixels() const { return rows * columns; }
+  __device__ int64_t pixels() const { return grid.pixels(); }
 };
 
+// The pairs of the image that a block works on.
 struct ImagePairs {
-  int64_t columns;
+  Bins q, k;
   double pos_ratio;
-  DeviceBins q, k;
 
   __device__ ImagePairs(const DevicePairs& p, int64_t image)
-      : columns(p.columns),
-        pos_ratio(p.pos_ratio),
-        q(p.boxes_q + 4 * image, p.rows, p.columns),
-        k(p.boxes_k + 4 * image, p.rows, p.columns) {}
+      : q(p.boxes_q + 4 * image, p.grid),
+        k(p.boxes_k + 4 * image, p.grid),
+        pos_ratio(p.pos_ratio) {}
 
   // Is pixel i of the query view a positive of pixel j of the key view?
   __device__ bool is_positive(int64_t i, int64_t j) const {
-    const double dx = q.x(i % columns) - k.x(j % columns);
-    const double dy = q.y(i / columns) - k.y(j / columns);
-    const double diagonal = q.diagonal > k.diagonal ? q.diagonal : k.diagonal;
-    return sqrt(dx * dx + dy * dy) / diagonal < pos_ratio;
+    return pixpro::is_positive(q[i], k[j], pos_ratio);
   }
 };
 
-// Fills the pair columns of one image's row; one block an image. Ends in step: all threads may
-// read and write `row` afterwards.
+// Fills one image's row, with the PixPro loss's term, by all threads of a block. Thread 0 writes
+// the row, and no other thread may use it afterwards.
 __device__ void sum_pairs(const ImagePairs& pairs, int64_t pixels, const float* similarity,
                           double* row) {
   double positives = 0.0, positive_sum = 0.0, other_sum = 0.0;
@@ -81,7 +61,7 @@ __global__ void pixpro_rows_kernel(DevicePairs pairs, const float* similarity, d
   sum_pairs(ImagePairs(pairs, m), pixels, similarity + m * pixels * pixels, images + m * kColumns);
 }
 
-// loss = mean of the images' terms; one block.
+// loss = mean of the images' terms. One block.
 __global__ void mean_term_kernel(int64_t count, const double* images, float* loss) {
   double sum = 0.0;
   for (int64_t m = threadIdx.x; m < count; m += kBlockThreads) sum += images[m * kColumns + kTerm];
@@ -102,7 +82,7 @@ __global__ void pixpro_backward_kernel(DevicePairs pairs, int64_t count, const f
 }
 
 // Sums of exp(similarity_ij / tau) over one query pixel's row, relative to the largest of them;
-// positive is 0 where the row has no positive.
+// `positive` is 0 if the row has no positive.
 struct RowSums {
   double largest = 0.0, all = 0.0, positive = 0.0;
 
@@ -119,7 +99,7 @@ struct RowSums {
   }
 };
 
-// One block an image, one thread a query pixel.
+// One block per image, one thread per query pixel.
 __global__ void contrast_rows_kernel(DevicePairs pairs, const float* similarity, double tau,
                                      double* images) {
   const int64_t m = blockIdx.x, pixels = pairs.pixels();
@@ -180,19 +160,11 @@ __global__ void mean_dot_backward_kernel(int64_t elements, int64_t rows, const f
 }
 
 DevicePairs device_pairs(const char* op, const Tensor& similarity, const PixelPairs& pairs) {
-  const int64_t images = pairs.boxes_q.shape()[0], pixels = pairs.grid.pixels();
-  engine::require(images > 0 && pixels > 0 &&
-                      similarity.shape() == engine::Shape{images, pixels, pixels} &&
-                      pairs.boxes_q.shape() == engine::Shape{images, 4} &&
-                      pairs.boxes_k.shape() == engine::Shape{images, 4},
-                  op, ": similarities [M,P,P] and boxes [M,4] expected, found ", similarity.shape(),
-                  ", ", pairs.boxes_q.shape(), ", ", pairs.boxes_k.shape(), " on a grid of ",
-                  pairs.grid.height, " x ", pairs.grid.width);
-  return {pairs.boxes_q.data<double>(), pairs.boxes_k.data<double>(), pairs.grid.height,
-          pairs.grid.width, pairs.pos_ratio};
+  check_pairs(op, similarity, pairs);
+  return {pairs.boxes_q.data<double>(), pairs.boxes_k.data<double>(), pairs.grid, pairs.pos_ratio};
 }
 
-// One block an image.
+// One block per image.
 Grid image_grid(const Tensor& similarity) {
   return {.blocks = dim3(static_cast<unsigned>(similarity.shape()[0])),
           .threads = dim3(kBlockThreads)};

@@ -22,12 +22,12 @@ TEST(CudaAllocator, CountsWhatTensorsHold) {
   EXPECT_EQ(allocator.stats().peak_bytes, held + 8192);
 }
 
-TEST(CudaAllocator, SaysWhatWasAskedAndWhatHelps) {
+TEST(CudaAllocator, SaysWhatWasAskedForAndWhatHelps) {
   SKIP_WITHOUT_CUDA();
   const int64_t held = allocator_of(kCuda).stats().current_bytes;
   try {
     const Tensor huge({int64_t{1} << 50}, DType::u8, kCuda);
-    FAIL() << "2^50 bytes were given";
+    FAIL() << "the device has 2^50 bytes";
   } catch (const Error& error) {
     const std::string text = error.what();
     EXPECT_NE(text.find("out of memory on cuda:0: asked for 1048576.0 GiB"), std::string::npos)
@@ -47,7 +47,7 @@ TEST(CudaAllocator, ReleasesItsCache) {
   EXPECT_LE(stats.largest_cached, stats.cached_bytes);
 }
 
-TEST(CudaDevice, SaysWhichThereAre) {
+TEST(CudaDevice, NamesAMissingDevice) {
   SKIP_WITHOUT_CUDA();
   try {
     full({1}, 1.0, DType::f32, {Device::Type::cuda, 99});

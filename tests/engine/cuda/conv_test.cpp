@@ -1,4 +1,4 @@
-// Convolution on CUDA against the CPU's plain kernels in float64.
+// Convolution on CUDA against the CPU's reference kernels in float64.
 #include "engine/kernels/conv.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ struct Results {
   Tensor y, dx, sum, dw, db;  // sum: x + dx
 };
 
-// In float64 on the CPU.
+// In f64 on the CPU.
 Inputs inputs_of(const ConvCase& c) {
   const auto values = [](const char* name, const Shape& shape) {
     return hashed_tensor(name, shape);
@@ -36,7 +36,7 @@ Inputs inputs_of(const ConvCase& c) {
           .dy = values("dy", conv2d_output_shape(c.x, c.w, c.options))};
 }
 
-// Like the inputs in type, device and layout.
+// Outputs with the inputs' type, device and layout.
 Results run(const Inputs& in, const Conv2dOptions& options) {
   Results out{.y = empty_like(in.dy),
               .dx = empty_like(in.x),
@@ -71,7 +71,7 @@ void expect_near(const Results& found, const Results& expected, double tolerance
   EXPECT_LE(distance(found.db, expected.db), tolerance) << "db of x " << c.x << ", w " << c.w;
 }
 
-// The very numbers of inputs on any device.
+// The same values in f64 on the CPU.
 Inputs exactly(const Inputs& in) {
   const auto values = [](const Tensor& t) { return from_values(t.shape(), to_values(t)); };
   return {values(in.x), values(in.w), values(in.bias), values(in.dy)};
@@ -87,7 +87,7 @@ TEST(CudaConv2d, EqualsTheCpu) {
   }
 }
 
-// Results are rounded to 8 and 11 bits, and y once more behind the bias.
+// Results are rounded to 8 and 11 bits, y once more after the bias is added.
 TEST(CudaConv2d, EqualsTheCpuInMixedPrecision) {
   SKIP_WITHOUT_CUDA();
   for (const ConvCase& c : conv_cases()) {
@@ -98,7 +98,7 @@ TEST(CudaConv2d, EqualsTheCpuInMixedPrecision) {
   }
 }
 
-// A slice of a batch starts where its rows do, which may be anywhere.
+// Rows of a batch may begin at an address that is not aligned for vector loads.
 TEST(CudaConv2d, TakesTensorsThatStartAtAnyElement) {
   SKIP_WITHOUT_CUDA();
   const ConvCase c{{3, 5, 3, 3}, {7, 5, 3, 3}, {.padding = 1}};
@@ -127,7 +127,7 @@ TEST(CudaConv2d, AnEmptyBatchGivesZeroGradients) {
   EXPECT_EQ(test_support::norm(dw) + test_support::norm(db), 0.0);
 }
 
-// What f throws.
+// The message of the error that f throws.
 template <class F>
 std::string error_of(F&& f) {
   try {
@@ -153,7 +153,9 @@ TEST(CudaConv2d, ErrorsNameWhatDoesNotFit) {
   EXPECT_EQ(forward(on({5, 3, 1, 1}, kCpu), none, on({1, 5, 4, 4}, kCuda)),
             "conv2d: one device expected, found cuda:0, cpu and cuda:0");
   EXPECT_EQ(forward(w, on({4}, kCuda), on({1, 5, 4, 4}, kCuda)),
-            "conv2d: bias f32 [5] on cuda:0 expected, found f32 [4] plain cuda:0");
+            "conv2d: bias f32 [5] expected, found f32 [4] plain cuda:0");
+  EXPECT_EQ(forward(w, on({5}, kCpu), on({1, 5, 4, 4}, kCuda)),
+            "conv2d: bias on cuda:0 expected, found f32 [5] plain cpu");
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-// What the kernels promise beside the ops' results (tests/autograd/cuda/ops_test.cpp).
+// What the kernels promise beyond the results of the ops (tests/autograd/cuda/ops_test.cpp).
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "engine/kernels/multi_tensor.h"
 #include "engine/kernels/norm.h"
+#include "engine/kernels/optimizer_update.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/pool.h"
 #include "engine/tensor_ops.h"
@@ -22,7 +22,7 @@ using test_support::kCuda;
 
 Tensor on_cuda(const Tensor& t) { return to_device(to_dtype(t, DType::f32), kCuda); }
 
-TEST(CudaTensor, KeepsItsElementsOnEveryWay) {
+TEST(CudaTensor, KeepsItsElementsWhereverItIsCopied) {
   SKIP_WITHOUT_CUDA();
   const Tensor x = hashed_tensor("x", {3, 5, 7, 2});
   for (const DType dtype : {DType::f32, DType::f64}) {
@@ -109,14 +109,14 @@ TEST(CudaL2Normalize, AVectorOfLengthZeroIsDividedByTheLeastLength) {
   for (const double gradient : to_values(dx)) EXPECT_NEAR(gradient, 3e12, 1e6);
 }
 
-// Sizes that need several chunks a tensor, and more tensors than one launch takes.
+// Sizes that need several chunks per tensor, and more tensors than one launch takes.
 std::vector<Shape> parameter_shapes() {
   std::vector<Shape> shapes = {{40000}, {1}, {3, 16384}, {16385}};
   for (int64_t i = 0; i < 100; ++i) shapes.push_back({1 + i % 7, 5});
   return shapes;
 }
 
-// Each third without a follower, each fourth without a gradient.
+// Every third has no follower, every fourth has no gradient.
 std::vector<ParameterUpdate> updates(Device device) {
   std::vector<ParameterUpdate> all;
   for (const Shape& shape : parameter_shapes()) {
@@ -140,11 +140,11 @@ SgdOptions sgd_options(double trust) {
   return {.learning_rate = 0.5, .weight_decay = 1e-2, .trust = trust, .follow = 0.97};
 }
 
-TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
+TEST(CudaOptimizerUpdate, UpdatesAsTheCpuDoes) {
   SKIP_WITHOUT_CUDA();
   for (const double trust : {0.0, 0.001}) {
     std::vector<ParameterUpdate> expected = updates(kCpu), found = updates(kCuda);
-    found[5].gradient = zeros_like(found[5].gradient);  // a norm of 0: no ratio
+    found[5].gradient = zeros_like(found[5].gradient);  // a norm of 0 gives no trust ratio
     expected[5].gradient = zeros_like(expected[5].gradient);
     run(expected, sgd_options(trust));
     run(found, sgd_options(trust));
@@ -157,7 +157,7 @@ TEST(CudaMultiTensor, UpdatesAsTheCpuDoes) {
   }
 }
 
-TEST(CudaMultiTensor, OnePassGivesTheBitsOfUpdateAndThenAverage) {
+TEST(CudaOptimizerUpdate, OnePassGivesTheBitsOfUpdateAndThenAverage) {
   SKIP_WITHOUT_CUDA();
   for (const bool skipped : {false, true}) {
     SgdOptions options = sgd_options(0.001);
@@ -190,7 +190,7 @@ TEST(CudaKernels, RefuseWhatDoesNotFit) {
     EXPECT_THROW(add(ctx, a, b, a), Error);
     EXPECT_THROW(convert(ctx, a, b), Error);
     Tensor exact = zeros({2, 3}, DType::f64, kCuda);
-    EXPECT_THROW(relu_forward(ctx, exact, exact), Error);  // float64 is for the CPU
+    EXPECT_THROW(relu_forward(ctx, exact, exact), Error);  // only the CPU takes f64
   });
 }
 

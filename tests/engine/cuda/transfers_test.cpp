@@ -1,4 +1,4 @@
-// Batches on their way up and numbers on their way down.
+// Uploads of batches and readbacks of numbers.
 #include "engine/transfers.h"
 
 #include <gtest/gtest.h>
@@ -12,20 +12,20 @@ namespace {
 
 using test_support::kCuda;
 
-TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
+TEST(CudaTransfers, BringTheValuesAtTheTimeOfTheCall) {
   SKIP_WITHOUT_CUDA();
   const auto upload = make_upload(kCuda);
   const auto first = make_readback(kCuda), second = make_readback(kCuda);
   Tensor x({1000}), boxes({3}, DType::f64);
   for (int64_t step = 0; step < 6; ++step) {
-    // Also with a batch of another size in between.
+    // A batch of another size comes in between.
     if (step == 3) x = Tensor({500});
     if (step == 4) x = Tensor({1000});
     const auto value = static_cast<double>(step);
     copy_into(full(x.shape(), value), x);
     copy_into(full({3}, value + 0.5, DType::f64), boxes);
     const std::vector<Tensor> there = upload->send({x, boxes});
-    copy_into(zeros(x.shape()), x);  // the host goes on
+    copy_into(zeros(x.shape()), x);  // the host reuses its memory at once
     Tensor sum = empty_like(there[0]);
     on_device(kCuda, [&](auto& ctx) { add(ctx, there[0], there[0], sum); });
     Readback& readback = step % 2 == 0 ? *first : *second;
@@ -38,7 +38,7 @@ TEST(CudaTransfers, BringWhatWasThereWhenTheyWereAsked) {
   }
 }
 
-TEST(CudaTransfers, OnTheCpuHandOnWhatTheyGet) {
+TEST(CudaTransfers, ReturnTheirTensorsOnTheCpu) {
   const Tensor x = full({3}, 1.0);
   EXPECT_EQ(make_upload(kCpu)->send({x})[0].buffer(), x.buffer());
   const auto readback = make_readback(kCpu);

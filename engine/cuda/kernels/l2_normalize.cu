@@ -5,8 +5,8 @@ namespace engine {
 namespace {
 
 constexpr double kLeastNorm = 1e-12;
-// A block takes 32 pixels (neighbours in memory where the layout is plain) and shares the channels
-// of each among 8 threads.
+// A block takes 32 pixels, which are adjacent in memory if the layout is plain, and shares the
+// channels of each pixel among 8 threads.
 constexpr int kPixelThreads = 32, kParts = 8;
 
 struct Pixels {
@@ -21,7 +21,7 @@ struct Pixels {
             .threads = dim3(kPixelThreads, kParts)};
   }
 
-  // This thread's pixel, counted over all images; it may lie beyond the last one.
+  // This thread's pixel, counted over all images; it may be past the last one.
   __device__ int64_t pixel() const { return int64_t{blockIdx.x} * kPixelThreads + threadIdx.x; }
   __device__ bool inside() const { return pixel() < planes.n * planes.pixels; }
 
@@ -37,7 +37,7 @@ struct Pixels {
   }
 };
 
-// The sum over the threads of one pixel, for all of them.
+// The sum over the threads of one pixel, returned to each of them.
 __device__ double sum_over_parts(double value) {
   __shared__ double partial[kParts][kPixelThreads];
   partial[threadIdx.y][threadIdx.x] = value;
@@ -76,18 +76,15 @@ __global__ void backward_kernel(Pixels pixels, const float* dy, const float* y, 
 }  // namespace
 
 void l2_normalize_forward(CudaContext& ctx, const Tensor& x, Tensor& y, Tensor& norms) {
-  require_same("l2_normalize", x, y);
+  check_l2_normalize(x, y, norms);
   const Pixels pixels(x);
-  require(norms.shape() == Shape{pixels.planes.n, pixels.planes.pixels},
-          "l2_normalize: norms [N,P] expected for x ", x, ", found ", norms);
   launch(ctx, forward_kernel, pixels.grid(), pixels, x.data<float>(), y.data<float>(),
          norms.data<float>());
 }
 
 void l2_normalize_backward(CudaContext& ctx, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx) {
-  require_same("l2_normalize backward", y, dy);
-  require_same("l2_normalize backward", y, dx);
+  check_l2_normalize_backward(dy, y, norms, dx);
   const Pixels pixels(y);
   launch(ctx, backward_kernel, pixels.grid(), pixels, dy.data<float>(), y.data<float>(),
          norms.data<float>(), dx.data<float>());

@@ -1,59 +1,23 @@
-#include "engine/kernels/multi_tensor.h"
+#include "engine/kernels/optimizer_update.h"
 
-#include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <functional>
-#include <numeric>
 #include <span>
 #include <utility>
 
-#include "engine/parallel.h"
+#include "engine/cpu/chunks.h"
 #include "engine/profile.h"
 
 namespace engine {
 namespace {
 
-// Work is dealt in chunks of elements, so that one large tensor keeps all threads busy and many
-// small ones cost little. The chunks do not depend on the number of threads, so sums do not either.
-constexpr int64_t kChunk = 1 << 14;
-// LARS reads parameter and gradient twice, the second time from the cache: it works on as many
-// tensors at once as its threads' second levels hold, this many elements for each.
-constexpr int64_t kGroupOfThread = 1 << 17;
-
-struct Chunk {
-  size_t tensor;
-  int64_t begin, end;
-};
-
-template <class Items, class SizeOf>
-std::vector<Chunk> chunks_of(const Items& items, SizeOf elements) {
-  std::vector<Chunk> chunks;
-  for (size_t i = 0; i < items.size(); ++i) {
-    const int64_t size = elements(items[i]);
-    for (int64_t begin = 0; begin < size; begin += kChunk) {
-      chunks.push_back({i, begin, std::min(begin + kChunk, size)});
-    }
-  }
-  return chunks;
-}
-
-template <class Items, class F>
-double sum_of(const Items& items, F&& f) {
-  return std::transform_reduce(items.begin(), items.end(), 0.0, std::plus<>(), f);
-}
-
-template <class F>
-void for_chunks(const std::vector<Chunk>& chunks, F&& f) {
-  parallel_for(static_cast<int64_t>(chunks.size()), 2, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) f(static_cast<size_t>(i), chunks[static_cast<size_t>(i)]);
-  });
-}
+// LARS reads parameters and gradients twice. Tensors are taken in groups of this many elements per
+// thread, small enough for the second read to hit the L2 caches.
+constexpr int64_t kGroupPerThread = 1 << 17;
 
 struct Item {
   ParameterUpdate& update;
   bool learns;         // has a gradient, and the step is not skipped
-  double ratio = 1.0;  // what the gradient is multiplied with
+  double ratio = 1.0;  // multiplies the gradient
 
   bool follows() const { return update.follower.defined(); }
 };
@@ -95,7 +59,7 @@ void find_ratios(std::span<Item> items, const std::vector<Chunk>& chunks, const 
   }
 }
 
-// Which of the three loops is decided outside, so that each is one of whole vectors.
+// Chooses between three loops beforehand, so that each of them can be vectorised.
 template <class T>
 void update_chunk(const Item& item, const Chunk& chunk, const SgdOptions& o) {
   ParameterUpdate& u = item.update;
@@ -126,7 +90,7 @@ void update_chunk(const Item& item, const Chunk& chunk, const SgdOptions& o) {
   }
 }
 
-// The first items, together of at most `most` elements, or a larger one alone.
+// The first items that together have at most `most` elements; a larger item comes alone.
 std::span<Item> first_group(std::span<Item> items, int64_t most) {
   size_t count = 0;
   int64_t elements = 0;
@@ -140,7 +104,7 @@ std::span<Item> first_group(std::span<Item> items, int64_t most) {
 
 template <class T>
 void update_all(std::span<Item> items, const SgdOptions& o) {
-  const int64_t most = kGroupOfThread * omp_get_max_threads();
+  const int64_t most = kGroupPerThread * omp_get_max_threads();
   while (!items.empty()) {
     const std::span<Item> group = first_group(items, most);
     const std::vector<Chunk> chunks =
@@ -152,18 +116,14 @@ void update_all(std::span<Item> items, const SgdOptions& o) {
   }
 }
 
-void require_fitting(const ParameterUpdate& u, DType dtype) {
-  if (u.gradient.defined()) {
-    require_same("sgd", u.parameter, u.gradient);
-    require_same("sgd", u.parameter, u.momentum);
-  }
-  if (u.follower.defined()) require_same("sgd", u.parameter, u.follower);
+void check(const ParameterUpdate& u, DType dtype) {
+  check_update(u);
   require(u.parameter.dtype() == dtype && u.parameter.layout() == Layout::plain,
           "sgd: plain parameters of one type expected, found ", u.parameter);
 }
 
-// Parameter, momentum and follower are read and written, the gradient is read; of a parameter that
-// is only followed nothing is written.
+// Parameter, momentum and follower are read and written, the gradient is read. A parameter that is
+// only followed is read.
 double bytes_moved(const Item& item) {
   const int own = item.learns ? 5 : item.follows() ? 1 : 0;
   const int passes = own + (item.follows() ? 2 : 0);
@@ -179,47 +139,18 @@ float value_or(const Tensor& scalar, float otherwise) {
 void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
   if (updates.empty()) return;
   require(value_or(options.gradient_scale, 1.0f) == 1.0f,
-          "sgd: scaled gradients are for f16, which the CPU does not compute in");
+          "sgd: scaled gradients come with f16, in which the CPU does not compute");
   const DType dtype = updates[0].parameter.dtype();
   const bool skipped = value_or(options.skip, 0.0f) != 0.0f;
   std::vector<Item> items;
   for (ParameterUpdate& u : updates) {
-    require_fitting(u, dtype);
+    check(u, dtype);
     items.push_back({.update = u, .learns = u.gradient.defined() && !skipped});
   }
-  const Timer timer(ctx, "sgd update", sum_of(items, bytes_moved));
+  double bytes = 0.0;
+  for (const Item& item : items) bytes += bytes_moved(item);
+  const Timer timer(ctx, "sgd update", bytes);
   for_float(dtype, [&](auto zero) { update_all<decltype(zero)>(items, options); });
-}
-
-void find_not_finite(CpuContext& ctx, const std::vector<Tensor>& tensors, Tensor& flag) {
-  const Timer timer(ctx, "find not finite", sum_of(tensors, [](const Tensor& t) {
-                      return static_cast<double>(t.bytes());
-                    }));
-  const std::vector<Chunk> chunks =
-      chunks_of(tensors, [](const Tensor& t) { return t.elements(); });
-  std::atomic<bool> found = false;
-  for_chunks(chunks, [&](size_t, const Chunk& chunk) {
-    const Tensor& t = tensors[chunk.tensor];
-    for_float(t.dtype(), [&](auto zero) {
-      // Infinity or NaN times 0 is NaN, and the sum keeps it.
-      decltype(zero) sum = 0;
-      const auto* x = t.data<decltype(zero)>();
-#pragma omp simd reduction(+ : sum)
-      for (int64_t j = chunk.begin; j < chunk.end; ++j) sum += x[j] * 0;
-      if (sum != 0) found = true;
-    });
-  });
-  if (found) *flag.data<float>() = 1.0f;
-}
-
-void update_loss_scale(CpuContext&, const Tensor& not_finite, LossScaling options, Tensor& state) {
-  float *scale = state.data<float>(), *good = scale + 1;
-  *good += 1.0f;
-  if (*not_finite.data<float>() != 0.0f) {
-    *scale *= 0.5f, *good = 0.0f;
-  } else if (*good >= static_cast<float>(options.growth_interval)) {
-    *scale = std::min(2.0f * *scale, static_cast<float>(options.initial)), *good = 0.0f;
-  }
 }
 
 }  // namespace engine

@@ -1,5 +1,5 @@
-#include "engine/cuda/bias.h"
-#include "engine/cuda/channel_rows.cuh"
+#include "engine/cuda/kernels/bias.h"
+#include "engine/cuda/kernels/channel_rows.cuh"
 
 namespace engine {
 namespace {
@@ -18,9 +18,9 @@ __global__ void add_bias_kernel(ChannelRows rows, const float* bias, T* y) {
   });
 }
 
-// parts: [chunks, C]: each chunk's sums.
+// table: [chunks, C]: each chunk's sums.
 template <int kWidth, class T>
-__global__ void sum_chunks_kernel(ChannelRows rows, const T* dy, double* parts) {
+__global__ void sum_chunks_kernel(ChannelRows rows, const T* dy, double* table) {
   const int64_t c = rows.channel<kWidth>();
   double sums[kWidth] = {};
   if (c < rows.channels) {
@@ -31,15 +31,15 @@ __global__ void sum_chunks_kernel(ChannelRows rows, const T* dy, double* parts) 
   }
   for (int k = 0; k < kWidth; ++k) {
     const double sum = sum_over_rows(sums[k]);
-    if (threadIdx.y == 0 && c < rows.channels) parts[blockIdx.y * rows.channels + c + k] = sum;
+    if (threadIdx.y == 0 && c < rows.channels) table[blockIdx.y * rows.channels + c + k] = sum;
   }
 }
 
-__global__ void add_chunks_kernel(ChannelRows rows, const double* parts, float* db) {
+__global__ void add_chunks_kernel(ChannelRows rows, const double* table, float* db) {
   const int64_t c = rows.channel();
   double sum = 0.0;
   for (int chunk = threadIdx.y; c < rows.channels && chunk < rows.chunks; chunk += blockDim.y) {
-    sum += parts[chunk * rows.channels + c];
+    sum += table[chunk * rows.channels + c];
   }
   sum = sum_over_rows(sum);
   if (threadIdx.y == 0 && c < rows.channels) db[c] = static_cast<float>(sum);
@@ -60,15 +60,15 @@ void add_bias(CudaContext& ctx, const Tensor& bias, Tensor& y) {
 
 void bias_gradient(CudaContext& ctx, const Tensor& dy, Tensor& db) {
   const ChannelRows rows(dy, 1);
-  Tensor parts({rows.chunks, rows.channels}, DType::f64, ctx.device());
+  Tensor table({rows.chunks, rows.channels}, DType::f64, ctx.device());
   for_activation(dy.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_width<T, 4>(rows.run(), {dy.data<T>()}, [&](auto width) {
       launch(ctx, sum_chunks_kernel<width, T>, rows.grid(width), rows, dy.data<T>(),
-             parts.data<double>());
+             table.data<double>());
     });
   });
-  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, parts.data<double>(), db.data<float>());
+  launch(ctx, add_chunks_kernel, rows.merge_grid(), rows, table.data<double>(), db.data<float>());
 }
 
 }  // namespace engine

@@ -1,6 +1,6 @@
-// The pass over all parameters: followers, skipped steps, threads. What a step computes is tested
-// against reference numbers in tests/layers/sgd_test.cpp.
-#include "engine/kernels/multi_tensor.h"
+// The update of all parameters: followers, skipped steps, threads. tests/layers/sgd_test.cpp
+// compares what a step computes with reference numbers.
+#include "engine/kernels/optimizer_update.h"
 
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -13,8 +13,8 @@ namespace {
 
 using test_support::hashed_tensor;
 
-// Some of one chunk and some of many, together and alone larger than a group; each third without a
-// follower, each fourth without a gradient.
+// Some have one chunk, some many; together, and one of them alone, they exceed a group. Every third
+// has no follower, every fourth has no gradient.
 std::vector<ParameterUpdate> updates(DType dtype) {
   std::vector<ParameterUpdate> all;
   for (const int64_t size : {3, 100000, 50001, 7, 1, 16385, 1500000, 60000, 40, 250001, 13}) {
@@ -49,9 +49,9 @@ std::vector<std::vector<double>> values_of(const std::vector<ParameterUpdate>& a
   return values;
 }
 
-class MultiTensor : public testing::TestWithParam<DType> {};
+class OptimizerUpdate : public testing::TestWithParam<DType> {};
 
-TEST_P(MultiTensor, AFollowerIsAMovingAverageOfTheNewParameter) {
+TEST_P(OptimizerUpdate, AFollowerIsAMovingAverageOfTheNewParameter) {
   std::vector<ParameterUpdate> all = updates(GetParam());
   const std::vector<ParameterUpdate> before = updates(GetParam());
   run(all, options(1e-3));
@@ -66,7 +66,7 @@ TEST_P(MultiTensor, AFollowerIsAMovingAverageOfTheNewParameter) {
   }
 }
 
-TEST_P(MultiTensor, OnePassGivesTheBitsOfUpdateAndThenAverage) {
+TEST_P(OptimizerUpdate, OnePassGivesTheBitsOfUpdateAndThenAverage) {
   for (const double trust : {0.0, 1e-3}) {
     for (const Tensor& skip : {Tensor(), flag(0.0), flag(1.0)}) {
       std::vector<ParameterUpdate> once = updates(GetParam()), learn = updates(GetParam()), follow;
@@ -85,7 +85,7 @@ TEST_P(MultiTensor, OnePassGivesTheBitsOfUpdateAndThenAverage) {
   }
 }
 
-TEST_P(MultiTensor, ASkippedStepChangesFollowersOnly) {
+TEST_P(OptimizerUpdate, ASkippedStepChangesFollowersOnly) {
   std::vector<ParameterUpdate> all = updates(GetParam());
   const std::vector<ParameterUpdate> before = updates(GetParam());
   SgdOptions how = options(1e-3);
@@ -99,7 +99,7 @@ TEST_P(MultiTensor, ASkippedStepChangesFollowersOnly) {
   }
 }
 
-TEST_P(MultiTensor, GivesTheSameBitsOnAnyNumberOfThreads) {
+TEST_P(OptimizerUpdate, GivesTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   std::vector<std::vector<std::vector<double>>> runs;
   for (const int count : {1, 2, 3}) {
@@ -113,9 +113,9 @@ TEST_P(MultiTensor, GivesTheSameBitsOnAnyNumberOfThreads) {
   EXPECT_TRUE(runs[0] == runs[2]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, MultiTensor, testing::Values(DType::f32, DType::f64));
+INSTANTIATE_TEST_SUITE_P(Types, OptimizerUpdate, testing::Values(DType::f32, DType::f64));
 
-TEST(MultiTensorErrors, RefusesTensorsThatDoNotFitTheirParameter) {
+TEST(OptimizerUpdateErrors, RefusesTensorsThatDoNotFitTheirParameter) {
   const auto refuses = [](ParameterUpdate u) {
     std::vector<ParameterUpdate> all = {{.parameter = zeros({2}), .follower = zeros({2})}, u};
     EXPECT_THROW(run(all, options(0.0)), Error);

@@ -1,12 +1,13 @@
-// How the BatchNorm kernels walk over an activation. Any layout is a table of rows (one a pixel of
-// an image) by channels. A thread takes some channels that lie side by side (`width`, see
-// vectors.cuh), a block up to 32 threads along the channels and the rest of its 256 along the rows;
-// it owns its channels of one chunk of one part's rows.
+// How the kernels of batch norm and bias walk over an activation. Any layout is seen as a table
+// with one row per pixel of an image and one column per channel. The rows of each part of the batch
+// are split into chunks. A block handles some channels of one chunk: up to 32 of its 256 threads
+// side by side along the channels, the others along the rows. A thread takes `width` adjacent
+// channels (see vectors.cuh).
 #pragma once
 
 #include <algorithm>
 
-#include "engine/cuda/vectors.cuh"
+#include "engine/cuda/kernels/vectors.cuh"
 
 namespace engine {
 
@@ -21,29 +22,29 @@ struct ChannelRows {
   int chunks;          // of one part
   int parts;
 
-  ChannelRows(const Tensor& x, int64_t view_count)
+  ChannelRows(const Tensor& x, int64_t part_count)
       : planes(planes_of(x)),
         channels(planes.channels()),
-        rows(planes.n / view_count * planes.pixels),
-        parts(static_cast<int>(view_count)) {
-    // Enough chunks to fill the device when there are few channels, and few enough that adding
-    // them up costs little. They depend on the shape alone.
+        rows(planes.n / part_count * planes.pixels),
+        parts(static_cast<int>(part_count)) {
+    // Enough chunks to fill the device if there are few channels, and few enough that adding them
+    // up costs little. They depend on the shape alone, and so do the bits of sums.
     constexpr int64_t kLeastRows = 128, kMostChunks = 512;
     const int64_t wanted = std::clamp<int64_t>(rows / kLeastRows, 1, kMostChunks);
     chunk_rows = (rows + wanted - 1) / wanted;
     chunks = static_cast<int>((rows + chunk_rows - 1) / chunk_rows);
   }
 
-  // How many values follow each other in memory at the least, all of them of other channels.
+  // How many consecutive channels of a row are adjacent in memory, at least.
   int64_t run() const { return planes.blocks == 1 ? channels : 1; }
 
-  // One block for each chunk; its threads take `width` channels each.
+  // One block per chunk, whose threads take `width` channels each.
   Grid grid(int width) const { return grid(width, kBlockThreads, static_cast<unsigned>(chunks)); }
-  // One block for all chunks of its channels, for adding them up: many threads, because each waits
-  // for its values, and only a few blocks have any.
+  // For adding up chunks: one block for all chunks of its channels. It has many threads, because
+  // each waits for memory and there are only a few blocks.
   Grid merge_grid() const { return grid(1, kMergeThreads, 1); }
 
-  // This thread's first channel; it may lie beyond the last one.
+  // This thread's first channel; it may be past the last one.
   template <int kWidth = 1>
   __device__ int64_t channel() const {
     return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kWidth;
@@ -53,7 +54,7 @@ struct ChannelRows {
     return first_row() + chunk_rows < rows ? first_row() + chunk_rows : rows;
   }
 
-  // Where the element of a row of this block's part lies.
+  // The index of an element, given its row within this block's part and its channel.
   __device__ int64_t index(int64_t row, int64_t c) const {
     const int64_t global = blockIdx.z * rows + row;
     if (planes.blocks == 1) return global * planes.lanes + c;
@@ -62,8 +63,8 @@ struct ChannelRows {
            c % planes.lanes;
   }
 
-  // Calls use(i, load(i)) for the element i of this thread's first channel in each of its rows.
-  // kAhead rows are loaded before the first of them is used.
+  // Calls use(i, load(i)) for each of this thread's rows, where i is the index of the element of
+  // channel c. Loads kAhead rows before it uses the first of them.
   template <int kAhead, class Load, class Use>
   __device__ void for_each(int64_t c, Load&& load, Use&& use) const {
     const int64_t step = blockDim.y, end = end_row();
@@ -78,11 +79,12 @@ struct ChannelRows {
     }
   }
 
-  // In a table [parts, chunks, 2, C]: this block's first entry of channel c; as in entry().
+  // This block's first entry of channel c in a table [parts, chunks, 2, C]; the second is C
+  // further.
   __device__ double* row_of(double* table, int64_t c) const {
     return table + (int64_t{blockIdx.z} * chunks + blockIdx.y) * 2 * channels + c;
   }
-  // In a table [parts, 2, C]: this part's first entry of channel c; its second lies C further.
+  // The index of this part's first entry of channel c in a table [parts, 2, C]; likewise.
   __device__ int64_t entry(int64_t c) const { return blockIdx.z * 2 * channels + c; }
 
  private:
@@ -97,10 +99,11 @@ struct ChannelRows {
   }
 };
 
-// Adds up a value of all threads of one channel; the sum is right in row 0 of the block.
+// The sum of the values of all threads of one channel, returned to its thread in row 0 of the
+// block.
 inline __device__ double sum_over_rows(double value) {
   __shared__ double partial[kMergeThreads];
-  __syncthreads();  // an earlier sum may still be read
+  __syncthreads();  // another thread may still read an earlier sum
   partial[threadIdx.y * blockDim.x + threadIdx.x] = value;
   __syncthreads();
   double sum = 0.0;

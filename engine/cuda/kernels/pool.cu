@@ -1,14 +1,14 @@
 #include <limits>
 
-#include "engine/cuda/vectors.cuh"
+#include "engine/cuda/kernels/vectors.cuh"
 #include "engine/kernels/pool.h"
 
 namespace engine {
 namespace {
 
-// Planes of H x W pixels with `lanes` channels side by side, and their pool. Both tensors lie as
-// [planes, pixels, lanes]. A plane's elements are counted in an int: dividing 64-bit numbers would
-// take longer than reading the windows.
+// Planes of H x W pixels with `lanes` adjacent channels, and their pool. Both tensors are stored as
+// [planes, pixels, lanes]. A plane's elements are counted in an int: divisions of 64-bit numbers
+// would take longer than reading the windows.
 struct PoolPlanes {
   int height, width, out_height, out_width, lanes;
   int size, stride, padding;
@@ -23,7 +23,7 @@ PoolPlanes pool_planes(const Tensor& large, const Tensor& small, const PoolOptio
           to_int(lanes),  to_int(o.size), to_int(o.stride),         to_int(o.padding)};
 }
 
-// Where the i-th element of [planes, height, width, lanes] lies.
+// The coordinates of the i-th element of [planes, height, width, lanes].
 struct PlanePlace {
   int64_t plane;
   int row, column, lane;
@@ -39,7 +39,7 @@ struct PlanePlace {
   }
 };
 
-// A thread takes kWidth lanes of an output pixel.
+// Each thread takes kWidth lanes of an output pixel.
 template <int kWidth, class T>
 __global__ void max_pool_kernel(int64_t count, PoolPlanes p, const T* x, T* y, uint8_t* winner) {
   for_each_index(count / kWidth, [&](int64_t i) {
@@ -56,7 +56,7 @@ __global__ void max_pool_kernel(int64_t count, PoolPlanes p, const T* x, T* y, u
         const Pack<T, kWidth> values = pack_at<kWidth>(from + (r * p.width + c) * p.lanes);
         for (int k = 0; k < kWidth; ++k) {
           const auto value = static_cast<float>(values.values[k]);
-          // The first of equals stays, and so does a NaN: it must not vanish here.
+          // The first of equal values stays. So does a NaN, which must not vanish here.
           if (any && (value <= best[k] || best[k] != best[k])) continue;
           best[k] = value;
           place.values[k] = static_cast<uint8_t>(u * p.size + v);
@@ -71,8 +71,8 @@ __global__ void max_pool_kernel(int64_t count, PoolPlanes p, const T* x, T* y, u
   });
 }
 
-// A thread takes kWidth lanes of an input pixel: it gathers from the windows the pixel lies in, in
-// their order.
+// Each thread takes kWidth lanes of an input pixel and adds up, in order, the gradients of the
+// windows that the pixel has won.
 template <int kWidth, class T>
 __global__ void max_unpool_kernel(int64_t count, PoolPlanes p, const T* dy, const uint8_t* winner,
                                   T* dx) {
@@ -100,7 +100,7 @@ __global__ void max_unpool_kernel(int64_t count, PoolPlanes p, const T* dy, cons
   });
 }
 
-// One thread a channel of an image; x: [planes, pixels, lanes], y: [planes, lanes].
+// One thread per channel of an image. x: [planes, pixels, lanes], y: [planes, lanes].
 template <class T>
 __global__ void average_kernel(int64_t count, int64_t pixels, int64_t lanes, const T* x, T* y) {
   for_each_index(count, [&](int64_t i) {
@@ -120,26 +120,11 @@ __global__ void spread_kernel(int64_t count, int64_t pixels, int64_t lanes, floa
   });
 }
 
-void check_max(const char* op, const Tensor& large, const Tensor& small, const Tensor& winner,
-               PoolOptions options) {
-  require(small.shape() == max_pool2d_output_shape(large.shape(), options) &&
-              winner.shape() == small.shape() && winner.dtype() == DType::u8 &&
-              small.layout() == large.layout() && winner.layout() == large.layout() &&
-              small.dtype() == large.dtype(),
-          op, ": ", large, " does not pool to ", small, " with winners ", winner);
-}
-
-void check_average(const char* op, const Tensor& large, const Tensor& small) {
-  require(large.shape().axes() == 4 && small.dtype() == large.dtype() &&
-              small.shape() == Shape{large.shape()[0], large.shape()[1]},
-          op, ": [N,C,H,W] and [N,C] expected, found ", large, " and ", small);
-}
-
 }  // namespace
 
 void max_pool2d_forward(CudaContext& ctx, const Tensor& x, PoolOptions options, Tensor& y,
                         Tensor& winner) {
-  check_max("max_pool2d", x, y, winner, options);
+  check_max_pool2d("max_pool2d", x, y, winner, options);
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* in = x.data<T>();
@@ -154,7 +139,7 @@ void max_pool2d_forward(CudaContext& ctx, const Tensor& x, PoolOptions options, 
 
 void max_pool2d_backward(CudaContext& ctx, const Tensor& dy, const Tensor& winner,
                          PoolOptions options, Tensor& dx) {
-  check_max("max_pool2d backward", dx, dy, winner, options);
+  check_max_pool2d("max_pool2d backward", dx, dy, winner, options);
   for_activation(dx.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* gradients = dy.data<T>();
@@ -168,7 +153,7 @@ void max_pool2d_backward(CudaContext& ctx, const Tensor& dy, const Tensor& winne
 }
 
 void global_average_pool_forward(CudaContext& ctx, const Tensor& x, Tensor& y) {
-  check_average("global_average_pool", x, y);
+  check_global_average_pool("global_average_pool", x, y);
   const Planes planes = planes_of(x);
   for_activation(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -178,7 +163,7 @@ void global_average_pool_forward(CudaContext& ctx, const Tensor& x, Tensor& y) {
 }
 
 void global_average_pool_backward(CudaContext& ctx, const Tensor& dy, Tensor& dx) {
-  check_average("global_average_pool backward", dx, dy);
+  check_global_average_pool("global_average_pool backward", dx, dy);
   const Planes planes = planes_of(dx);
   const auto share = static_cast<float>(1.0 / static_cast<double>(planes.pixels));
   for_activation(dx.dtype(), [&](auto zero) {

@@ -1,4 +1,4 @@
-#include "engine/cuda/vectors.cuh"
+#include "engine/cuda/kernels/vectors.cuh"
 #include "engine/kernels/pointwise.h"
 
 namespace engine {
@@ -45,7 +45,7 @@ struct Scale {
 };
 
 struct Relu {
-  __device__ float operator()(float x) const { return x < 0.0f ? 0.0f : x; }  // a NaN stays one
+  __device__ float operator()(float x) const { return x < 0.0f ? 0.0f : x; }  // a NaN stays NaN
 };
 
 struct ReluBackward {
@@ -93,7 +93,7 @@ __global__ void convert_kernel(int64_t count, const From* x, To* y) {
   for_each_index(count, [&](int64_t i) { y[i] = converted<To>(x[i]); });
 }
 
-// Copies [n, blocks, pixels, lanes] to the same channels in another split of blocks and lanes.
+// Copies [n, blocks, pixels, lanes] to the same channels split into other blocks and lanes.
 template <class From, class To>
 __global__ void rearrange_kernel(Planes from, const From* x, Planes to, To* y) {
   const int64_t count = to.n * to.blocks * to.pixels * to.lanes;
@@ -111,7 +111,7 @@ __global__ void add_bias_kernel(int64_t count, int64_t columns, const float* x, 
   for_each_index(count, [&](int64_t i) { y[i] = x[i] + bias[i % columns]; });
 }
 
-// One thread a column.
+// One thread per column.
 __global__ void sum_rows_kernel(int64_t rows, int64_t columns, const float* dy, float* db) {
   for_each_index(columns, [&](int64_t j) {
     double sum = 0.0;
@@ -120,7 +120,7 @@ __global__ void sum_rows_kernel(int64_t rows, int64_t columns, const float* dy, 
   });
 }
 
-// Calls f with a value of any type that fill and convert know.
+// Calls f with a value of the type `dtype`, for kernels that take f64 too.
 template <class F>
 void for_stored(DType dtype, F&& f) {
   if (dtype == DType::f64) return f(double{});
@@ -140,7 +140,7 @@ void fill(CudaContext& ctx, Tensor& x, double value) {
 }
 
 void convert(CudaContext& ctx, const Tensor& x, Tensor& y) {
-  require(x.shape() == y.shape() && x.device() == y.device(), "convert: ", x, " does not fit ", y);
+  check_convert(x, y);
   for_stored(x.dtype(), [&](auto from) {
     for_stored(y.dtype(), [&](auto to) {
       using From = decltype(from);
@@ -186,17 +186,13 @@ void clamp_power_backward(CudaContext& ctx, const Tensor& dy, const Tensor& x, C
 }
 
 void add_bias(CudaContext& ctx, const Tensor& x, const Tensor& bias, Tensor& y) {
-  require(x.shape().axes() == 2 && bias.shape() == Shape{x.shape()[1]},
-          "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
-  require_same("add_bias", x, y);
+  check_add_bias(x, bias, y);
   launch(ctx, add_bias_kernel, grid_over(ctx, x.elements()), x.elements(), x.shape()[1],
          x.data<float>(), bias.data<float>(), y.data<float>());
 }
 
 void add_bias_backward(CudaContext& ctx, const Tensor& dy, Tensor& db) {
-  require(dy.shape().axes() == 2 && db.shape() == Shape{dy.shape()[1]},
-          "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
-          db.shape());
+  check_add_bias_backward(dy, db);
   launch(ctx, sum_rows_kernel, grid_over(ctx, db.elements()), dy.shape()[0], dy.shape()[1],
          dy.data<float>(), db.data<float>());
 }

@@ -1,5 +1,5 @@
-// Values side by side in memory, moved by one instruction of up to 16 bytes: kernels that wait for
-// memory need several times as many bytes on their way as a value a thread makes.
+// Adjacent values moved by one instruction of up to 16 bytes. A kernel that is bound by memory
+// needs several times as many bytes in flight as one value per thread gives.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct alignas(kWidth * sizeof(T) < 16 ? kWidth * sizeof(T) : 16) Pack {
   T values[kWidth];
 };
 
-// The pack that begins at `address`, which is aligned for it.
+// The pack that begins at `address`, which must be aligned for it.
 template <int kWidth, class T>
 __device__ Pack<T, kWidth>& pack_at(T* address) {
   return *reinterpret_cast<Pack<T, kWidth>*>(address);
@@ -26,8 +26,8 @@ __device__ const Pack<T, kWidth>& pack_at(const T* address) {
 }
 
 // Calls f with the number of values of T that a thread moves at once, as a compile-time constant:
-// kWide where runs of `run` values begin at all these addresses, multiples of 16 (a null one is),
-// otherwise 1.
+// kWide if it divides `run` (the number of adjacent values) and all addresses are multiples of 16
+// (as a null pointer is), otherwise 1.
 template <class T, int kWide = 16 / sizeof(T), class F>
 void for_width(int64_t run, std::initializer_list<const void*> addresses, F&& f) {
   bool fits = run % kWide == 0;

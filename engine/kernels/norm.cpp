@@ -1,0 +1,64 @@
+#include "engine/kernels/norm.h"
+
+namespace engine {
+namespace {
+
+void check_norms(const char* op, const Tensor& x, const Tensor& norms) {
+  const Planes planes = planes_of(x);
+  require(norms.shape() == Shape{planes.n, planes.pixels} && norms.dtype() == x.dtype(), op,
+          ": norms ", x.dtype(), " [", planes.n, ",", planes.pixels, "] expected for x ", x,
+          ", found ", norms);
+}
+
+}  // namespace
+
+void check_batch_norm_statistics(const char* op, const Tensor& x, const Tensor& statistics) {
+  const Shape& s = statistics.shape();
+  require(s.axes() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
+              statistics.dtype() == DType::f64,
+          op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
+  require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
+          s[0], " parts");
+  require(x.elements() > 0, op, ": x ", x, " has no values");
+}
+
+void check_batch_norm_update_running(const Tensor& statistics, const Tensor& running_mean,
+                                     const Tensor& running_var) {
+  const int64_t channels = statistics.shape()[2];
+  require(running_mean.shape() == Shape{channels} && running_var.shape() == Shape{channels},
+          "batch_norm: running estimates [", channels, "] expected, found ", running_mean.shape(),
+          " and ", running_var.shape());
+}
+
+void check_batch_norm_apply(const Tensor& x, const Tensor& statistics, const Tensor& residual,
+                            const Tensor& y) {
+  check_batch_norm_statistics("batch_norm", x, statistics);
+  require_same("batch_norm", x, y);
+  if (residual.defined()) require_same("batch_norm residual", x, residual);
+}
+
+void check_batch_norm_backward(const BatchNormInputs& in, const Tensor& sums, const Tensor& dx,
+                               const Tensor& dresidual) {
+  constexpr const char* kOp = "batch_norm backward";
+  check_batch_norm_statistics(kOp, in.x, in.statistics);
+  require_same(kOp, in.x, in.dy);
+  if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
+  require_same(kOp, in.statistics, sums);
+  require_same(kOp, in.x, dx);
+  if (dresidual.defined()) require_same(kOp, in.x, dresidual);
+}
+
+void check_l2_normalize(const Tensor& x, const Tensor& y, const Tensor& norms) {
+  require_same("l2_normalize", x, y);
+  check_norms("l2_normalize", x, norms);
+}
+
+void check_l2_normalize_backward(const Tensor& dy, const Tensor& y, const Tensor& norms,
+                                 const Tensor& dx) {
+  constexpr const char* kOp = "l2_normalize backward";
+  require_same(kOp, y, dy);
+  require_same(kOp, y, dx);
+  check_norms(kOp, y, norms);
+}
+
+}  // namespace engine

@@ -1,0 +1,26 @@
+#include "engine/kernels/pointwise.h"
+
+namespace engine {
+
+void check_copy(const Tensor& x, const Tensor& y) {
+  require(x.shape() == y.shape() && x.dtype() == y.dtype() && x.layout() == y.layout(), "copy: ", x,
+          " does not fit ", y);
+}
+
+void check_convert(const Tensor& x, const Tensor& y) {
+  require(x.shape() == y.shape() && x.device() == y.device(), "convert: ", x, " does not fit ", y);
+}
+
+void check_add_bias(const Tensor& x, const Tensor& bias, const Tensor& y) {
+  require(x.shape().axes() == 2 && bias.shape() == Shape{x.shape()[1]},
+          "add_bias: x [M,N] and bias [N] expected, found ", x.shape(), " and ", bias.shape());
+  require_same("add_bias", x, y);
+}
+
+void check_add_bias_backward(const Tensor& dy, const Tensor& db) {
+  require(dy.shape().axes() == 2 && db.shape() == Shape{dy.shape()[1]},
+          "add_bias backward: dy [M,N] and db [N] expected, found ", dy.shape(), " and ",
+          db.shape());
+}
+
+}  // namespace engine
