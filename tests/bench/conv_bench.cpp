@@ -1,10 +1,11 @@
-// Every convolution kernel on the layers of the ResNets, next to its floor: the multiply-adds of
-// the formula over the processor's peak. Winograd's kernels do fewer and may fall below it.
+// Every convolution kernel on the layers of the ResNets, next to its floor: the time of the
+// formula's multiply-adds at the processor's peak. Winograd's kernels need fewer of them and may be
+// faster than the floor.
 //
 //   pixpro_bench --benchmark_filter='conv/resnet18_224/.*/forward'
 //     --benchmark_enable_random_interleaving --benchmark_repetitions=9
 //
-// A weight is packed anew in every call, as in training, where it changes from call to call.
+// A weight is packed anew in every call, as in training, which changes it after every call.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
-#include "engine/cpu/conv/winograd.h"
+#include "engine/cpu/conv/winograd/winograd.h"
 #include "engine/cpu/lanes.h"
 #include "engine/cpu/onednn.h"
 #include "engine/tensor_ops.h"
@@ -35,7 +36,7 @@ struct Network {
   std::vector<Layer> layers;
 };
 
-// The different convolutions of the four stages, whose first works on size x size pixels.
+// The different convolutions of the four stages. The input of the first is size x size pixels.
 std::vector<Layer> resnet18(int64_t size) {
   std::vector<Layer> layers = {{64, 64, size, 3, 1}};
   for (int64_t c = 128; c <= 512; c *= 2, size /= 2) {
@@ -60,12 +61,13 @@ std::vector<Layer> resnet50(int64_t size) {
   return layers;
 }
 
-// One layer's tensors and the calls of its kernels.
-struct Problem {
+// The tensors of one layer, and calls of its kernels.
+struct LayerCalls {
   Conv2dOptions options;
   Tensor x, w, y, none;
 
-  Problem(const Layer& l, int64_t images) : options{.stride = l.stride, .padding = l.kernel / 2} {
+  LayerCalls(const Layer& l, int64_t images)
+      : options{.stride = l.stride, .padding = l.kernel / 2} {
     const Shape image{images, l.in, l.size, l.size};
     w = full({l.out, l.in, l.kernel, l.kernel}, 0.01);
     x = to_layout(full(image, 0.5), kLaneLayout);
@@ -114,17 +116,17 @@ struct Problem {
   }
 };
 
-using Call = void (Problem::*)(const ConvChoice&);
+using Call = void (LayerCalls::*)(const ConvChoice&);
 
 void measure(benchmark::State& state, const Layer& layer, int64_t images, Call call,
              const ConvChoice& choice) {
-  Problem problem(layer, images);
+  LayerCalls calls(layer, images);
   for (auto _ : state) {
-    problem.w.data<float>();  // a new version: packed copies are stale
-    (problem.*call)(choice);
+    calls.w.data<float>();  // a new version, so that packed copies are stale
+    (calls.*call)(choice);
   }
   using benchmark::Counter;
-  const double flops = problem.flop(), peak = limits().flops;
+  const double flops = calls.flop(), peak = limits().flops;
   state.counters["GFLOP/s"] = Counter(1e-9 * flops, Counter::kIsIterationInvariantRate);
   state.counters["of_floor"] = Counter(flops / peak, Counter::kIsIterationInvariantRate);
   state.counters["floor_ms"] = 1e3 * flops / peak;
@@ -137,9 +139,9 @@ std::string name_of(const Layer& l) {
 
 void add_layer(const Network& network, const Layer& layer) {
   const std::pair<const char*, Call> directions[] = {
-      {"forward", &Problem::forward},
-      {"backward_data", &Problem::backward_data},
-      {"backward_weights", &Problem::backward_weights}};
+      {"forward", &LayerCalls::forward},
+      {"backward_data", &LayerCalls::backward_data},
+      {"backward_weights", &LayerCalls::backward_weights}};
   std::vector<ConvChoice> choices = {{ConvAlgorithm::library}, {ConvAlgorithm::direct}};
   for (const WinogradTile& t : kWinogradTiles) {
     if (layer.kernel == 3 && layer.stride == t.stride) {

@@ -3,15 +3,15 @@
 #include <ostream>
 #include <string>
 
-#include "engine/cpu/conv/winograd.h"
+#include "engine/cpu/conv/winograd/winograd.h"
 #include "engine/cpu/lanes.h"
 
 namespace engine {
 namespace {
 
-// Winograd's tile for `images` outputs of height x width pixels: the one of least work, but a
-// larger one only where that saves a tenth; it rounds more. Work counts multiplications a channel
-// pair, and what transforming a kernel costs as kPerKernel of them for each of its elements.
+// Winograd's tile of least work for `images` outputs of height x width pixels. Larger tiles round
+// more, so a larger one is taken only if it saves a tenth. Work is the number of multiplications
+// per pair of channels, plus kPerKernel for every element of a transformed kernel.
 int64_t cheapest_tile(int64_t stride, int64_t images, int64_t height, int64_t width) {
   constexpr int64_t kPerKernel = 16;
   int64_t best = 0, least = 0;
@@ -44,8 +44,9 @@ std::string kernel_name(ConvDirection direction, const ConvChoice& choice) {
   return names[static_cast<int>(direction)] + name_of(choice);
 }
 
-ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, const Shape& w,
-                  const Conv2dOptions& options, bool bias, Layout layout) {
+ConvChoice choose_conv_algorithm(ConvPolicy policy, ConvDirection direction, const Shape& x,
+                                 const Shape& w, const Conv2dOptions& options, bool bias,
+                                 Layout layout) {
   const bool fits = options.groups == 1 && options.dilation == 1 && x.elements() > 0 &&
                     layout == kLaneLayout && x[1] % kLanes == 0 && w[0] % kLanes == 0;
   if (!fits || policy == ConvPolicy::library) return {ConvAlgorithm::library};
@@ -55,7 +56,7 @@ ConvChoice choose(ConvPolicy policy, ConvDirection direction, const Shape& x, co
   const bool tiles = w[2] == 3 && w[3] == 3 && (options.stride == 1 || strided) &&
                      (!bias || direction == ConvDirection::backward_weights);
   if (tiles) {
-    // A tile of the inputs' gradient holds `stride` times as many pixels along a line.
+    // A tile of the inputs' gradient is `stride` times as wide and as high.
     const bool of_inputs = direction == ConvDirection::backward_data;
     const int64_t height = of_inputs ? ceil_div(x[2], options.stride) : y[2];
     const int64_t width = of_inputs ? ceil_div(x[3], options.stride) : y[3];

@@ -5,7 +5,7 @@
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
 #include "engine/cpu/conv/reference.h"
-#include "engine/cpu/conv/winograd.h"
+#include "engine/cpu/conv/winograd/winograd.h"
 #include "engine/cpu/onednn.h"
 #include "engine/cpu/strips.h"
 #include "engine/kernels/pointwise.h"
@@ -21,51 +21,55 @@ void check(const char* op, const Tensor& x, const Tensor& w, const Tensor& bias,
   require(w.layout() == Layout::plain, op, ": plain weights expected, found ", w);
 }
 
-// The algorithm for activations x and y; the own ones want both in the same layout.
+// The algorithm for activations x and y. The own kernels need both in the same layout.
 ConvChoice algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
                          const Tensor& w, const Tensor& bias, const Tensor& y,
                          const Conv2dOptions& options) {
-  if (x.dtype() != DType::f32 || ctx.settings.conv_policy == ConvPolicy::reference)
+  if (x.dtype() != DType::f32 || ctx.settings.conv_policy == ConvPolicy::reference) {
     return {ConvAlgorithm::reference};
+  }
   if (x.layout() != y.layout()) return {ConvAlgorithm::library};
-  return choose(ctx.settings.conv_policy, direction, x.shape(), w.shape(), options, bias.defined(),
-                x.layout());
+  return choose_conv_algorithm(ctx.settings.conv_policy, direction, x.shape(), w.shape(), options,
+                               bias.defined(), x.layout());
 }
 
-// One multiply-add for each weight and output pixel, whatever the algorithm.
+// One multiply-add per weight and output pixel, whatever the algorithm.
 double flops_of(const Shape& y, const Shape& w) {
   return 2.0 * static_cast<double>(y[0] * y[2] * y[3]) * static_cast<double>(w.elements());
 }
 
-// The plain kernels know one layout; others only reach them in tests and without the library.
-Tensor plain(const Tensor& t) { return to_layout(t, Layout::plain); }
+// The reference kernels only take Layout::plain. Other layouts reach them in tests and if the
+// library is not used.
+Tensor in_plain_layout(const Tensor& t) { return to_layout(t, Layout::plain); }
 
-void plain_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
-                   const Conv2dOptions& options, Tensor& y) {
+void reference_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
+                       const Conv2dOptions& options, Tensor& y) {
   Tensor result = y.layout() == Layout::plain ? y : Tensor(y.shape(), y.dtype());
   for_float(x.dtype(), [&](auto zero) {
-    plain_conv_forward<decltype(zero)>(plain(x), w, bias, options, result);
+    reference_conv_forward<decltype(zero)>(in_plain_layout(x), w, bias, options, result);
   });
   if (y.layout() != Layout::plain) copy_into(result, y);
 }
 
-void plain_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOptions& options,
-                         Tensor& dx) {
+void reference_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOptions& options,
+                             Tensor& dx) {
   Tensor result = dx.layout() == Layout::plain ? dx : Tensor(dx.shape(), dx.dtype());
   for_float(dx.dtype(), [&](auto zero) {
-    plain_conv_backward_data<decltype(zero)>(plain(dy), w, options, result);
+    reference_conv_backward_data<decltype(zero)>(in_plain_layout(dy), w, options, result);
   });
   if (dx.layout() != Layout::plain) copy_into(result, dx);
 }
 
-void plain_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
-                            Tensor& dw, Tensor& db) {
+void reference_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
+                                Tensor& dw, Tensor& db) {
   for_float(x.dtype(), [&](auto zero) {
-    plain_conv_backward_weights<decltype(zero)>(plain(x), plain(dy), options, dw, db);
+    reference_conv_backward_weights<decltype(zero)>(in_plain_layout(x), in_plain_layout(dy),
+                                                    options, dw, db);
   });
 }
 
-// db[o] = sum of dy over images and pixels, image by image.
+// db[o] = sum of dy over images and pixels. Each image is summed separately, so the result does not
+// depend on the number of threads.
 void bias_gradient(const Tensor& dy, Tensor& db) {
   const Planes planes = planes_of(dy);
   const float* in = dy.data<float>();
@@ -98,7 +102,7 @@ void conv2d_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Ten
                     flops_of(y.shape(), w.shape()));
   switch (choice.algorithm) {
     case ConvAlgorithm::reference:
-      return plain_forward(x, w, bias, options, y);
+      return reference_forward(x, w, bias, options, y);
     case ConvAlgorithm::library:
       return onednn_conv_forward(ctx, x, w, bias, options, y);
     case ConvAlgorithm::direct:
@@ -124,7 +128,7 @@ void conv2d_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
                     flops_of(dy.shape(), w.shape()));
   switch (choice.algorithm) {
     case ConvAlgorithm::reference:
-      return plain_backward_data(dy, w, options, dx);
+      return reference_backward_data(dy, w, options, dx);
     case ConvAlgorithm::library:
       return onednn_conv_backward_data(ctx, dy, w, options, dx);
     case ConvAlgorithm::direct:
@@ -143,7 +147,7 @@ void conv2d_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor& dy,
                     flops_of(dy.shape(), dw.shape()));
   switch (choice.algorithm) {
     case ConvAlgorithm::reference:
-      return plain_backward_weights(x, dy, options, dw, db);
+      return reference_backward_weights(x, dy, options, dw, db);
     case ConvAlgorithm::library:
       return onednn_conv_backward_weights(ctx, x, dy, options, dw, db);
     case ConvAlgorithm::direct:

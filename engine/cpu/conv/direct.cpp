@@ -8,17 +8,18 @@
 #include "engine/cpu/conv/panels.h"
 #include "engine/cpu/conv/weight_cache.h"
 #include "engine/cpu/conv/window.h"
+#include "engine/cpu/conv/workers.h"
 #include "engine/parallel.h"
 
 namespace engine {
 namespace {
 
-// What measured best with AVX2 on two cores. Reduction depth of one pass: its weights (depth *
-// kPanel floats) stay in the first-level cache. Pixels of a block: its input stays in the
-// second-level cache.
+// The fastest values with AVX2 on two cores. kDepth: inputs times taps of one pass, whose weights
+// (kDepth * kPanel floats) then stay in the L1 cache. kPixels: output pixels of a block, whose
+// input then stays in the L2 cache.
 constexpr int64_t kDepth = 18 * kLanes, kPixels = 448;
 
-// One tap of the kernel: which input pixel it reads, and its number in the weight.
+// One tap of the kernel: the input pixel it reads, and its number in the weight.
 struct Tap {
   int64_t row, column, number;
 };
@@ -30,6 +31,7 @@ struct TapClass {
   int64_t height, width, row, column;
   std::vector<Tap> taps;
 
+  int64_t count() const { return static_cast<int64_t>(taps.size()); }
   std::vector<int64_t> numbers() const {
     std::vector<int64_t> numbers;
     for (const Tap& tap : taps) numbers.push_back(tap.number);
@@ -37,38 +39,39 @@ struct TapClass {
   }
 };
 
-// A convolution as tap classes. Forward there is one. The gradient of the data with stride s has
-// s * s: one for each remainder of the row and the column, which the strides reach by other taps.
-struct Sweep {
+// A convolution as tap classes. Forward has one class. The gradient of the data with stride s has
+// s * s: one for each remainder of the row and of the column by s, since each meets other taps.
+struct Problem {
   int64_t images;
-  ChannelImage in, out;  // of one image; the data is that of the first
+  ChannelImage in, out;  // the first of the images
   int64_t in_step, out_step;
-  std::vector<TapClass> classes;
-  bool adds = false;  // to what out holds
+  bool adds;  // to what out holds
+  std::vector<TapClass> classes = {};
+  const float* panels = nullptr;  // of all classes, one after the other
+  float* result = nullptr;        // the pixels of out
 };
 
-Sweep forward_sweep(const Tensor& x, const Shape& w, const Conv2dOptions& o, const Tensor& y) {
-  Sweep sweep{x.shape()[0], image_of(x), image_of(y), o.stride, 1, {}, false};
-  TapClass all{sweep.out.height, sweep.out.width, 0, 0, {}};
+Problem forward_problem(const Tensor& x, const Shape& w, const Conv2dOptions& o, bool adds,
+                        const Tensor& y) {
+  Problem p{x.shape()[0], image_of(x), image_of(y), o.stride, 1, adds};
+  TapClass all{p.out.height, p.out.width, 0, 0, {}};
   for (int64_t u = 0; u < w[2]; ++u) {
     for (int64_t v = 0; v < w[3]; ++v) {
       all.taps.push_back({u - o.padding, v - o.padding, u * w[3] + v});
     }
   }
-  sweep.classes.push_back(std::move(all));
-  return sweep;
+  p.classes.push_back(std::move(all));
+  return p;
 }
 
-Sweep backward_sweep(const Tensor& dy, const Shape& w, const Conv2dOptions& o, const Tensor& dx) {
+Problem backward_problem(const Tensor& dy, const Shape& w, const Conv2dOptions& o, bool adds,
+                         const Tensor& dx) {
   const int64_t s = o.stride;
-  Sweep sweep{dy.shape()[0], image_of(dy), image_of(dx), 1, s, {}, false};
-  for (int64_t row = 0; row < std::min(s, sweep.out.height); ++row) {
-    for (int64_t column = 0; column < std::min(s, sweep.out.width); ++column) {
-      TapClass part{ceil_div(sweep.out.height - row, s),
-                    ceil_div(sweep.out.width - column, s),
-                    row,
-                    column,
-                    {}};
+  Problem p{dy.shape()[0], image_of(dy), image_of(dx), 1, s, adds};
+  for (int64_t row = 0; row < std::min(s, p.out.height); ++row) {
+    for (int64_t column = 0; column < std::min(s, p.out.width); ++column) {
+      const int64_t height = ceil_div(p.out.height - row, s);
+      TapClass part{height, ceil_div(p.out.width - column, s), row, column, {}};
       for (int64_t u = 0; u < w[2]; ++u) {
         for (int64_t v = 0; v < w[3]; ++v) {
           const int64_t down = row + o.padding - u, right = column + o.padding - v;
@@ -77,138 +80,100 @@ Sweep backward_sweep(const Tensor& dy, const Shape& w, const Conv2dOptions& o, c
           }
         }
       }
-      sweep.classes.push_back(std::move(part));
+      p.classes.push_back(std::move(part));
     }
   }
-  return sweep;
+  return p;
 }
 
-// How a sweep is run: how far its taps reach, and its split into blocks of the output grid (for
-// the threads) and passes over the input channels (for the caches).
+// A task is a block of the output grid. It takes the input channels in passes, whose weights fit a
+// cache, and copies the input of a pass with zeros around it.
 struct Plan {
   int64_t top = 0, bottom = 0, left = 0, right = 0;  // least and greatest row and column of a tap
-  int64_t height = 0, width = 0;                     // of the largest class
-  int64_t most_taps = 0;
-  bool has_empty_class = false;  // pixels that no tap reaches
-  int64_t passes;
+  int64_t width = 0;                                 // of the largest class
+  bool has_empty_class = false;                      // pixels that no tap reaches
+  int64_t passes, tasks, worker_floats = 0;
   std::vector<PixelBlock> blocks;
 
-  explicit Plan(const Sweep& sweep) {
-    for (const TapClass& part : sweep.classes) {
+  explicit Plan(const Problem& p) {
+    int64_t height = 0, most_taps = 1;
+    for (const TapClass& part : p.classes) {
       height = std::max(height, part.height);
       width = std::max(width, part.width);
-      most_taps = std::max(most_taps, static_cast<int64_t>(part.taps.size()));
+      most_taps = std::max(most_taps, part.count());
       has_empty_class |= part.taps.empty();
       for (const Tap& tap : part.taps) {
         top = std::min(top, tap.row), bottom = std::max(bottom, tap.row);
         left = std::min(left, tap.column), right = std::max(right, tap.column);
       }
     }
-    const int64_t taps = std::max<int64_t>(most_taps, 1);
-    passes = ceil_div(sweep.in.blocks, std::max<int64_t>(kDepth / kLanes / taps, 1));
-    const int64_t classes = static_cast<int64_t>(sweep.classes.size());
-    blocks = blocks_of(sweep.images, height, width, std::max<int64_t>(kPixels / classes, 1),
+    passes = ceil_div(p.in.blocks, std::max<int64_t>(kDepth / kLanes / most_taps, 1));
+    const int64_t classes = static_cast<int64_t>(p.classes.size());
+    blocks = blocks_of(p.images, height, width, std::max<int64_t>(kPixels / classes, 1),
                        omp_get_max_threads());
-  }
-
-  // The input pixels a block reads.
-  PixelWindow window(const Sweep& sweep, const PixelBlock& block) const {
-    return {block.first_row * sweep.in_step + top, left,
-            (block.rows - 1) * sweep.in_step + 1 + bottom - top,
-            (width - 1) * sweep.in_step + 1 + right - left};
-  }
-
-  // The most floats a block's copy of the channels of a pass takes.
-  int64_t copy_floats(const Sweep& sweep) const {
-    int64_t pixels = 0;
+    tasks = static_cast<int64_t>(blocks.size());
     for (const PixelBlock& block : blocks) {
-      const PixelWindow w = window(sweep, block);
-      pixels = std::max(pixels, block.images * w.height * w.width);
+      const PixelWindow w = window(p, block);
+      const int64_t floats = block.images * w.height * w.width * kLanes;
+      worker_floats = std::max(worker_floats, floats * ceil_div(p.in.blocks, passes));
     }
-    return pixels * kLanes * ceil_div(sweep.in.blocks, passes);
+  }
+
+  // The input pixels that a block reads.
+  PixelWindow window(const Problem& p, const PixelBlock& block) const {
+    return {block.first_row * p.in_step + top, left,
+            (block.rows - 1) * p.in_step + 1 + bottom - top,
+            (width - 1) * p.in_step + 1 + right - left};
   }
 };
 
-// Runs one block; one runner a thread.
-class Runner {
- public:
-  Runner(const Sweep& sweep, const Plan& plan, const float* panels, float* out, float* copy)
-      : sweep_(sweep), plan_(plan), panels_(panels), out_(out), copy_(copy) {}
-
-  void run(const PixelBlock& block) {
-    if (plan_.has_empty_class && !sweep_.adds) clear(block);
-    for (int64_t pass = 0; pass < plan_.passes; ++pass) {
-      const int64_t first = part_begin(sweep_.in.blocks, pass, plan_.passes);
-      const int64_t count = part_begin(sweep_.in.blocks, pass + 1, plan_.passes) - first;
-      const Source source = read(block, first, count);
-      const float* weights = panels_;
-      for (const TapClass& part : sweep_.classes) {
-        if (part.taps.empty()) continue;
-        sum(block, part, source, weights, first, count);
-        weights += panels_of(sweep_.out.blocks * kLanes) * kPanel * sweep_.in.blocks * kLanes *
-                   static_cast<int64_t>(part.taps.size());
-      }
+// The output pixels of a block become zero.
+void clear(const Problem& p, const PixelBlock& block) {
+  const int64_t begin = std::min(block.first_row * p.out_step, p.out.height);
+  const int64_t end = std::min((block.first_row + block.rows) * p.out_step, p.out.height);
+  const int64_t row_floats = p.out.width * kLanes;
+  for (int64_t i = 0; i < block.images; ++i) {
+    for (int64_t b = 0; b < p.out.blocks; ++b) {
+      float* plane = p.result + (block.first_image + i) * p.out.floats() + b * p.out.plane_floats();
+      std::fill(plane + begin * row_floats, plane + end * row_floats, 0.0f);
     }
+  }
+}
+
+class Worker {
+ public:
+  Worker(const Problem& problem, const Plan& plan, float* copy)
+      : p_(problem), plan_(plan), copy_(copy) {}
+
+  void run(int64_t task) {
+    const PixelBlock& block = plan_.blocks[task];
+    if (plan_.has_empty_class && !p_.adds) clear(p_, block);
+    for_parts(p_.in.blocks, plan_.passes, [&](int64_t first, int64_t count) {
+      const Source source = read(block, first, count);
+      const float* panels = p_.panels;
+      for (const TapClass& part : p_.classes) {
+        if (part.taps.empty()) continue;
+        list_pixels(block, part, source);
+        sum(block, part.count(), source, panels, first, count);
+        panels += panels_of(p_.out.blocks * kLanes) * kPanel * p_.in.blocks * kLanes * part.count();
+      }
+    });
   }
 
  private:
-  // The input of a block: where pixel (0, 0) of its window lies, and the distances.
+  // The copied input of a block, from pixel (0, 0) of its window on, and the distances in it.
   struct Source {
-    const float* data;
     int64_t row, image, plane;
   };
 
-  int64_t in_image() const { return sweep_.in.blocks * in_plane(); }
-  int64_t in_plane() const { return sweep_.in.height * sweep_.in.width * kLanes; }
-  int64_t out_image() const { return sweep_.out.blocks * out_plane(); }
-  int64_t out_plane() const { return sweep_.out.height * sweep_.out.width * kLanes; }
-
-  void clear(const PixelBlock& block) {
-    const int64_t begin = std::min(block.first_row * sweep_.out_step, sweep_.out.height);
-    const int64_t end =
-        std::min((block.first_row + block.rows) * sweep_.out_step, sweep_.out.height);
-    for (int64_t i = 0; i < block.images; ++i) {
-      for (int64_t b = 0; b < sweep_.out.blocks; ++b) {
-        float* plane = out_ + (block.first_image + i) * out_image() + b * out_plane();
-        std::fill(plane + begin * sweep_.out.width * kLanes,
-                  plane + end * sweep_.out.width * kLanes, 0.0f);
-      }
-    }
-  }
-
   Source read(const PixelBlock& block, int64_t first, int64_t count) {
-    const float* in = sweep_.in.data + block.first_image * in_image() + first * in_plane();
-    const PixelWindow window = plan_.window(sweep_, block);
-    const int64_t image = window.height * window.width * kLanes;
+    const PixelWindow window = plan_.window(p_, block);
+    const int64_t image = window.height * window.width * kLanes, plane = image * block.images;
     for (int64_t i = 0; i < block.images; ++i) {
-      copy_window({in + i * in_image(), count, sweep_.in.height, sweep_.in.width}, window,
-                  copy_ + i * image, image * block.images);
+      copy_window(p_.in.part(block.first_image + i, first, count), window, copy_ + i * image,
+                  plane);
     }
-    return {copy_, window.width * kLanes, image, image * block.images};
-  }
-
-  // Adds what input blocks first .. +count give to the pixels of one class; the first pass writes
-  // unless the sweep adds.
-  void sum(const PixelBlock& block, const TapClass& part, const Source& source,
-           const float* weights, int64_t first, int64_t count) {
-    list_pixels(block, part, source);
-    const int64_t taps = static_cast<int64_t>(part.taps.size());
-    const int64_t vectors = sweep_.out.blocks;
-    for (int64_t panel = 0; panel * kTileVectors < vectors; ++panel) {
-      const int64_t at = (panel * sweep_.in.blocks + first) * taps * kLanes * kPanel;
-      sum_pixels(
-          {.in = source.data,
-           .in_plane = source.plane,
-           .tap_offset = tap_offset_.data(),
-           .taps = taps,
-           .blocks = count,
-           .weights = weights + at,
-           .out = out_ + block.first_image * out_image() + panel * kTileVectors * out_plane(),
-           .out_plane = out_plane(),
-           .accumulate = first > 0 || sweep_.adds},
-          vectors_of(vectors * kLanes, panel), in_offset_.data(), out_offset_.data(),
-          static_cast<int64_t>(in_offset_.size()));
-    }
+    return {window.width * kLanes, image, plane};
   }
 
   void list_pixels(const PixelBlock& block, const TapClass& part, const Source& source) {
@@ -217,41 +182,64 @@ class Runner {
       tap_offset_.push_back((tap.row - plan_.top) * source.row +
                             (tap.column - plan_.left) * kLanes);
     }
-    const int64_t step = sweep_.in_step;
     const int64_t end = std::min(block.first_row + block.rows, part.height);
     for (int64_t i = 0; i < block.images; ++i) {
       for (int64_t row = block.first_row; row < end; ++row) {
-        const int64_t out_row = row * sweep_.out_step + part.row;
+        const int64_t in_row = (row - block.first_row) * p_.in_step;
+        const int64_t out_row = row * p_.out_step + part.row;
         for (int64_t column = 0; column < part.width; ++column) {
-          const int64_t out_column = column * sweep_.out_step + part.column;
-          in_offset_.push_back(i * source.image + (row - block.first_row) * step * source.row +
-                               column * step * kLanes);
-          out_offset_.push_back(i * out_image() +
-                                (out_row * sweep_.out.width + out_column) * kLanes);
+          const int64_t out_column = column * p_.out_step + part.column;
+          in_offset_.push_back(i * source.image + in_row * source.row +
+                               column * p_.in_step * kLanes);
+          out_offset_.push_back(i * p_.out.floats() +
+                                (out_row * p_.out.width + out_column) * kLanes);
         }
       }
     }
   }
 
-  const Sweep& sweep_;
+  // Adds what `count` input blocks from `first` on give to the listed pixels. The first pass
+  // overwrites them, unless the problem adds.
+  void sum(const PixelBlock& block, int64_t taps, const Source& source, const float* panels,
+           int64_t first, int64_t count) {
+    const int64_t plane = p_.out.plane_floats();
+    for (int64_t panel = 0; panel * kRegisterVectors < p_.out.blocks; ++panel) {
+      sum_pixels({.in = copy_,
+                  .in_plane = source.plane,
+                  .tap_offset = tap_offset_.data(),
+                  .taps = taps,
+                  .blocks = count,
+                  .weights = panels + (panel * p_.in.blocks + first) * taps * kLanes * kPanel,
+                  .out = p_.result + block.first_image * p_.out.floats() +
+                         panel * kRegisterVectors * plane,
+                  .out_plane = plane,
+                  .accumulate = first > 0 || p_.adds},
+                 vectors_of(p_.out.blocks * kLanes, panel), in_offset_.data(), out_offset_.data(),
+                 static_cast<int64_t>(in_offset_.size()));
+    }
+  }
+
+  const Problem& p_;
   const Plan& plan_;
-  const float* panels_;
-  float* out_;
   float* copy_;
   std::vector<int64_t> tap_offset_, in_offset_, out_offset_;
 };
 
-void run(const Sweep& sweep, const float* panels, float* out) {
-  const Plan plan(sweep);
-  const int64_t floats = ceil_div(plan.copy_floats(sweep), 16) * 16;  // a multiple of 64 bytes
-  Tensor copies({omp_get_max_threads(), floats});
-  float* memory = copies.data<float>();
-#pragma omp parallel
-  {
-    Runner runner(sweep, plan, panels, out, memory + omp_get_thread_num() * floats);
-#pragma omp for schedule(dynamic)
-    for (size_t i = 0; i < plan.blocks.size(); ++i) runner.run(plan.blocks[i]);
-  }
+// Packs the weights of all classes, and runs.
+void convolve(CpuContext& ctx, const Tensor& w, const WeightView& view, const WeightForm& form,
+              Problem& p, Tensor& result) {
+  const Tensor packed =
+      packed_weight(ctx, w, form, panel_floats(view, view.taps), [&](Tensor& panels) {
+        float* to = panels.data<float>();
+        for (const TapClass& part : p.classes) {
+          if (part.taps.empty()) continue;
+          pack_panels(view, part.numbers(), to);
+          to += panel_floats(view, part.count());
+        }
+      });
+  p.panels = packed.data<float>();
+  p.result = result.data<float>();
+  run_workers<Worker>(p, Plan(p));
 }
 
 // Every pixel of y becomes the bias.
@@ -268,31 +256,15 @@ void fill_channels(const Tensor& bias, Tensor& y) {
   });
 }
 
-// Panels of all classes behind each other.
-Tensor panels_for(CpuContext& ctx, const Tensor& w, const Sweep& sweep, const WeightView& view,
-                  const WeightForm& form) {
-  return packed_weight(ctx, w, form, panel_floats(view, view.taps), [&](Tensor& packed) {
-    float* panels = packed.data<float>();
-    for (const TapClass& part : sweep.classes) {
-      if (part.taps.empty()) continue;
-      pack_panels(view, part.numbers(), panels);
-      panels += panel_floats(view, static_cast<int64_t>(part.taps.size()));
-    }
-  });
-}
-
 }  // namespace
 
 void direct_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y) {
-  if (bias.defined()) fill_channels(bias, y);
-  if (is_1x1(w.shape(), options)) {
-    return direct_1x1_forward(ctx, x, w, options.stride, bias.defined(), y);
-  }
-  Sweep sweep = forward_sweep(x, w.shape(), options, y);
-  sweep.adds = bias.defined();
-  const Tensor panels = panels_for(ctx, w, sweep, forward_view(w), {kDirectForm, 0, 0});
-  run(sweep, panels.data<float>(), y.data<float>());
+  const bool adds = bias.defined();
+  if (adds) fill_channels(bias, y);
+  if (is_1x1(w.shape(), options)) return direct_1x1_forward(ctx, x, w, options.stride, adds, y);
+  Problem p = forward_problem(x, w.shape(), options, adds, y);
+  convolve(ctx, w, forward_view(w), {kDirectForm, 0, 0}, p, y);
 }
 
 void direct_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& w,
@@ -300,11 +272,8 @@ void direct_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& 
   if (is_1x1(w.shape(), options)) {
     return direct_1x1_backward_data(ctx, dy, w, options.stride, adds, dx);
   }
-  Sweep sweep = backward_sweep(dy, w.shape(), options, dx);
-  sweep.adds = adds;
-  const Tensor panels =
-      panels_for(ctx, w, sweep, transposed_view(w), {kDirectForm, options.stride, options.padding});
-  run(sweep, panels.data<float>(), dx.data<float>());
+  Problem p = backward_problem(dy, w.shape(), options, adds, dx);
+  convolve(ctx, w, transposed_view(w), {kDirectForm, options.stride, options.padding}, p, dx);
 }
 
 }  // namespace engine

@@ -1,6 +1,6 @@
-// The direct convolution where every output pixel has a single input pixel: a matrix product, with
-// the pixels read where they lie (with a stride, a copy of those that count). f32, activations in
-// kLaneLayout. Results do not depend on the number of threads.
+// The direct convolution if every output pixel has a single input pixel: a matrix product that
+// reads the pixels in place, or, with a stride, from a copy of those that are used. f32,
+// activations in kLaneLayout. Results do not depend on the number of threads.
 #pragma once
 
 #include "engine/kernels/conv.h"

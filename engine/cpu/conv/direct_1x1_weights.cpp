@@ -6,116 +6,141 @@
 #include "engine/cpu/conv/direct_1x1.h"
 #include "engine/cpu/conv/panels.h"
 #include "engine/cpu/conv/window.h"
-#include "engine/parallel.h"
+#include "engine/cpu/conv/workers.h"
 
 namespace engine {
 namespace {
 
-// Measured on two cores. Pixels of a block: the inputs of a task and the gradient of a panel of
-// outputs there stay in the second-level cache. kTasks: as many tasks as keep many threads busy.
+// Measured on two cores. kPixels: pixels of a block; their inputs of one group and their gradient
+// of one panel of outputs then stay in the L2 cache. kTasks: enough to keep many threads busy.
 constexpr int64_t kPixels = 448, kInputs = 256, kTasks = 32;
 
-// The split of the work: groups of inputs, panels of outputs, and where these are few, parts of the
-// pixels, whose sums are added up in the end. It does not depend on the number of threads.
-struct Product {
+struct Problem {
   const float *x, *dy;
   int64_t images, image_pixels, inputs, outputs;
   float* dw;
-  int64_t panels, groups;
-  int64_t pieces, together, blocks;  // a block is one of `pieces` of an image, or images together
-  int64_t parts;
 
-  Product(const Tensor& image, const Tensor& gradient, Tensor& weights)
+  Problem(const Tensor& image, const Tensor& gradient, Tensor& weights)
       : x(image.data<float>()),
         dy(gradient.data<float>()),
         images(image.shape()[0]),
         image_pixels(image.shape()[2] * image.shape()[3]),
         inputs(image.shape()[1]),
         outputs(gradient.shape()[1]),
-        dw(weights.data<float>()),
-        panels(panels_of(outputs)),
-        groups(ceil_div(inputs, kInputs)),
-        pieces(ceil_div(image_pixels, kPixels)),
-        together(std::max<int64_t>(kPixels / image_pixels, 1)),
-        blocks(ceil_div(images, together) * pieces),
-        parts(std::min(ceil_div(kTasks, panels * groups), blocks)) {}
-
-  int64_t first_input(int64_t group) const {
-    return part_begin(inputs / kLanes, group, groups) * kLanes;
-  }
-  int64_t inputs_of(int64_t group) const { return first_input(group + 1) - first_input(group); }
-  int64_t floats() const { return ceil_div(inputs / kLanes, groups) * kLanes * kPanel; }
-
-  // sums [inputs of the group, kPanel] over the pixels of a part. A block of pixels is a piece of
-  // an image, or several images together.
-  void sum(int64_t group, int64_t panel, int64_t part, float* sums) const {
-    const int64_t plane = image_pixels * kLanes, vector = panel * kTileVectors;
-    const int64_t first = part_begin(blocks, part, parts);
-    std::vector<int64_t> rows, x_run, dy_run;
-    for (int64_t c = 0; c < inputs_of(group); ++c) {
-      rows.push_back(c / kLanes * plane + c % kLanes);
-    }
-    for (int64_t block = first; block < part_begin(blocks, part + 1, parts); ++block) {
-      const int64_t image = block / pieces * together;
-      const int64_t begin = part_begin(image_pixels, block % pieces, pieces);
-      x_run.clear(), dy_run.clear();
-      for (int64_t i = image; i < std::min(image + together, images); ++i) {
-        x_run.push_back(i * inputs * image_pixels + begin * kLanes);
-        dy_run.push_back(i * outputs * image_pixels + begin * kLanes);
-      }
-      sum_weights({.x = x + first_input(group) * image_pixels,
-                   .dy = dy + vector * plane,
-                   .dy_plane = plane,
-                   .x_run = x_run.data(),
-                   .dy_run = dy_run.data(),
-                   .runs = static_cast<int64_t>(x_run.size()),
-                   .length = part_begin(image_pixels, block % pieces + 1, pieces) - begin,
-                   .x_step = kLanes,
-                   .accumulate = block > first,
-                   .x_ahead = plane},
-                  vectors(panel), rows.data(), sums, static_cast<int64_t>(rows.size()));
-    }
-  }
-
-  void store(int64_t group, int64_t panel, const float* sums) const {
-    for (int64_t v = 0; v < vectors(panel); ++v) {
-      float* to = dw + (panel * kPanel + v * kLanes) * inputs + first_input(group);
-      for (int64_t c = 0; c < inputs_of(group); c += kLanes) {
-        unpack_block(sums + c * kPanel + v * kLanes, kPanel, 1, to + c, inputs);
-      }
-    }
-  }
-
-  int64_t vectors(int64_t panel) const { return vectors_of(outputs, panel); }
+        dw(weights.data<float>()) {}
 };
 
-// Every task forms a piece of the gradient and stores it while it is in the cache.
-void without_parts(const Product& p) {
-  Tensor memory({omp_get_max_threads(), p.floats()});
-  float* floats = memory.data<float>();
-  parallel_items(p.groups * p.panels, [&](int64_t task) {
-    float* sums = floats + omp_get_thread_num() * p.floats();
-    p.sum(task / p.panels, task % p.panels, 0, sums);
-    p.store(task / p.panels, task % p.panels, sums);
-  });
-}
+// A piece of the gradient: a group of at most kInputs inputs times a panel of outputs.
+struct Piece {
+  int64_t first_input, inputs, panel;
+};
 
-void by_parts(const Product& p) {
-  const int64_t count = p.groups * p.panels;
-  Tensor memory({count * p.parts, p.floats()});
-  float* floats = memory.data<float>();
-  parallel_items(count * p.parts, [&](int64_t task) {
-    const int64_t group = task % count / p.panels, panel = task % p.panels;
-    p.sum(group, panel, task / count, floats + task * p.floats());
-  });
-  parallel_items(count, [&](int64_t task) {
-    const int64_t group = task / p.panels, panel = task % p.panels;
-    float* sums = floats + task * p.floats();
-    for (int64_t part = 1; part < p.parts; ++part) {
-      const float* more = sums + part * count * p.floats();
-      for (int64_t i = 0; i < p.inputs_of(group) * kPanel; ++i) sums[i] += more[i];
+// A task sums a piece over all pixels or, if there are few pieces, over one of several parts of the
+// pixels, whose sums are added up in the end. The split does not depend on the number of threads,
+// so the bits do not either. Pixels are taken in blocks: `slices` of one image, or `together`
+// images.
+struct Plan {
+  int64_t input_blocks, panels, groups;
+  int64_t slices, together, blocks, parts;
+  int64_t tasks, worker_floats;
+
+  explicit Plan(const Problem& p)
+      : input_blocks(p.inputs / kLanes),
+        panels(panels_of(p.outputs)),
+        groups(ceil_div(p.inputs, kInputs)),
+        slices(ceil_div(p.image_pixels, kPixels)),
+        together(std::max<int64_t>(kPixels / p.image_pixels, 1)),
+        blocks(ceil_div(p.images, together) * slices),
+        parts(std::min(ceil_div(kTasks, pieces()), blocks)),
+        tasks(pieces() * parts),
+        worker_floats(ceil_div(input_blocks, groups) * kLanes * kPanel) {}
+
+  int64_t pieces() const { return panels * groups; }
+  Piece piece(int64_t number) const {
+    const int64_t group = number / panels, first = part_begin(input_blocks, group, groups);
+    const int64_t count = part_begin(input_blocks, group + 1, groups) - first;
+    return {first * kLanes, count * kLanes, number % panels};
+  }
+};
+
+class Worker {
+ public:
+  Worker(const Problem& problem, const Plan& plan, float* sums)
+      : p_(problem), plan_(plan), sums_(sums) {}
+
+  // A task without parts: stores a piece while it is in the cache.
+  void run(int64_t task) {
+    sum(plan_.piece(task), 0, sums_);
+    store(plan_.piece(task), sums_);
+  }
+
+  // sums [piece.inputs, kPanel] over a part of the pixels.
+  void sum(const Piece& piece, int64_t part, float* sums) {
+    const int64_t first_block = part_begin(plan_.blocks, part, plan_.parts);
+    const int64_t end_block = part_begin(plan_.blocks, part + 1, plan_.parts);
+    const int64_t plane = p_.image_pixels * kLanes;
+    row_.clear();
+    for (int64_t c = 0; c < piece.inputs; ++c) row_.push_back(c / kLanes * plane + c % kLanes);
+    for (int64_t block = first_block; block < end_block; ++block) {
+      const int64_t slice = block % plan_.slices;
+      const int64_t begin = part_begin(p_.image_pixels, slice, plan_.slices);
+      list_runs(block / plan_.slices * plan_.together, begin);
+      sum_weights({.x = p_.x + piece.first_input * p_.image_pixels,
+                   .dy = p_.dy + piece.panel * kRegisterVectors * plane,
+                   .dy_plane = plane,
+                   .x_run = x_run_.data(),
+                   .dy_run = dy_run_.data(),
+                   .runs = static_cast<int64_t>(x_run_.size()),
+                   .length = part_begin(p_.image_pixels, slice + 1, plan_.slices) - begin,
+                   .x_step = kLanes,
+                   .accumulate = block > first_block,
+                   .x_ahead = plane},
+                  vectors_of(p_.outputs, piece.panel), row_.data(), sums,
+                  static_cast<int64_t>(row_.size()));
     }
-    p.store(group, panel, sums);
+  }
+
+  // Writes a piece to dw [O,C,1,1].
+  void store(const Piece& piece, const float* sums) const {
+    for (int64_t v = 0; v < vectors_of(p_.outputs, piece.panel); ++v) {
+      float* to = p_.dw + (piece.panel * kPanel + v * kLanes) * p_.inputs + piece.first_input;
+      for (int64_t c = 0; c < piece.inputs; c += kLanes) {
+        unpack_block(sums + c * kPanel + v * kLanes, kPanel, 1, to + c, p_.inputs);
+      }
+    }
+  }
+
+ private:
+  // Where the pixels of a block begin, in each of its images from `image` on.
+  void list_runs(int64_t image, int64_t begin) {
+    x_run_.clear(), dy_run_.clear();
+    for (int64_t i = image; i < std::min(image + plan_.together, p_.images); ++i) {
+      x_run_.push_back(i * p_.inputs * p_.image_pixels + begin * kLanes);
+      dy_run_.push_back(i * p_.outputs * p_.image_pixels + begin * kLanes);
+    }
+  }
+
+  const Problem& p_;
+  const Plan& plan_;
+  float* sums_;
+  std::vector<int64_t> row_, x_run_, dy_run_;
+};
+
+void sum_by_parts(const Problem& p, const Plan& plan) {
+  const int64_t floats = plan.worker_floats, pieces = plan.pieces();
+  Tensor memory({plan.tasks, floats});
+  float* all = memory.data<float>();
+  parallel_items(plan.tasks, [&](int64_t task) {
+    Worker(p, plan, nullptr).sum(plan.piece(task % pieces), task / pieces, all + task * floats);
+  });
+  parallel_items(pieces, [&](int64_t number) {
+    const Piece piece = plan.piece(number);
+    float* sums = all + number * floats;
+    for (int64_t part = 1; part < plan.parts; ++part) {
+      const float* more = sums + part * pieces * floats;
+      for (int64_t i = 0; i < piece.inputs * kPanel; ++i) sums[i] += more[i];
+    }
+    Worker(p, plan, nullptr).store(piece, sums);
   });
 }
 
@@ -123,8 +148,9 @@ void by_parts(const Product& p) {
 
 void direct_1x1_backward_weights(const Tensor& x, const Tensor& dy, int64_t stride, Tensor& dw) {
   const Tensor pixels = stride == 1 ? x : gather_pixels(x, stride);
-  const Product product(pixels, dy, dw);
-  product.parts > 1 ? by_parts(product) : without_parts(product);
+  const Problem p(pixels, dy, dw);
+  const Plan plan(p);
+  plan.parts > 1 ? sum_by_parts(p, plan) : run_workers<Worker>(p, plan);
 }
 
 }  // namespace engine

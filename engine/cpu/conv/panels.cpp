@@ -9,8 +9,8 @@
 namespace engine {
 namespace {
 
-// Lower: the lanes of a whose number has bit `Bit` clear, and in the others the lanes of b that lie
-// `Bit` before them. Upper: what is left of a and b, `Bit` before and in place.
+// Lower: lane i is a[i] if bit `Bit` of i is clear, else b[i - Bit]. Upper: lane i is a[i + Bit] if
+// the bit is clear, else b[i].
 template <int Bit, bool kUpper, int... Lane>
 Lanes exchange(const Lanes& a, const Lanes& b, std::integer_sequence<int, Lane...>) {
   constexpr int kWidth = kLanes, kOther = kUpper ? 0 : -Bit, kOwn = kUpper ? Bit : 0;
@@ -28,8 +28,8 @@ template <int Bit>
   }
 }
 
-// to[j * to_step + i] = from[i * from_step + j] for i and j < kLanes, in registers: a bit of the
-// row's number changes places with the same bit of the column's, one after the other.
+// to[j * to_step + i] = from[i * from_step + j] for i and j < kLanes, in registers. Each step
+// exchanges one bit of the row's number with the same bit of the column's.
 void transpose(const float* from, int64_t from_step, float* to, int64_t to_step) {
   Lanes rows[kLanes];
   for (int64_t i = 0; i < kLanes; ++i) std::memcpy(&rows[i], from + i * from_step, sizeof(Lanes));
@@ -40,7 +40,7 @@ void transpose(const float* from, int64_t from_step, float* to, int64_t to_step)
   for (int64_t j = 0; j < kLanes; ++j) std::memcpy(to + j * to_step, &rows[j], sizeof(Lanes));
 }
 
-// The columns of kLanes rows of count * kLanes floats, behind each other.
+// The columns of kLanes rows of count * kLanes floats, one after the other.
 std::vector<float> columns_of(const float* rows, int64_t step, int64_t count) {
   std::vector<float> columns(count * kLanes * kLanes);
   for (int64_t i = 0; i < count * kLanes; i += kLanes) {
@@ -73,7 +73,7 @@ void pack_block(const WeightView& w, int64_t output, int64_t input,
     }
     return;
   }
-  const bool by_output = w.input_stride == w.taps;  // a row of the weight belongs to an output
+  const bool by_output = w.input_stride == w.taps;  // each row of the weight is an output's
   if (by_output && w.taps == 1) return transpose(corner, w.output_stride, block, stride);
   const std::vector<float> columns =
       columns_of(corner, by_output ? w.output_stride : w.input_stride, w.taps);

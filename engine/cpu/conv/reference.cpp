@@ -8,8 +8,8 @@
 namespace engine {
 namespace {
 
-// Sizes of one convolution. A group reads `in` channels and makes `out`; its patch matrix has
-// depth() rows and one column an output pixel.
+// Sizes of one convolution. A group has `in` input and `out` output channels; its patch matrix has
+// depth() rows and one column per output pixel.
 struct Geometry {
   int64_t images, groups, in, out;
   int64_t height, width, out_height, out_width, kernel_height, kernel_width;
@@ -31,7 +31,8 @@ struct Geometry {
   int64_t depth() const { return in * kernel_height * kernel_width; }
   int64_t pixels() const { return out_height * out_width; }
   int64_t in_plane() const { return height * width; }
-  // Images whose patches are multiplied at once: as many as 2^22 elements hold, for wide products.
+  // Images whose patches are multiplied at once: as many as fit 2^22 elements, since wide products
+  // are faster.
   int64_t batch() const {
     return std::clamp<int64_t>((int64_t{1} << 22) / std::max<int64_t>(depth() * pixels(), 1), 1,
                                std::max<int64_t>(images, 1));
@@ -52,8 +53,7 @@ void for_reached(const Geometry& g, int64_t u, int64_t v, F&& f) {
   }
 }
 
-// Walks the rows of the patch matrix, a channel of all its taps at a time, in parallel:
-// f(channel, u, v, matrix row).
+// Calls f(channel, u, v, matrix row) for every row of the patch matrix, in parallel over channels.
 template <class F>
 void for_taps(const Geometry& g, F&& f) {
   parallel_for(g.in, grain_of(g.kernel_height * g.kernel_width * g.batch() * g.pixels()),
@@ -68,7 +68,8 @@ void for_taps(const Geometry& g, F&& f) {
                });
 }
 
-// patches: [depth, count * pixels] of images first .. first+count-1, one group.
+// Copies the patches of images first .. first+count-1, one group, to patches [depth, count *
+// pixels].
 template <class T>
 void unfold(const Geometry& g, const T* x, int64_t first, int64_t count, int64_t group,
             T* patches) {
@@ -82,6 +83,7 @@ void unfold(const Geometry& g, const T* x, int64_t first, int64_t count, int64_t
   });
 }
 
+// Adds the patches [depth, count * pixels] to the pixels of dx that they came from.
 template <class T>
 void fold(const Geometry& g, const T* patches, int64_t first, int64_t count, int64_t group, T* dx) {
   for_taps(g, [&](int64_t c, int64_t u, int64_t v, int64_t matrix_row) {
@@ -93,7 +95,8 @@ void fold(const Geometry& g, const T* patches, int64_t first, int64_t count, int
   });
 }
 
-// Copies between y's [N, groups * out, pixels] and the product's [out, count * pixels].
+// Calls copy(row of y, offset of that row in the product, output channel of the group) for every
+// row of pixels; y is [N, groups * out, pixels], the product [out, count * pixels].
 template <class T, class Copy>
 void for_output_rows(const Geometry& g, T* y, int64_t first, int64_t count, int64_t group,
                      Copy&& copy) {
@@ -122,8 +125,8 @@ void for_products(const Geometry& g, DType dtype, F&& f) {
 }  // namespace
 
 template <class T>
-void plain_conv_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
-                        const Conv2dOptions& options, Tensor& y) {
+void reference_conv_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
+                            const Conv2dOptions& options, Tensor& y) {
   const Geometry g(x.shape(), w.shape(), y.shape(), options);
   const T* offsets = bias.defined() ? bias.data<T>() : nullptr;
   for_products<T>(
@@ -141,8 +144,8 @@ void plain_conv_forward(const Tensor& x, const Tensor& w, const Tensor& bias,
 }
 
 template <class T>
-void plain_conv_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOptions& options,
-                              Tensor& dx) {
+void reference_conv_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOptions& options,
+                                  Tensor& dx) {
   const Geometry g(dx.shape(), w.shape(), dy.shape(), options);
   std::fill_n(dx.data<T>(), dx.elements(), T{0});
   for_products<T>(
@@ -159,8 +162,8 @@ void plain_conv_backward_data(const Tensor& dy, const Tensor& w, const Conv2dOpt
 }
 
 template <class T>
-void plain_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
-                                 Tensor& dw, Tensor& db) {
+void reference_conv_backward_weights(const Tensor& x, const Tensor& dy,
+                                     const Conv2dOptions& options, Tensor& dw, Tensor& db) {
   const Geometry g(x.shape(), dw.shape(), dy.shape(), options);
   std::fill_n(dw.data<T>(), dw.elements(), T{0});
   if (db.defined()) std::fill_n(db.data<T>(), db.elements(), T{0});
@@ -182,17 +185,17 @@ void plain_conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2d
       });
 }
 
-template void plain_conv_forward<float>(const Tensor&, const Tensor&, const Tensor&,
-                                        const Conv2dOptions&, Tensor&);
-template void plain_conv_forward<double>(const Tensor&, const Tensor&, const Tensor&,
-                                         const Conv2dOptions&, Tensor&);
-template void plain_conv_backward_data<float>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                              Tensor&);
-template void plain_conv_backward_data<double>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                               Tensor&);
-template void plain_conv_backward_weights<float>(const Tensor&, const Tensor&, const Conv2dOptions&,
-                                                 Tensor&, Tensor&);
-template void plain_conv_backward_weights<double>(const Tensor&, const Tensor&,
-                                                  const Conv2dOptions&, Tensor&, Tensor&);
+template void reference_conv_forward<float>(const Tensor&, const Tensor&, const Tensor&,
+                                            const Conv2dOptions&, Tensor&);
+template void reference_conv_forward<double>(const Tensor&, const Tensor&, const Tensor&,
+                                             const Conv2dOptions&, Tensor&);
+template void reference_conv_backward_data<float>(const Tensor&, const Tensor&,
+                                                  const Conv2dOptions&, Tensor&);
+template void reference_conv_backward_data<double>(const Tensor&, const Tensor&,
+                                                   const Conv2dOptions&, Tensor&);
+template void reference_conv_backward_weights<float>(const Tensor&, const Tensor&,
+                                                     const Conv2dOptions&, Tensor&, Tensor&);
+template void reference_conv_backward_weights<double>(const Tensor&, const Tensor&,
+                                                      const Conv2dOptions&, Tensor&, Tensor&);
 
 }  // namespace engine

@@ -6,10 +6,10 @@ namespace engine {
 namespace {
 
 struct Entry {
-  std::weak_ptr<const Buffer> buffer;  // also keeps the buffer's address from being used again
+  std::weak_ptr<const Buffer> buffer;  // also keeps the buffer's address from being reused
   int64_t version = -1;
   int64_t uses = 0;    // of this version
-  Tensor packed = {};  // undefined where the form is not kept
+  Tensor packed = {};  // undefined if the form is not kept
 };
 
 using Key = std::vector<int64_t>;
@@ -38,7 +38,8 @@ Tensor packed_weight(CpuContext& ctx, const Tensor& w, const WeightForm& form, i
   Entry& entry = entry_of(w, form);
   const int64_t version = w.buffer()->version();
   const bool same = entry.version == version;
-  const bool keep = entry.uses > (same ? 0 : 1);  // wanted again, or was of the version before
+  // Keep the form if this version is used again, or the version before was used more than once.
+  const bool keep = entry.uses > (same ? 0 : 1);
   entry.uses = same ? entry.uses + 1 : 1;
   entry.version = version;
   if (same && entry.packed.defined()) return entry.packed;

@@ -7,7 +7,7 @@
 namespace engine {
 namespace {
 
-// One row of a window whose pixels are neighbours.
+// One row of a window from a row of `width` pixels.
 void copy_row(const float* row, int64_t width, const PixelWindow& window, float* out) {
   const int64_t begin = std::clamp<int64_t>(-window.left, 0, window.width);
   const int64_t end = std::clamp<int64_t>(width - window.left, begin, window.width);
@@ -16,8 +16,8 @@ void copy_row(const float* row, int64_t width, const PixelWindow& window, float*
   std::fill(out + end * kLanes, out + window.width * kLanes, 0.0f);
 }
 
-// Calls f(where a row begins, where its pixels do), both in floats, for every stride-th row of all
-// planes of x and the rows of pixels that they leave.
+// Calls f(offset in x, offset in spaced), both in floats, for the first pixel of every stride-th
+// row of x and of the row of `spaced` that holds every stride-th pixel of it.
 template <class F>
 void for_spaced_rows(const Shape& x, const Shape& spaced, int64_t stride, F&& f) {
   const int64_t rows = spaced[2], row_floats = spaced[3] * kLanes;

@@ -13,8 +13,8 @@ ConvChoice chosen(ConvPolicy policy, int64_t size, int64_t kernel,
                   const Conv2dOptions& options = {.padding = 1}, bool bias = false,
                   Layout layout = kLaneLayout, int64_t in = kC, int64_t out = kC,
                   int64_t images = 64) {
-  return choose(policy, ConvDirection::forward, {images, in, size, size}, {out, in, kernel, kernel},
-                options, bias, layout);
+  return choose_conv_algorithm(policy, ConvDirection::forward, {images, in, size, size},
+                               {out, in, kernel, kernel}, options, bias, layout);
 }
 
 constexpr ConvChoice kLibrary{ConvAlgorithm::library}, kDirect{ConvAlgorithm::direct};
@@ -34,7 +34,7 @@ TEST(ConvAlgorithm, AutomaticTakesTheCheapestTilesFor3x3AndDirectForOthers) {
   EXPECT_EQ(chosen(automatic, 56, 1, {.stride = 2}), kDirect);
 }
 
-TEST(ConvAlgorithm, OfASingleImageTheKernelsToTransformCountAsWell) {
+TEST(ConvAlgorithm, ForASingleImageTransformedKernelsCountAsWell) {
   const auto of_one = [](int64_t size) {
     return chosen(ConvPolicy::automatic, size, 3, {.padding = 1}, false, kLaneLayout, kC, kC, 1);
   };
@@ -61,14 +61,14 @@ TEST(ConvAlgorithm, OnlyDirectKernelsTakeABiasForward) {
   EXPECT_EQ(with_bias(ConvPolicy::direct, 14, 1), kDirect);
 }
 
-TEST(ConvAlgorithm, APolicyRunsItsKindWhereItCan) {
+TEST(ConvAlgorithm, APolicyChoosesItsKindIfPossible) {
   EXPECT_EQ(chosen(ConvPolicy::direct, 56, 3), kDirect);
   EXPECT_EQ(chosen(ConvPolicy::direct, 56, 1), kDirect);
   EXPECT_EQ(chosen(ConvPolicy::winograd, 56, 3), winograd(4));
   EXPECT_EQ(chosen(ConvPolicy::library, 56, 3), kLibrary);
 }
 
-TEST(ConvAlgorithm, WhatTheOwnKernelsDoNotTakeGoesToTheLibrary) {
+TEST(ConvAlgorithm, ShapesThatTheOwnKernelsDoNotTakeGoToTheLibrary) {
   for (const ConvPolicy policy :
        {ConvPolicy::automatic, ConvPolicy::direct, ConvPolicy::winograd}) {
     const auto by_library = [&](auto... rest) {
@@ -80,11 +80,12 @@ TEST(ConvAlgorithm, WhatTheOwnKernelsDoNotTakeGoesToTheLibrary) {
     EXPECT_TRUE(by_library(plain, false, Layout::plain));
     EXPECT_TRUE(by_library(plain, false, kLaneLayout, kC + 3, kC));
     EXPECT_TRUE(by_library(plain, false, kLaneLayout, kC, kC + 3));
-    EXPECT_EQ(choose(policy, ConvDirection::forward, {2, kC, 9, 9}, {kC, kC / 2, 3, 3},
-                     {.padding = 1, .groups = 2}, false, kLaneLayout),
-              kLibrary);
-    EXPECT_EQ(choose(policy, ConvDirection::forward, {0, kC, 9, 9}, {kC, kC, 3, 3}, plain, false,
-                     kLaneLayout),
+    EXPECT_EQ(
+        choose_conv_algorithm(policy, ConvDirection::forward, {2, kC, 9, 9}, {kC, kC / 2, 3, 3},
+                              {.padding = 1, .groups = 2}, false, kLaneLayout),
+        kLibrary);
+    EXPECT_EQ(choose_conv_algorithm(policy, ConvDirection::forward, {0, kC, 9, 9}, {kC, kC, 3, 3},
+                                    plain, false, kLaneLayout),
               kLibrary);
   }
 }

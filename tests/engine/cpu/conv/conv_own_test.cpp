@@ -1,10 +1,10 @@
-// The project's own convolution kernels against the plain ones in float64, over odd shapes.
+// The direct and Winograd convolutions against the reference kernels in float64, over odd shapes.
 #include <gtest/gtest.h>
 #include <omp.h>
 
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
-#include "engine/cpu/conv/winograd.h"
+#include "engine/cpu/conv/winograd/winograd.h"
 #include "engine/cpu/lanes.h"
 #include "engine/tensor_ops.h"
 #include "tests/support/golden.h"
@@ -45,7 +45,7 @@ Result reference(const Case& c) {
   return r;
 }
 
-// Outputs start as 7, so that a pixel nobody writes is found.
+// Outputs start as 7, so that a pixel that is never written is found.
 Result run(const Case& c, const ConvChoice& choice) {
   CpuContext& ctx = cpu_context();
   const Tensor x = activation("x", c.x), dy = activation("dy", output(c));
@@ -72,7 +72,7 @@ Result run(const Case& c, const ConvChoice& choice) {
 
 constexpr ConvChoice kDirect{ConvAlgorithm::direct};
 
-// Winograd's tiles with stride 1 and 2, and what their rounding comes to.
+// Winograd's tiles with stride 1 and 2, and the largest errors that their rounding may cause.
 using Tiles = std::vector<std::pair<int64_t, double>>;
 const Tiles kTiles = {{2, 1e-6}, {3, 3e-6}, {4, 5e-6}, {5, 1e-5}, {6, 1e-5}};
 const Tiles kStridedTiles = {{3, 1e-6}, {7, 1e-5}};
@@ -93,8 +93,8 @@ void expect_near(const Case& c, const ConvChoice& choice, const Result& expected
   EXPECT_LE(distance(found.dw, expected.dw), tolerance) << where("dw");
 }
 
-// Every size 1 .. 17 with every kernel, stride and padding where something comes out; channels,
-// images and the other side vary with them.
+// Every size 1 .. 17 with every kernel, stride and padding for which the output is not empty.
+// Channels, images and the other side vary with them.
 std::vector<Case> odd_cases(const std::vector<int64_t>& kernels,
                             const std::vector<int64_t>& strides, int64_t most_padding) {
   std::vector<Case> cases;
@@ -117,13 +117,13 @@ std::vector<Case> odd_cases(const std::vector<int64_t>& kernels,
   return cases;
 }
 
-TEST(OwnConvolution, DirectEqualsThePlainKernelOnOddShapes) {
+TEST(OwnConvolution, DirectEqualsTheReferenceOnOddShapes) {
   for (const Case& c : odd_cases({1, 3, 5, 7}, {1, 2, 3}, 3)) {
     expect_near(c, kDirect, reference(c), 2e-6);
   }
 }
 
-TEST(OwnConvolution, WinogradEqualsThePlainKernelOnOddShapes) {
+TEST(OwnConvolution, WinogradEqualsTheReferenceOnOddShapes) {
   for (const Case& c : odd_cases({3}, {1}, 3)) {
     const Result expected = reference(c);
     for (const auto& [tile, tolerance] : kTiles) {
@@ -132,7 +132,8 @@ TEST(OwnConvolution, WinogradEqualsThePlainKernelOnOddShapes) {
   }
 }
 
-// Several passes over the inputs, several strips, strips of one thread and shared ones.
+// Several passes over the inputs, several strips, strips of one thread and strips that threads
+// share.
 const std::vector<Case> kLargeCases = {
     {{2, 320, 8, 9}, {48, 320, 3, 3}, {.padding = 1}},
     {{1, 64, 57, 56}, {64, 64, 3, 3}, {.padding = 1}},
@@ -140,8 +141,8 @@ const std::vector<Case> kLargeCases = {
     {{3, 512, 13, 14}, {256, 512, 3, 3}, {.padding = 1}},
 };
 
-// 1x1: weights packed for all and by each thread, several passes over the inputs, a panel that is
-// not full, ranges that end within an image, gradients in parts of the pixels and whole.
+// 1x1: weights packed once and by every task, several passes over the inputs, a panel that is not
+// full, ranges that end within an image, gradients with and without parts.
 const std::vector<Case> k1x1Cases = {
     {{3, 64, 29, 31}, {80, 64, 1, 1}, {}},
     {{9, 48, 16, 15}, {32, 48, 1, 1}, {}},
@@ -153,7 +154,7 @@ const std::vector<Case> k1x1Cases = {
     {{5, 32, 57, 60}, {64, 32, 1, 1}, {.stride = 2}},
 };
 
-TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
+TEST(OwnConvolution, EqualsTheReferenceOnLargeShapes) {
   for (const Case& c : kLargeCases) {
     const Result expected = reference(c);
     expect_near(c, kDirect, expected, 2e-6);
@@ -163,7 +164,7 @@ TEST(OwnConvolution, EqualsThePlainKernelOnLargeShapes) {
   }
 }
 
-TEST(OwnConvolution, DirectEqualsThePlainKernelOn1x1) {
+TEST(OwnConvolution, DirectEqualsTheReferenceOn1x1) {
   for (const Case& c : k1x1Cases) expect_near(c, kDirect, reference(c), 2e-6);
 }
 
@@ -180,7 +181,7 @@ TEST(OwnConvolution, Direct1x1AddsABias) {
   }
 }
 
-TEST(OwnConvolution, StridedWinogradEqualsThePlainKernelOnOddShapes) {
+TEST(OwnConvolution, StridedWinogradEqualsTheReferenceOnOddShapes) {
   std::vector<Case> cases = odd_cases({3}, {2}, 1);
   cases.push_back({{5, 320, 17, 16}, {96, 320, 3, 3}, {.stride = 2, .padding = 1}});
   cases.push_back({{16, 256, 14, 14}, {512, 256, 3, 3}, {.stride = 2, .padding = 1}});
@@ -193,7 +194,7 @@ TEST(OwnConvolution, StridedWinogradEqualsThePlainKernelOnOddShapes) {
   }
 }
 
-TEST(OwnConvolution, DirectEqualsThePlainKernelOnKernelsThatAreNotSquare) {
+TEST(OwnConvolution, DirectEqualsTheReferenceOnKernelsThatAreNotSquare) {
   for (const int64_t stride : {1, 2}) {
     const Case c{
         {2, 2 * kLanes, 9, 12}, {kLanes, 2 * kLanes, 5, 2}, {.stride = stride, .padding = 1}};

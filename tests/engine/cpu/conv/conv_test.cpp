@@ -1,4 +1,4 @@
-// Convolution in all three directions against loops in float64 that read like the formula.
+// Convolution in all three directions against loops in float64 that follow the formula.
 #include "engine/kernels/conv.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ using test_support::ConvCase;
 using test_support::distance;
 using test_support::hashed_tensor;
 
-// Calls f(index in x, index in w, index in y) for every product the formula has.
+// Calls f(index in x, index in w, index in y) for every product of the formula.
 template <class F>
 void for_products(const ConvCase& c, F&& f) {
   const Shape y = conv2d_output_shape(c.x, c.w, c.options);
@@ -50,7 +50,7 @@ void for_products(const ConvCase& c, F&& f) {
 
 struct Expected {
   Tensor x, w, bias, dy;  // inputs
-  Tensor y, dx, dw, db;   // what must come out
+  Tensor y, dx, dw, db;   // expected outputs
 };
 
 Expected expected(const ConvCase& c) {
@@ -79,7 +79,7 @@ Expected expected(const ConvCase& c) {
   return e;
 }
 
-// All three directions in one type, with activations as the network has them or plain.
+// All three directions in one type, with activations in the layout of the network or plain.
 void expect_equal(const ConvCase& c, const Expected& e, DType dtype, bool plain, double tolerance) {
   CpuContext& ctx = cpu_context();
   const auto activation = [&](const Tensor& t) {
@@ -116,7 +116,7 @@ TEST(Conv2d, EqualsTheFormula) {
   }
 }
 
-// Own kernels where they can, the library for the rest.
+// Own kernels for the shapes that they take, the library for the rest.
 TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
   for (const ConvCase& c : conv_cases()) {
     const Expected e = expected(c);
@@ -131,7 +131,7 @@ TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
   }
 }
 
-TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
+TEST(Conv2d, ReferenceKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
   const int threads = omp_get_max_threads();
   for (const ConvCase& c : conv_cases()) {
     std::vector<std::vector<double>> runs;
@@ -156,8 +156,8 @@ TEST(Conv2d, PlainKernelsGiveTheSameBitsOnAnyNumberOfThreads) {
   omp_set_num_threads(threads);
 }
 
-// The plain kernels unfold as many images at once as fit a patch matrix: here two, then one.
-TEST(Conv2d, PlainKernelsTakeMoreImagesThanOnePatchMatrixHolds) {
+// The reference kernels unfold as many images at once as fit a patch matrix: here two, then one.
+TEST(Conv2d, ReferenceKernelsTakeMoreImagesThanOnePatchMatrixHolds) {
   CpuContext& ctx = cpu_context();
   const Conv2dOptions options{.padding = 1};
   const Tensor x = hashed_tensor("x", {3, 8, 150, 150}), w = hashed_tensor("w", {4, 8, 3, 3});
@@ -198,7 +198,7 @@ TEST(Conv2d, SteadyStateNeitherReordersNorAllocates) {
   Tensor w = full({32, 32, 3, 3}, 0.1);
   const auto step = [&] {
     Tensor y = empty_like(x), dx = empty_like(x), dw = empty_like(w), none;
-    w.data<float>();  // a new version, as an optimiser leaves it
+    w.data<float>();  // a new version, as after an update
     conv2d_forward(ctx, x, w, none, {.padding = 1}, y);
     conv2d_backward_data(ctx, y, w, {.padding = 1}, dx);
     conv2d_backward_weights(ctx, x, y, {.padding = 1}, dw, none);
@@ -222,9 +222,9 @@ TEST(Conv2d, CountsTheReordersOfAForeignLayout) {
   EXPECT_EQ(ctx.counters.reorders, before + 2);  // x in, y out
 }
 
-// Blocked channels in, plain ones out: reordered rather than left to the library's reference loops
-// (a hundred times slower), and still nothing is asked of the system the second time.
-TEST(Conv2d, ReordersWhereTheLibraryHasNoFastKernel) {
+// From blocked to plain channels: the tensors are reordered, because the library's reference loops
+// would be a hundred times slower. The second time, no memory is requested from the system.
+TEST(Conv2d, ReordersIfTheLibraryHasNoFastKernel) {
 #ifndef __x86_64__
   GTEST_SKIP() << "which layouts are fast is known for x86-64 only";
 #endif
@@ -242,7 +242,7 @@ TEST(Conv2d, ReordersWhereTheLibraryHasNoFastKernel) {
 #endif
 }
 
-// What f throws.
+// The message of the error that f throws.
 template <class F>
 std::string error_of(F&& f) {
   try {
@@ -269,7 +269,7 @@ TEST(Conv2d, ErrorsNameBothShapes) {
   EXPECT_EQ(message_of({1, 0, 8, 8}, {5, 0, 3, 3}, {}), "conv2d: weight [5,0,3,3] has no elements");
 }
 
-TEST(Conv2d, ErrorsNameWhatDoesNotFitTheTensors) {
+TEST(Conv2d, ErrorsNameTheTensorThatDoesNotFit) {
   const Tensor x = full({1, 3, 4, 4}, 1.0), w = full({5, 3, 1, 1}, 1.0), none;
   Tensor y({1, 5, 4, 4}), wrong({1, 5, 4, 3});
   const auto forward = [&](const Tensor& bias, Tensor& out) {
@@ -281,8 +281,8 @@ TEST(Conv2d, ErrorsNameWhatDoesNotFitTheTensors) {
             "conv2d: bias f32 [5] expected, found f64 [5] plain cpu");
 }
 
-// Numbers beyond oneDNN's 32 bits are fine for the engine.
-TEST(Conv2d, TheLibrarysRefusalSaysWhatWasAsked) {
+// The engine takes numbers beyond oneDNN's 32 bits.
+TEST(Conv2d, AnErrorOfTheLibraryNamesTheConvolution) {
   constexpr int64_t kFar = int64_t{1} << 31;
   const Tensor x = full({1, 16, 3, 3}, 1.0), w = full({16, 16, 1, 1}, 1.0), none;
   Tensor y = empty_like(x);

@@ -1,4 +1,4 @@
-// Packed weights are kept where they are used again, and never stale.
+// Packed weights are kept if they are used again, and are never stale.
 #include "engine/cpu/conv/weight_cache.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 namespace engine {
 namespace {
 
-// The "form" is a copy; what comes back must be the weight's present values.
+// The "form" is a copy, so the result must be the weight's present values.
 std::vector<double> packed_values(const Tensor& w, int64_t form = 0) {
   return to_values(packed_weight(cpu_context(), w, {form}, w.elements(), [&](Tensor& packed) {
     std::copy_n(w.data<float>(), w.elements(), packed.data<float>());
@@ -24,12 +24,12 @@ int64_t packings(const Tensor& w, int64_t form = 0) {
 TEST(WeightCache, KeepsWhatIsUsedTwice) {
   const Tensor w = full({4}, 1.0);
   EXPECT_EQ(packings(w), 1);
-  EXPECT_EQ(packings(w), 1);  // only now is it known to be wanted again
+  EXPECT_EQ(packings(w), 1);  // only now is it known to be used again
   EXPECT_EQ(packings(w), 0);
   EXPECT_EQ(packings(w, /*form=*/1), 1);
 }
 
-TEST(WeightCache, ExpectsOfAVersionWhatTheOneBeforeShowed) {
+TEST(WeightCache, ExpectsAVersionToBeUsedLikeTheOneBefore) {
   Tensor w = full({4}, 1.0);
   for (int use = 0; use < 3; ++use) packings(w);
   w.data<float>()[0] = 2.0f;
@@ -54,7 +54,7 @@ TEST(WeightCache, SeesWritesThroughAnyHandle) {
 }
 
 // A new weight often gets the memory of one just freed.
-TEST(WeightCache, IsNotFooledByMemoryThatIsUsedAgain) {
+TEST(WeightCache, IsNotFooledByMemoryThatIsReused) {
   for (int i = 0; i < 20; ++i) {
     const Tensor w = full({1000}, i);
     EXPECT_EQ(packings(w), 1);
@@ -63,8 +63,8 @@ TEST(WeightCache, IsNotFooledByMemoryThatIsUsedAgain) {
   }
 }
 
-TEST(WeightCache, LetsGoOfTheFormsOfFreedWeights) {
-  packings(full({4}, 1.0));  // drops what earlier tests left
+TEST(WeightCache, DropsTheFormsOfFreedWeights) {
+  packings(full({4}, 1.0));  // drops the forms that earlier tests left
   const int64_t before = allocator_of(kCpu).stats().current_bytes;
   for (int i = 0; i < 3; ++i) {
     const Tensor w = full({1 << 16}, 1.0);

@@ -1,22 +1,22 @@
-#include "engine/cpu/conv/tile.h"
+#include "engine/cpu/conv/register_tile.h"
 
 #include <utility>
 
 namespace engine {
 namespace {
 
-// The accumulators of a tile. They stay in registers only as a local array of the function that
-// sweeps, which is therefore flattened, and under indices known to the compiler.
+// The accumulators of a tile. The compiler keeps them in registers only if they are a local array
+// of the function with the loop, which is therefore flattened, and all indices are constants.
 template <int Rows, int Vectors>
 using Sums = Lanes[Rows][Vectors];
 
-// Calls f(row, vector) for all of a tile; constants both.
+// Calls f(row, vector), both integral constants, for all accumulators of a tile.
 template <int Rows, int Vectors, class F>
 inline void for_sums(F&& f) {
   unrolled(kEach<Rows>, [&](auto r) { unrolled(kEach<Vectors>, [&](auto v) { f(r, v); }); });
 }
 
-// at(row, vector) is where a sum lies in memory.
+// at(row, vector) is the address of a sum in memory.
 template <int Rows, int Vectors, class At>
 inline void start(Sums<Rows, Vectors>& sums, bool accumulate, At&& at) {
   if (accumulate) {
@@ -31,8 +31,8 @@ inline void store(const Sums<Rows, Vectors>& sums, At&& at) {
   for_sums<Rows, Vectors>([&](auto r, auto v) { lanes(at(r, v)) = sums[r][v]; });
 }
 
-// sums[r][v] += scalars[r][at] * vectors[v]. The smaller operand is loaded first and stays in
-// registers; the compiler keeps this order.
+// sums[r][v] += scalars[r][at] * vectors[v]. The operand with fewer registers is loaded first and
+// stays in them; the compiler keeps this order.
 template <int Rows, int Vectors>
 inline void add(Sums<Rows, Vectors>& sums, const float* const (&scalars)[Rows], int64_t at,
                 const float* vectors, int64_t plane) {
@@ -53,7 +53,7 @@ inline void add(Sums<Rows, Vectors>& sums, const float* const (&scalars)[Rows], 
   }
 }
 
-constexpr int kRowsOfLine = 16 / kLanes;
+constexpr int kPixelsPerLine = 16 / kLanes;  // of a cache line
 
 template <int Rows, int Vectors>
 [[gnu::noinline, gnu::flatten]] void pixel_tile(const PixelSum& s, const int64_t* in_offset,
@@ -74,8 +74,8 @@ template <int Rows, int Vectors>
     do {
       const int64_t offset = block * s.in_plane + s.tap_offset[tap];
       if (s.ahead > 0) {
-        for (int r = 0; r < Rows; r += kRowsOfLine) prefetch(next + offset + r * kLanes);
-        if (s.weights_ahead != nullptr) s.weights_ahead->ask();
+        for (int r = 0; r < Rows; r += kPixelsPerLine) prefetch(next + offset + r * kLanes);
+        if (s.weights_ahead != nullptr) s.weights_ahead->prefetch_next();
       }
 #pragma GCC unroll 16
       for (int64_t c = 0; c < kLanes; ++c, weights += kPanel) {
@@ -110,7 +110,7 @@ template <int Rows, int Vectors>
   store<Rows, Vectors>(sums, at);
 }
 
-// Calls f(integral_constant<int, n>) for the n in 1 .. Max at run time.
+// Calls f(integral_constant<int, n>) for n in 1 .. Max.
 template <int Max, class F>
 void with_constant(int64_t n, F&& f) {
   if constexpr (Max > 1) {
@@ -119,15 +119,16 @@ void with_constant(int64_t n, F&& f) {
   f(std::integral_constant<int, Max>{});
 }
 
-// Calls f(vectors, rows, first row) for full tiles, then for what is left; constants both.
+// Calls f(vectors, rows, first row) for full tiles, then for the rest; vectors and rows are
+// integral constants.
 template <class F>
 void for_tiles(int64_t vectors, int64_t rows, F&& f) {
-  with_constant<kTileVectors>(vectors, [&](auto v) {
+  with_constant<kRegisterVectors>(vectors, [&](auto v) {
     int64_t row = 0;
-    for (; row + kTileRows <= rows; row += kTileRows) {
-      f(v, std::integral_constant<int, kTileRows>{}, row);
+    for (; row + kRegisterRows <= rows; row += kRegisterRows) {
+      f(v, std::integral_constant<int, kRegisterRows>{}, row);
     }
-    if (row < rows) with_constant<kTileRows>(rows - row, [&](auto r) { f(v, r, row); });
+    if (row < rows) with_constant<kRegisterRows>(rows - row, [&](auto r) { f(v, r, row); });
   });
 }
 

@@ -1,5 +1,5 @@
-// Lines and squares of kLanes-vectors times a matrix that the compiler knows: it leaves nothing of
-// zeros and ones, and computes what two rows share once.
+// Products of lines and squares of vectors (kLanes floats) with a constant matrix. The compiler
+// drops the zeros, does not multiply by ones, and computes what two rows share once.
 #pragma once
 
 #include <array>
@@ -13,14 +13,14 @@ namespace engine {
 template <size_t Rows, size_t Columns>
 using Matrix = std::array<std::array<double, Columns>, Rows>;
 
-// A matrix as it is multiplied. Where rows e and e + 1, e odd, differ in signs only (those of
-// points p and -p do), they are the sum and the difference of a row of what they share and one of
-// the rest, which stand here in their place.
+// A matrix, prepared for multiplication. If rows e and e + 1, e odd, differ in signs only (as those
+// of points p and -p do), they are the sum and the difference of two sparser rows, which are stored
+// in their place: the entries that are equal, and the entries that are opposite.
 template <size_t Rows, size_t Columns>
 struct LineMap {
   static constexpr int64_t kRows = Rows, kColumns = Columns;
   float at[Rows][Columns] = {};
-  bool pair[Rows] = {};  // whether e and e + 1 are one
+  bool pair[Rows] = {};  // whether rows e and e + 1 are stored this way
 
   constexpr LineMap(const Matrix<Rows, Columns>& m) {  // NOLINT: a matrix is meant to convert
     for (size_t e = 0; e < Rows; ++e) {
@@ -44,7 +44,7 @@ inline constexpr int64_t rows_of = std::remove_cvref_t<decltype(kMap)>::kRows;
 template <const auto& kMap>
 inline constexpr int64_t columns_of = std::remove_cvref_t<decltype(kMap)>::kColumns;
 
-// The sum over i < N of at(i) * x[i], where at(i) is known to the compiler.
+// The sum over i < N of At::value(i) * x[i], whose factors are constants.
 template <int64_t N, class At>
 inline Lanes dot(const Lanes (&x)[N], At) {
   constexpr int64_t first = [] {
@@ -68,9 +68,9 @@ struct ColumnOf {
   static constexpr float value(int64_t e) { return kMap.at[e][Column]; }
 };
 
-// One line of vectors times the matrix: in[j * s] to out[e * t].
+// The matrix times one line of vectors: element j is at in + j * s, of the result at out + j * t.
 template <const auto& kMap>
-inline void spread(const float* in, int64_t s, float* out, int64_t t) {
+inline void multiply_line(const float* in, int64_t s, float* out, int64_t t) {
   Lanes x[columns_of<kMap>], v[rows_of<kMap>];
   unrolled(kEach<columns_of<kMap>>, [&](auto j) { x[j] = lanes(in + j * s); });
   unrolled(kEach<rows_of<kMap>>, [&](auto e) { v[e] = dot(x, RowOf<kMap, e>{}); });
@@ -84,9 +84,9 @@ inline void spread(const float* in, int64_t s, float* out, int64_t t) {
   });
 }
 
-// One line of vectors times the transposed matrix: in[e * s] to out[j * t].
+// The same with the transposed matrix.
 template <const auto& kMap>
-inline void gather(const float* in, int64_t s, float* out, int64_t t) {
+inline void multiply_line_transposed(const float* in, int64_t s, float* out, int64_t t) {
   Lanes v[rows_of<kMap>];
   unrolled(kEach<rows_of<kMap>>, [&](auto e) { v[e] = lanes(in + e * s); });
   unrolled(kEach<rows_of<kMap>>, [&](auto e) {
@@ -100,17 +100,17 @@ inline void gather(const float* in, int64_t s, float* out, int64_t t) {
            [&](auto j) { lanes(out + j * t) = dot(v, ColumnOf<kMap, j>{}); });
 }
 
-// A square of vectors in memory: element (i, j) lies at data + i * row + j * column.
+// A square of vectors in memory: element (i, j) is at data + i * row + j * column.
 template <class T>
 struct Square {
   T* data;
   int64_t row, column;
 };
 
-// Both dimensions, In x In to Out x Out, by one of the above: every column, which
-// column(j, to, step) transforms to to[i * step], then every row. Compiled once for all callers:
-// the compiler may contract a copy's sums otherwise, and then they round otherwise. Flattened,
-// because each function it calls comes down to a few instructions.
+// Multiplies in both dimensions, In x In to Out x Out, by one of the above: first the columns, by
+// column(j, to, step), which writes element i to to + i * step, then the rows. Not inlined, because
+// the compiler could form multiply-adds differently in each copy, which would then round
+// differently. Flattened, because each function it calls is only a few instructions.
 template <auto kLine, int64_t In, int64_t Out, class Column>
 [[gnu::noinline, gnu::flatten]] void transform_columns(Column&& column, const Square<float>& out) {
   alignas(64) float columns[Out * In * kLanes];

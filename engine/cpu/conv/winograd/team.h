@@ -1,4 +1,4 @@
-// Threads that share work: one alone, all of a parallel region, or one of several teams of them.
+// Threads of a parallel region that share work: one alone, all, or one of several equal teams.
 #pragma once
 
 #include <omp.h>
@@ -10,7 +10,8 @@ namespace engine {
 struct Team {
   int64_t member = 0, size = 1, number = 0, teams = 1;
 
-  // The team of this thread where as many as wanted can be of the same size, else that of all.
+  // The team of the calling thread: one of `wanted`, or the team of all threads if they cannot be
+  // split evenly.
   static Team of(int64_t wanted) {
     const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     const int64_t teams = threads % wanted == 0 ? wanted : 1, size = threads / teams;
@@ -25,7 +26,8 @@ struct Team {
       f(i);
     }
   }
-  // For all threads of the region, whose teams have to wait equally often.
+  // Waits for the other members. It is a barrier of the whole region, so all teams must wait
+  // equally often.
   void wait() const {
     if (size == 1) return;
 #pragma omp barrier
