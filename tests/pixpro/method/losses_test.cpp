@@ -1,5 +1,6 @@
 // Masks, losses and propagation against the reference numbers.
 #include "pixpro/method/losses.h"
+#include "pixpro/method/positives.h"
 
 #include <gtest/gtest.h>
 
