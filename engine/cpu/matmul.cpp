@@ -1,7 +1,7 @@
 #include "engine/kernels/matmul.h"
 
 #include "engine/cpu/gemm.h"
-#include "engine/cpu/onednn.h"
+#include "engine/cpu/onednn_matmul.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/parallel.h"
 #include "engine/profile.h"
@@ -54,7 +54,7 @@ void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions opt
                     2.0 * static_cast<double>(c.elements()) * static_cast<double>(inner));
   if (c.elements() == 0) return;
   if (a.elements() == 0) return fill(ctx, c, 0.0);  // a sum of nothing
-  if (a.dtype() == DType::f32 && ctx.use_library) return onednn_matmul(ctx, a, b, options, c);
+  if (a.dtype() == DType::f32 && ctx.use_library) return onednn_matmul(a, b, options, c);
   for_float(a.dtype(), [&](auto zero) { plain_matmul<decltype(zero)>(a, b, options, c); });
 }
 
