@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and pre-trains a ResNet-18 for about four minutes on two cores on
-# tiles of real photographs. Ends by saying what was learnt and where it lies.
+# tiles of real photographs. Ends by saying what was learnt and where the results are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh

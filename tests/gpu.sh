@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # On a machine with an NVIDIA GPU: builds the CUDA backend, runs its tests on the device, then under
 # compute-sanitizer, times training steps in every precision, and prints a table to paste into an
-# issue. PyTorch's step stands beside ours where python3 has PyTorch and torchvision for the GPU.
-#   bash tests/gpu.sh [IMAGES a step, 128 by default]
+# issue. The table has PyTorch's step too if python3 has PyTorch and torchvision for the GPU.
+#   bash tests/gpu.sh [IMAGES_PER_STEP, 128 by default]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
@@ -19,7 +19,8 @@ cmake --build --preset gpu
 ctest --preset gpu -E "$cuda_test_names"
 cuda_tests gpu "$cuda_test_names"
 
-# The allocator hands every request on to the driver, so that the checker sees each tensor's bounds.
+# Without its cache the allocator passes every request to the driver, so the checker knows the bounds
+# of each tensor.
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck initcheck synccheck; do
     for layer in engine autograd pixpro; do
@@ -44,5 +45,5 @@ table=$(
   done
 )
 nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader
-echo "ResNet-50, 224 pixels, $images images of two views a step, images/s:"
+echo "ResNet-50, 224 pixels, $images images of two views per step, images/s:"
 printf '| precision | pixpro | PyTorch |\n| --- | --- | --- |\n%s\n' "$table"

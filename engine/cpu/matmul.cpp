@@ -1,7 +1,7 @@
 #include "engine/kernels/matmul.h"
 
 #include "engine/cpu/gemm.h"
-#include "engine/cpu/onednn.h"
+#include "engine/cpu/onednn_matmul.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/parallel.h"
 #include "engine/profile.h"
@@ -38,7 +38,7 @@ void matmul(CpuContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions opt
   if (c.elements() == 0) return;
   if (a.elements() == 0) return fill(ctx, c, 0.0);  // empty sums
   const bool reference = ctx.settings.conv_policy == ConvPolicy::reference;
-  if (a.dtype() == DType::f32 && !reference) return onednn_matmul(ctx, a, b, options, c);
+  if (a.dtype() == DType::f32 && !reference) return onednn_matmul(a, b, options, c);
   for_float(a.dtype(), [&](auto zero) { reference_matmul<decltype(zero)>(a, b, options, c); });
 }
 

@@ -15,9 +15,9 @@
 
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
+#include "engine/cpu/conv/onednn_conv.h"
 #include "engine/cpu/conv/winograd/winograd.h"
 #include "engine/cpu/lanes.h"
-#include "engine/cpu/onednn.h"
 #include "engine/tensor_ops.h"
 #include "tests/bench/kernel_bench.h"
 

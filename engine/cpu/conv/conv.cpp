@@ -4,9 +4,9 @@
 
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
+#include "engine/cpu/conv/onednn_conv.h"
 #include "engine/cpu/conv/reference.h"
 #include "engine/cpu/conv/winograd/winograd.h"
-#include "engine/cpu/onednn.h"
 #include "engine/cpu/strips.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/profile.h"
