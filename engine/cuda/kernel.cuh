@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/arithmetic.h"
 #include "engine/cuda/launch.h"
 
 namespace engine {
@@ -21,7 +22,7 @@ inline constexpr int kBlockThreads = 256;
 
 // A grid for for_each_index over this many elements, one or more per thread.
 inline Grid grid_over(const CudaContext& ctx, int64_t elements) {
-  const int64_t needed = (elements + kBlockThreads - 1) / kBlockThreads;
+  const int64_t needed = ceil_div(elements, kBlockThreads);
   const int64_t most = int64_t{32} * ctx.multiprocessors();  // more would only wait for their turn
   const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(needed, 1, most));
   return {.blocks = dim3(blocks), .threads = dim3(kBlockThreads)};
@@ -55,8 +56,8 @@ template <class F>
 decltype(auto) for_activation(DType dtype, F&& f) {
   if (dtype == DType::bf16) return f(__nv_bfloat16{});
   if (dtype == DType::f16) return f(__half{});
-  require(dtype == DType::f32, "cuda: expected a tensor of f32, bf16 or f16, found ", dtype,
-          "; float64 is for the CPU");
+  require(dtype == DType::f32, "cuda: f32, bf16 or f16 expected, found ", dtype,
+          "; only the CPU computes in f64");
   return f(float{});
 }
 

@@ -21,9 +21,9 @@ namespace fs = std::filesystem;
   fail("cannot write '", path.string(), "': ", std::generic_category().message(error));
 }
 
-// Unique among the threads of a process and the processes of a machine. Machines that share a disk
-// may still meet, so the file is also opened exclusively. Hidden, and cut so that it fits where the
-// target's name fits.
+// Hidden and unique among the processes of a machine and their threads. Two machines that share a
+// disk may still choose the same name, so the file is also opened exclusively. The target's name is
+// shortened to keep the result within the limit for file names.
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<int> count = 0;
   const std::string name = path.filename().string().substr(0, 200);
@@ -31,8 +31,8 @@ fs::path temporary_name(const fs::path& path) {
          ("." + name + "." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
 }
 
-// A new name is safe only when its folder has reached the disk too. Some file systems cannot flush
-// a folder (EINVAL); there is nothing better to do on them.
+// A new name is safe only once its folder has reached the disk too. Some file systems cannot flush
+// a folder (EINVAL); nothing more can be done on them.
 void flush_folder(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -45,7 +45,7 @@ void flush_folder(const fs::path& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
-  std::error_code ignored;  // what cannot be looked at cannot be opened either, and open says why
+  std::error_code ignored;  // if this fails, open() fails as well and says why
   const fs::file_status status = fs::status(path, ignored);
   require(!fs::exists(status) || fs::is_regular_file(status), "cannot write '", path.string(),
           "': it exists and is ", fs::is_directory(status) ? "a folder" : "not a regular file");
@@ -72,7 +72,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::commit() {
   if (fsync(descriptor_) != 0) fail_to_write(path_, errno);
-  // Network file systems report a full disk as late as here.
+  // Network file systems may report a full disk only here.
   if (close(std::exchange(descriptor_, -1)) != 0) fail_to_write(path_, errno);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
   temporary_.clear();

@@ -1,5 +1,5 @@
-// Files that appear whole or not at all: whatever stops the writer (an exception, a crash, a full
-// disk), the name holds either the old content or the new one, never half of it.
+// Files that are replaced as a whole or not at all. If the writer is stopped (by an exception, a
+// crash or a full disk), the file has either its old content or the new one, never a part of it.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace engine {
 
-// Bytes go to a temporary file in the folder of `path`; commit() flushes it to disk and gives it
-// its name. Every error is thrown as Error naming the path.
+// Writes to a temporary file in the folder of `path`; commit() flushes it to disk and renames it.
+// All errors are thrown as Error and name the path.
 class AtomicFile {
  public:
-  // Refuses a path that names something other than a regular file (a folder, /dev/null): renaming
+  // Refuses a path that names anything but a regular file (a folder, /dev/null), because renaming
   // would replace it. A symbolic link to a file is replaced, not followed.
   explicit AtomicFile(const std::filesystem::path& path);
   ~AtomicFile();  // removes the temporary file unless it was committed
@@ -29,7 +29,7 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-// The whole file in one call.
+// Writes the whole file in one call.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

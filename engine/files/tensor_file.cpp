@@ -19,7 +19,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are little-endian");
 
-constexpr int64_t kLengthBytes = 8;  // the header's length, in front of it
+constexpr int64_t kLengthBytes = 8;  // of the number before the header
 
 std::string file_called(const std::filesystem::path& path) {
   const std::string name = path.string();
@@ -50,7 +50,7 @@ class InputFile {
       const ssize_t count = pread(descriptor_, target.data(), target.size(), offset);
       if (count < 0 && errno == EINTR) continue;
       require(count >= 0, "cannot read it: ", std::generic_category().message(errno));
-      require(count > 0, "it ends after ", offset, " bytes: it became shorter while it was read");
+      require(count > 0, "it ends after ", offset, " bytes: it was shortened while being read");
       target = target.subspan(static_cast<size_t>(count));
       offset += count;
     }
@@ -60,7 +60,7 @@ class InputFile {
   int descriptor_;
 };
 
-// The text between the length and the data.
+// The header as text.
 std::string read_header_text(const InputFile& file) {
   const int64_t size = file.size();
   require(size >= kLengthBytes, "not a safetensors file: it has only ", size, " bytes");
@@ -70,7 +70,7 @@ std::string read_header_text(const InputFile& file) {
           "not a safetensors file: it claims a header of ", length, " bytes, expected 1 to ",
           kMaxHeaderBytes);
   require(length <= static_cast<uint64_t>(size - kLengthBytes), "cut short, or not a safetensors ",
-          "file: it claims a header of ", length, " bytes, but has ", size, " altogether");
+          "file: it claims a header of ", length, " bytes, but has only ", size, " in all");
   std::string text(length, '\0');
   file.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
   return text;
@@ -86,8 +86,8 @@ Tensor read_tensor(const InputFile& file, const StoredTensor& stored, int64_t da
   return tensor;
 }
 
-// Wide elements come first, names in order within one width: so every tensor is aligned, without a
-// hole between two of them.
+// Tensors with wide elements come first, sorted by name within one width. So every tensor is
+// aligned without gaps between them.
 TensorFileHeader header_of(const TensorFile& file) {
   TensorFileHeader header{.tensors = {}, .metadata = file.metadata};
   for (const auto& [name, tensor] : file.tensors) {
@@ -148,8 +148,8 @@ std::string file_called(const TensorFile& file) {
 const Tensor& find_tensor(const TensorFile& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found != file.tensors.end()) return found->second;
-  fail(file_called(file), ": ", tensor_called(name), " is missing; there are ", file.tensors.size(),
-       " others");
+  fail(file_called(file), ": ", tensor_called(name), " is missing; the file has ",
+       file.tensors.size(), " others");
 }
 
 }  // namespace engine

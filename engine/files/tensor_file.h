@@ -1,6 +1,6 @@
-// Tensors in safetensors files: an 8-byte little-endian header length, a JSON header {name: {dtype,
-// shape, data_offsets}, "__metadata__": {text: text}}, then the bytes. Files from anywhere may be
-// read: every size and offset is checked before it is used.
+// Tensors in safetensors files: the length of the header (8 bytes, little-endian), a JSON header
+// {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, then the data. It is safe to
+// read untrusted files: every size and offset is checked before it is used.
 #pragma once
 
 #include <filesystem>
@@ -14,21 +14,21 @@ namespace engine {
 struct TensorFile {
   std::map<std::string, Tensor> tensors;  // F32, F64, I64, U8
   std::map<std::string, std::string> metadata;
-  std::filesystem::path source;  // where it was read, for messages; empty in a file made here
+  std::filesystem::path source;  // for messages: the path it was read from, or empty
 };
 
-// I32 is read as I64, F16 and BF16 as F32; other types are refused. Throws Error naming the file,
-// the tensor and what is wrong with it.
+// Reads I32 as I64, F16 and BF16 as F32, and refuses types not listed here or above. Throws Error
+// that names the file, the tensor and what is wrong with it.
 TensorFile read_tensor_file(const std::filesystem::path& path);
 
-// `path` is never half a file (see atomic_file.h). Tensors of any layout are written plain, sorted
-// so that each begins at a multiple of its element size. `file.source` is not looked at.
+// Replaces `path` as a whole (see atomic_file.h). Tensors of any layout are written plain, in an
+// order in which each begins at a multiple of its element size. `file.source` is ignored.
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
-// "'PATH'" for messages; "tensors" for a file made here.
+// For messages: "'PATH'", or "tensors" if the file was not read from a path.
 std::string file_called(const TensorFile& file);
 
-// The tensor of this name; throws Error naming it where it is absent.
+// The tensor of this name. Throws Error that names it if it is missing.
 const Tensor& find_tensor(const TensorFile& file, const std::string& name);
 
 }  // namespace engine

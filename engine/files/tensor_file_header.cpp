@@ -19,7 +19,7 @@ int64_t from_i32(int32_t value) { return value; }
 
 float from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
-float from_f16(uint16_t bits) {  // 1 bit of sign, 5 of exponent, 10 of fraction
+float from_f16(uint16_t bits) {  // sign 1 bit, exponent 5, fraction 10
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   float value = std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
   if (exponent == 0) value = std::ldexp(static_cast<float>(fraction), -24);
@@ -30,7 +30,7 @@ float from_f16(uint16_t bits) {  // 1 bit of sign, 5 of exponent, 10 of fraction
   return (bits & 0x8000) != 0 ? -value : value;
 }
 
-// In place: element i is written at or before the place where it was read.
+// Works in place, because element i is never written beyond the bytes it was read from.
 template <auto convert, class From, class To = decltype(convert(From{}))>
 void widen(std::byte* to, int64_t count) {
   const std::byte* from = to + count * static_cast<int64_t>(sizeof(To) - sizeof(From));
@@ -59,9 +59,9 @@ const StoredType& type_called(const std::string& name) {
   fail("unknown dtype '", shown(name), "', expected one of", known);
 }
 
-// A key given twice is refused: readers disagree about which of the two counts.
+// Refuses a key that appears twice, because readers disagree about which of the two counts.
 Json parse_json(const std::string& text) {
-  constexpr int kMaxDepth = 3;  // the extents in a shape in an entry in the header
+  constexpr int kMaxDepth = 3;  // the header, the entry of a tensor, its shape
   std::vector<std::set<std::string>> open_objects;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     require(depth <= kMaxDepth, "the header is nested too deeply");
@@ -74,8 +74,8 @@ Json parse_json(const std::string& text) {
     }
     return true;
   };
-  // The parser would take a zero byte for the end of the text.
-  require(text.find('\0') == std::string::npos, "the header is not JSON: it holds a zero byte");
+  // The parser would mistake a zero byte for the end of the text.
+  require(text.find('\0') == std::string::npos, "the header is not JSON: it contains a zero byte");
   try {
     return Json::parse(text, watch);
   } catch (const Json::exception& error) {
@@ -84,7 +84,7 @@ Json parse_json(const std::string& text) {
 }
 
 const Json& field(const Json& entry, const char* key) {
-  require(entry.contains(key), "the header does not tell its '", key, "'");
+  require(entry.contains(key), "the header lacks its '", key, "'");
   return entry[key];
 }
 
@@ -93,7 +93,7 @@ std::vector<int64_t> integers(const Json& entry, const char* key) {
   require(array.is_array(), "its '", key, "' must be an array of integers");
   std::vector<int64_t> values;
   for (const Json& value : array) {
-    // What is too large for 64 bits arrives as a floating-point number.
+    // The parser returns integers too large for 64 bits as floating-point numbers.
     const bool too_large =
         value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX};
     require(value.is_number_integer() && !too_large, "its '", key,
@@ -106,24 +106,24 @@ std::vector<int64_t> integers(const Json& entry, const char* key) {
 StoredTensor parse_tensor(const std::string& name, const Json& json, int64_t data_bytes) {
   require(json.is_object(), "its entry in the header must be an object");
   const Json& dtype = field(json, "dtype");
-  require(dtype.is_string(), "its 'dtype' must be a text");
+  require(dtype.is_string(), "its 'dtype' must be a string");
   const StoredType& type = type_called(dtype.get_ref<const std::string&>());
   const Shape shape(integers(json, "shape"));
   const std::vector<int64_t> offsets = integers(json, "data_offsets");
   require(offsets.size() == 2, "its 'data_offsets' must be two integers, found ", offsets.size());
   const int64_t begin = offsets[0], end = offsets[1], expected = shape.elements() * type.bytes;
   require(0 <= begin && begin <= end && end <= data_bytes, "its data_offsets [", begin, ",", end,
-          "] do not lie in order within the file's ", data_bytes, " bytes of data");
+          "] are not in order within the file's ", data_bytes, " bytes of data");
   require(end - begin == expected, "its data_offsets [", begin, ",", end, "] hold ", end - begin,
           " bytes, but ", type.name, " ", shape, " needs ", expected);
   return {name, &type, shape, begin, end};
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json) {
-  require(json.is_object(), kMetadata, " must be an object of texts");
+  require(json.is_object(), kMetadata, " must be an object of strings");
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : json.items()) {
-    require(value.is_string(), kMetadata, ": the value of '", shown(key), "' must be a text");
+    require(value.is_string(), kMetadata, ": the value of '", shown(key), "' must be a string");
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -133,9 +133,9 @@ void require_gapless(const std::vector<StoredTensor>& tensors, int64_t data_byte
   int64_t end = 0;
   for (const StoredTensor& t : tensors) {
     require(t.begin >= end, tensor_called(t.name), ": its data begin at byte ", t.begin,
-            " and overlap another tensor's, which reach to ", end);
-    require(t.begin == end, tensor_called(t.name), ": a hole lies in front of its data: the bytes ",
-            end, " to ", t.begin, " belong to no tensor");
+            " and overlap those of another tensor, which end at ", end);
+    require(t.begin == end, tensor_called(t.name), ": there is a gap before its data: bytes ", end,
+            " to ", t.begin, " belong to no tensor");
     end = t.end;
   }
   require(end == data_bytes, "the last ", data_bytes - end, " bytes belong to no tensor");
@@ -159,7 +159,8 @@ std::string tensor_called(const std::string& name) {
 const StoredType& stored_type(DType dtype) {
   const auto same = [dtype](const StoredType& type) { return type.dtype == dtype && !type.widen; };
   const auto found = std::ranges::find_if(kTypes, same);
-  require(found != std::end(kTypes), "tensors of ", dtype, " are not written: convert them to f32");
+  require(found != std::end(kTypes), "tensors of ", dtype,
+          " cannot be written: convert them to f32");
   return *found;
 }
 
@@ -185,7 +186,7 @@ std::string header_text(const TensorFileHeader& header) {
   Json json = Json::object();
   if (!header.metadata.empty()) json[kMetadata] = header.metadata;
   for (const StoredTensor& t : header.tensors) {
-    require(t.name != kMetadata, "no tensor can be called ", kMetadata);
+    require(t.name != kMetadata, "a tensor cannot be called ", kMetadata);
     json[t.name] = {{"dtype", t.type->name},
                     {"shape", std::vector<int64_t>(t.shape.begin(), t.shape.end())},
                     {"data_offsets", {t.begin, t.end}}};
@@ -198,7 +199,7 @@ std::string header_text(const TensorFileHeader& header) {
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   require(static_cast<int64_t>(text.size()) <= kMaxHeaderBytes, "the header would have ",
-          text.size(), " bytes, at most ", kMaxHeaderBytes, " are allowed");
+          text.size(), " bytes; at most ", kMaxHeaderBytes, " are allowed");
   return text;
 }
 

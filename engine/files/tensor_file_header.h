@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file: which tensor lies where. Knows no files; tensor_file.cpp
-// reads and writes the bytes around it.
+// The JSON header of a safetensors file: the type, shape and position of every tensor. Handles text
+// only; tensor_file.cpp reads and writes the file.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 
 namespace engine {
 
-inline constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+inline constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format
 
-// An element type of the format and what it becomes in memory.
+// An element type of the format and the type it is read as.
 struct StoredType {
   const char* name;
   int64_t bytes;
   DType dtype;
-  // Where the stored elements are narrower than those in memory: turns `count` narrow ones, lying
-  // at the end of the memory, into wide ones that fill it.
+  // Set if stored elements are narrower than those in memory: converts `count` narrow elements at
+  // the end of the memory to wide ones that fill it.
   void (*widen)(std::byte* memory, int64_t count) = nullptr;
 };
 const StoredType& stored_type(DType);
 
-// A tensor's bytes begin .. end-1 behind the header.
+// A tensor whose data are bytes begin .. end-1 after the header.
 struct StoredTensor {
   std::string name;
   const StoredType* type;
@@ -35,24 +35,25 @@ struct StoredTensor {
 };
 
 struct TensorFileHeader {
-  std::vector<StoredTensor> tensors;  // in the order of their bytes
+  std::vector<StoredTensor> tensors;  // in the order of their data
   std::map<std::string, std::string> metadata;
 };
 
-// The header in `text`, in front of `data_bytes` bytes of data. Throws Error unless every one of
-// them belongs to exactly one tensor, whose type is known and whose shape needs just that many.
+// Reads the header of a file with `data_bytes` bytes of data. Throws Error unless every byte
+// belongs to exactly one tensor, and every tensor has a known type and a shape that needs exactly
+// its bytes.
 TensorFileHeader parse_header(const std::string& text, int64_t data_bytes);
 
-// The text of a header, with sorted keys, padded with spaces to a multiple of 8 bytes.
+// Writes a header with sorted keys, padded with spaces to a multiple of 8 bytes.
 std::string header_text(const TensorFileHeader& header);
 
-// Text of a file as a message may show it: on one line and not endless.
+// For messages: text from a file on one line, shortened if it is long.
 std::string shown(const std::string& text);
 
-// "tensor 'NAME'", whatever a file's name may be: on one line and not endless.
+// For messages: "tensor 'NAME'", with the name as shown() shows it.
 std::string tensor_called(const std::string& name);
 
-// Runs f; an Error out of it gets `where` in front.
+// Calls f; if it throws an Error, puts `where` before the message.
 template <class F>
 decltype(auto) within(const std::string& where, F f) {
   try {

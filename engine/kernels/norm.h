@@ -51,8 +51,8 @@ void batch_norm_forward(CudaContext&, const Tensor& x, const Tensor& weight, con
                         Tensor& y);
 
 // What the backward reads. With relu the gradient passes where the output is above 0. The output is
-// y or, if y is undefined (possible without a residual), it is computed again from x; then nobody
-// has to keep it.
+// y or, if y is undefined (possible without a residual), computed again from x, so that y need not
+// be kept.
 struct BatchNormInputs {
   const Tensor& dy;
   const Tensor& x;
@@ -80,12 +80,12 @@ void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dw
                                     Tensor& dbias);
 
 // y = x / max(|x|, 1e-12), where |x| is taken over the channels of each pixel. x: [N,C,H,W],
-// [N,C,P] or [N,C], in any layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated where
-// that is the 1e-12: a constant, through which no gradient flows.
+// [N,C,P] or [N,C], in any layout. norms: [N, P] in the type of x: max(|x|, 1e-12), negated if |x|
+// is below 1e-12. Then the norm is a constant, through which no gradient flows.
 void l2_normalize_forward(CpuContext&, const Tensor& x, Tensor& y, Tensor& norms);
 void l2_normalize_forward(CudaContext&, const Tensor& x, Tensor& y, Tensor& norms);
 
-// dx = (dy - y (y . dy)) / |x|, or dy / 1e-12 where the norm is the constant.
+// dx = (dy - y (y . dy)) / |x|, or dy / 1e-12 if the norm is the constant.
 void l2_normalize_backward(CpuContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,
                            Tensor& dx);
 void l2_normalize_backward(CudaContext&, const Tensor& dy, const Tensor& y, const Tensor& norms,

@@ -35,9 +35,10 @@ struct SgdOptions {
 // momentum_buffer = momentum * momentum_buffer + g;  parameter -= learning_rate * momentum_buffer
 // follower = follow * follower + (1 - follow) * parameter
 // (You, Gitman, Ginsburg, "Large batch training of convolutional networks", 2017, in the form of
-// the published PixPro code.) This is one pass that reads every tensor once. LARS reads parameters
-// and gradients once more before it, for the norms, which are summed in f64 in an order that
-// depends on the shapes alone.
+// the published PixPro code.)
+//
+// This is one pass that reads every tensor once. LARS reads parameters and gradients once more
+// before it, for the norms, which are summed in f64 in an order that depends on the shapes alone.
 void sgd_update(CpuContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 void sgd_update(CudaContext&, std::vector<ParameterUpdate>& updates, const SgdOptions& options);
 

@@ -1,5 +1,5 @@
-// The paper model of a step (tests/paper_model) launches as many kernels as a step that runs: one
-// that it did not know would make its figures those of another program.
+// The paper model of a step (tests/paper_model) launches as many kernels as a step that runs. A
+// kernel that the model leaves out would make its figures describe another program.
 #include <gtest/gtest.h>
 
 #include "engine/tensor_ops.h"
@@ -39,7 +39,7 @@ TEST(PaperModel, CountsTheLaunchesOfAStep) {
   const engine::Tensor views = engine::full({2, 3, kSize, kSize}, 0.5);
   const engine::Tensor boxes =
       engine::from_values<double>({2, 4}, {0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0});
-  trainer.step(views, boxes);  // plans
+  trainer.step(views, boxes);  // makes plans
   const int64_t before = kernels_started();
   trainer.step(views, boxes);
   const auto found = static_cast<double>(kernels_started() - before);

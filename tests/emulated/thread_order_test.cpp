@@ -1,4 +1,4 @@
-// A training step gives the same bits in whatever order the threads of its kernels run.
+// A training step gives the same bits, whatever the order in which the threads of its kernels run.
 #include <gtest/gtest.h>
 
 #include "pixpro/train/trainer.h"
@@ -13,7 +13,7 @@ using engine::DType;
 using test_support::Batch;
 using test_support::kCuda;
 
-TEST(CudaStep, GivesTheSameBitsInWhateverOrderThreadsRun) {
+TEST(CudaStep, GivesTheSameBitsInAnyOrderOfThreads) {
   const cuda_emulation::Options before = cuda_emulation::options();
   std::vector<std::vector<double>> runs;
   for (const auto order : {cuda_emulation::Order::forward, cuda_emulation::Order::reverse}) {

@@ -1,5 +1,5 @@
-// What neither a training step nor the making of its views may do once it is under way: wait for
-// the device, or ask its runtime for memory. The emulation counts the calls.
+// A running training step, and the making of its views, neither wait for the device nor allocate
+// memory from its runtime. The emulation counts the calls.
 #include <gtest/gtest.h>
 
 #include "pixpro/data/batches/device_views.h"
@@ -17,8 +17,8 @@ using engine::DType;
 using engine::Tensor;
 using test_support::kCuda;
 
-// How often the host has waited for the emulated device or asked its runtime for memory. Without
-// the caching allocator tensors' memory comes in stream order, and is not counted.
+// How often the host has waited for the emulated device or allocated memory from its runtime.
+// Without the caching allocator, tensors are allocated in stream order; that is not counted.
 int64_t waits_and_allocations() {
   int64_t count = 0;
   for (const char* name : {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost",
@@ -35,7 +35,7 @@ TEST(CudaStep, NeitherWaitsForTheDeviceNorAllocates) {
   const int64_t before = waits_and_allocations(), events = call_count("cudaEventSynchronize");
   trainer.start_step(batch.views, batch.boxes);
   trainer.start_step(batch.views, batch.boxes);
-  // For the pinned memory of the step before the last alone: batch and numbers.
+  // Two per step, for the pinned memory of the step before the last: batch and numbers.
   EXPECT_EQ(call_count("cudaEventSynchronize") - events, 4);
   trainer.finish_step();
   trainer.finish_step();
@@ -52,13 +52,14 @@ TEST(CudaViews, TakeThreeLaunchesPerBatchAndNeitherWaitNorAllocate) {
     std::fill_n(raw_pixels(row, kSize), 3 * (20 + i) * 20, uint8_t{100});
   }
   DeviceViews device_views(kCuda, DType::bf16, kSize);
-  for (int batch = 0; batch < 2; ++batch) device_views.finish(raw);  // buffers of both slots
+  for (int batch = 0; batch < 2; ++batch) device_views.finish(raw);  // allocates both slots
   const int64_t before = waits_and_allocations(), launches = call_count("cudaLaunchKernelExC");
   const int64_t events = call_count("cudaEventSynchronize");
   device_views.finish(raw);
   EXPECT_EQ(call_count("cudaLaunchKernelExC") - launches, 3);
   EXPECT_EQ(waits_and_allocations(), before);
-  EXPECT_EQ(call_count("cudaEventSynchronize") - events, 1);  // for the upload before the last
+  // For the slot of the upload before the last.
+  EXPECT_EQ(call_count("cudaEventSynchronize") - events, 1);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace engine {
 namespace {
 
-// Under AddressSanitizer every request goes to the system (see allocator.h).
+// Under AddressSanitizer nothing is cached (see allocator.h).
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kCaching = false;
 #else
@@ -30,7 +30,7 @@ TEST(Allocator, AlignsEveryBlock) {
   }
 }
 
-TEST(Allocator, AsksTheSystemNothingInSteadyState) {
+TEST(Allocator, NeedsNothingFromTheSystemInSteadyState) {
   if (!kCaching) GTEST_SKIP() << "no caching under AddressSanitizer";
   const auto step = [] {
     const Buffer weights(kCpu, 9'437'184), bias(kCpu, 256);
@@ -42,7 +42,7 @@ TEST(Allocator, AsksTheSystemNothingInSteadyState) {
   EXPECT_EQ(requests(), before);
 }
 
-TEST(Allocator, CutsAFreedBlockAndJoinsTheParts) {
+TEST(Allocator, CutsAFreedBlockAndMergesThePieces) {
   if (!kCaching) GTEST_SKIP() << "no caching under AddressSanitizer";
   std::optional<Buffer> whole(std::in_place, kCpu, 64'000'000);
   const void* data = whole->data();
@@ -76,7 +76,7 @@ TEST(Allocator, CountsWhatIsHeldAndItsPeak) {
 TEST(Allocator, GivesItsCacheBack) {
   Allocator& allocator = allocator_of(kCpu);
   allocator.release_cache();
-  const int64_t cached = allocator.stats().cached_bytes;  // between blocks that are still held
+  const int64_t cached = allocator.stats().cached_bytes;  // between blocks in use
   { const Buffer buffer(kCpu, 64'000'000); }
   EXPECT_EQ(allocator.stats().cached_bytes > cached, kCaching);
   allocator.release_cache();
@@ -91,7 +91,7 @@ TEST(Allocator, ARequestTooLargeChangesNothing) {
   const MemoryStats before = allocator_of(kCpu).stats();
   try {
     const Buffer buffer(kCpu, int64_t{1} << 58);
-    FAIL() << "2^58 bytes were given";
+    FAIL() << "2^58 bytes were allocated";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("288230376151711744 bytes"), std::string::npos)
         << error.what();

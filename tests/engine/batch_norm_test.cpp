@@ -28,7 +28,7 @@ const std::vector<Case> kCases = {
     {{3, 40, 2, 2}, 1, true, true},
 };
 
-// What a whole forward and backward pass must give, channel by channel.
+// The expected results of a forward and backward pass, channel by channel.
 struct Expected {
   Tensor x, weight, bias, residual, dy;
   Tensor y, statistics, dx, dresidual, dweight, dbias;
@@ -106,7 +106,7 @@ Found run(const Case& c, const Expected& e, DType dtype, Layout layout) {
           .dbias = empty_like(weight)};
   batch_norm_forward(ctx, x, weight, bias, residual, options, f.statistics, f.y);
   Tensor sums = empty_like(f.statistics);
-  // Both ways to know where the gradient passes: from y, and worked out again from x.
+  // The backward can tell where relu passed the gradient from y, or by recomputing y from x.
   const Tensor y = c.residual ? f.y : Tensor();
   const BatchNormInputs inputs{dy, x, y, f.statistics, weight, bias, options};
   const int64_t count = x.elements() / c.shape[1] / c.parts;
@@ -174,7 +174,7 @@ TEST(BatchNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   EXPECT_EQ(runs[0], runs[2]);
 }
 
-// The digits of f32 end at 1e-3 there: sums must be formed around a pixel nearby.
+// At this mean f32 resolves 1e-3 only, so sums must be formed of differences from a nearby value.
 TEST(BatchNorm, AVarianceBesideALargeMeanKeepsItsDigits) {
   for (const Layout layout : kLayouts) {
     const Tensor x = to_dtype(hashed_tensor("x", {2, 16, 32, 31}, 1.0, 1e4), DType::f32);
@@ -186,7 +186,7 @@ TEST(BatchNorm, AVarianceBesideALargeMeanKeepsItsDigits) {
   }
 }
 
-TEST(BatchNorm, RunningEstimatesMoveOncePerViewWithTheUnbiasedVariance) {
+TEST(BatchNorm, RunningEstimatesMoveOncePerPartWithTheUnbiasedVariance) {
   const Tensor statistics = from_values<double>({2, 2, 1}, {1.0, 4.0, 3.0, 8.0});
   Tensor mean = zeros({1}), var = full({1}, 1.0);
   batch_norm_update_running(cpu_context(), statistics, {.momentum = 0.1, .count = 5}, mean, var);
@@ -194,7 +194,7 @@ TEST(BatchNorm, RunningEstimatesMoveOncePerViewWithTheUnbiasedVariance) {
   EXPECT_NEAR(item(var), 0.9 * (0.9 + 0.1 * 4.0 * 1.25) + 0.1 * 8.0 * 1.25, 1e-6);
 }
 
-TEST(BatchNorm, RefusesABatchThatDoesNotSplitIntoViews) {
+TEST(BatchNorm, RefusesABatchThatDoesNotSplitIntoParts) {
   Tensor statistics({2, 2, 4}, DType::f64);
   EXPECT_THROW(batch_norm_statistics(cpu_context(), full({3, 4, 2, 2}, 1.0), statistics), Error);
   Tensor wrong({1, 2, 5}, DType::f64);

@@ -10,7 +10,7 @@
 namespace engine {
 namespace {
 
-// The pool never looks into the memory, so any addresses do.
+// The pool never touches the memory, so any addresses will do.
 char* address(int64_t place) { return reinterpret_cast<char*>(int64_t{1} << 40) + place; }
 
 TEST(BlockPool, TakesTheSmallestBlockThatFits) {
@@ -36,7 +36,7 @@ TEST(BlockPool, TakesTheSmallestBlockThatFits) {
 TEST(BlockPool, JoinsFreeNeighboursOnBothSidesButNotSegments) {
   BlockPool pool;
   pool.add_segment(address(0), 300);
-  pool.add_segment(address(300), 100);  // happens to lie right behind
+  pool.add_segment(address(300), 100);  // happens to be adjacent
   char* blocks[] = {pool.take(100), pool.take(100), pool.take(100), pool.take(100)};
   EXPECT_EQ(blocks[0], address(300));  // best fit
   for (const int i : {1, 3, 2, 0}) pool.give_back(blocks[i]);

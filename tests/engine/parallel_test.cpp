@@ -18,8 +18,8 @@ struct Range {
 
 class ParallelFor : public testing::Test {
  protected:
-  // Several threads on any machine; a number given from outside stays (ThreadSanitizer does not
-  // know OpenMP's barriers, so its runs have one thread).
+  // Several threads on any machine, unless the environment sets a number: ThreadSanitizer does not
+  // know OpenMP's barriers, so it is run with one thread.
   void SetUp() override {
     if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(4);
   }

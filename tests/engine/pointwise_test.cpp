@@ -1,4 +1,4 @@
-// The pointwise kernels and the conveniences built on them.
+// Pointwise kernels and the operations of tensor_ops.h.
 #include "engine/kernels/pointwise.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ TEST(Layouts, EveryConversionKeepsEveryElement) {
   }
 }
 
-TEST(Layouts, LieInMemoryAsTheyAreNamed) {
+TEST(Layouts, HaveTheOrderTheirNameSays) {
   Tensor x({1, 16, 1, 2});
   for (int64_t i = 0; i < 32; ++i) x.data<float>()[i] = static_cast<float>(i);
   // Channel c, pixel p holds 2 c + p.
@@ -46,7 +46,7 @@ TEST(Pointwise, AddAndScaleWorkInPlace) {
   EXPECT_EQ(in_place.data<double>()[7], 2.0 * sum.data<double>()[7]);
 }
 
-TEST(Pointwise, ReluPassesANotANumberOn) {
+TEST(Pointwise, ReluKeepsANaN) {
   const Tensor x = from_values<float>({3}, {-1.0F, 2.0F, std::nanf("")});
   Tensor y = empty_like(x);
   relu_forward(cpu_context(), x, y);

@@ -51,7 +51,7 @@ TEST(MaxPool2d, EqualsTheFormulaInEveryLayout) {
   }
 }
 
-TEST(MaxPool2d, ANotANumberWinsAndTheFirstOfEqualsTakesTheGradient) {
+TEST(MaxPool2d, ANaNWinsAndTheFirstOfEqualsTakesTheGradient) {
   Tensor x = full({1, 1, 2, 4}, 1.0), y({1, 1, 1, 2}), winner({1, 1, 1, 2}, DType::u8);
   x.data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
   max_pool2d_forward(cpu_context(), x, {2, 2, 0}, y, winner);

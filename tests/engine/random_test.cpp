@@ -78,7 +78,7 @@ TEST(Random, UniformFillsItsRangeEvenly) {
   }
 }
 
-// Kolmogorov-Smirnov: the largest gap between the draws' distribution and the normal one.
+// Kolmogorov-Smirnov: the largest distance between the empirical distribution and the normal one.
 TEST(Random, NormalHasItsDistribution) {
   constexpr int kDraws = 100000;
   Random random(6);
@@ -106,8 +106,8 @@ TEST(Random, ChanceFollowsItsProbability) {
   EXPECT_NEAR(hits, 0.3 * kDraws, 4 * std::sqrt(0.21 * kDraws));
 }
 
-// A range of three quarters of all 32-bit words, where the remainder of a division would give the
-// lower third twice as often as the others.
+// In a range of three quarters of all 32-bit words, the remainder of a division would be twice as
+// often in the lowest third as in either of the others.
 TEST(Random, BelowHasNoBiasInLargeRanges) {
   constexpr int kDraws = 30000;
   constexpr int64_t kThird = int64_t{1} << 30;
@@ -138,7 +138,7 @@ TEST(Random, HashesNamesAsPublished) {  // the FNV authors' test vectors
   EXPECT_EQ(hash_name("foobar"), 0x85944171F73967E8);
 }
 
-// The inputs of the reference numbers: file and formula must agree to the last bit.
+// The inputs of the reference results: file and formula must agree bit for bit.
 TEST(HashedTensor, HasTheBitsOfTheReference) {
   for (const std::string number : {"0", "1", "2", "3", "4"}) {
     const TensorFile file = golden("propagation_" + number + ".safetensors");
@@ -154,7 +154,7 @@ TEST(HashedTensor, HasTheBitsOfTheReference) {
 TEST(HashedTensor, GivesTheBoxesOfTheReference) {
   const std::vector<double> boxes = to_values(find_tensor(golden("loss_0.safetensors"), "coord_q"));
   const std::vector<double> uniform = to_values(hashed_tensor("loss.cq.0", {4, 4}));
-  for (size_t row = 0; row < 3; ++row) {       // the file's last box is a special one
+  for (size_t row = 0; row < 3; ++row) {       // the last box in the file is a special case
     const size_t left = row % 3 == 0 ? 2 : 0;  // every third box is mirrored
     EXPECT_EQ(boxes[4 * row + left], (uniform[4 * row] + 1) / 2 * 0.5);
     EXPECT_EQ(boxes[4 * row + 1], (uniform[4 * row + 1] + 1) / 2 * 0.5);

@@ -13,7 +13,7 @@ namespace {
 
 using test_support::hashed_tensor;
 
-// What f throws; empty where it throws nothing.
+// The message of the Error that f throws, or "" if it throws none.
 template <class F>
 std::string error_of(F f) {
   try {
@@ -91,7 +91,7 @@ TEST(Tensor, RowsAreAViewInEveryLayout) {
   }
 }
 
-TEST(Tensor, RowsMustLieWithin) {
+TEST(Tensor, RowsMustBeInTheTensor) {
   constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
   const Tensor a({4, 2});
   EXPECT_EQ(a.rows(4, 0).elements(), 0);
@@ -112,8 +112,8 @@ TEST(Tensor, RefusesALayoutThatDoesNotFit) {
   EXPECT_EQ(make({2, 24, 4, 4}, Layout::blocked8), "");
 }
 
-// Every element must lie where the comment on Planes says.
-TEST(Tensor, PlanesSayWhereEachElementLies) {
+// Every element must be where the comment on Planes says.
+TEST(Tensor, PlanesSayWhereEachElementIs) {
   const Tensor plain = hashed_tensor("a", {2, 32, 3, 5});
   const double* values = plain.data<double>();
   for (const Layout layout : {Layout::plain, Layout::nhwc, Layout::blocked8, Layout::blocked16}) {
@@ -129,7 +129,7 @@ TEST(Tensor, PlanesSayWhereEachElementLies) {
   }
 }
 
-TEST(Tensor, PlanesOfOtherRanks) {
+TEST(Tensor, PlanesOfMatricesAndVolumes) {
   const Planes matrix = planes_of(Tensor({3, 7}));
   EXPECT_EQ(matrix.n, 3);
   EXPECT_EQ(matrix.pixels, 1);

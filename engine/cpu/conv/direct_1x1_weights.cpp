@@ -11,9 +11,9 @@
 namespace engine {
 namespace {
 
-// Measured on two cores. kPixels: pixels of a block; their inputs of one group and their gradient
+// Measured on two cores. kPixels: pixels of a block; their inputs of one span and their gradient
 // of one panel of outputs then stay in the L2 cache. kTasks: enough to keep many threads busy.
-constexpr int64_t kPixels = 448, kInputs = 256, kTasks = 32;
+constexpr int64_t kPixels = 448, kSpan = 256, kTasks = 32;
 
 struct Problem {
   const float *x, *dy;
@@ -30,7 +30,7 @@ struct Problem {
         dw(weights.data<float>()) {}
 };
 
-// A piece of the gradient: a group of at most kInputs inputs times a panel of outputs.
+// A piece of the gradient: a span of at most kSpan inputs times a panel of outputs.
 struct Piece {
   int64_t first_input, inputs, panel;
 };
@@ -40,25 +40,25 @@ struct Piece {
 // so the bits do not either. Pixels are taken in blocks: `slices` of one image, or `together`
 // images.
 struct Plan {
-  int64_t input_blocks, panels, groups;
+  int64_t input_blocks, panels, spans;
   int64_t slices, together, blocks, parts;
   int64_t tasks, worker_floats;
 
   explicit Plan(const Problem& p)
       : input_blocks(p.inputs / kLanes),
         panels(panels_of(p.outputs)),
-        groups(ceil_div(p.inputs, kInputs)),
+        spans(ceil_div(p.inputs, kSpan)),
         slices(ceil_div(p.image_pixels, kPixels)),
         together(std::max<int64_t>(kPixels / p.image_pixels, 1)),
         blocks(ceil_div(p.images, together) * slices),
         parts(std::min(ceil_div(kTasks, pieces()), blocks)),
         tasks(pieces() * parts),
-        worker_floats(ceil_div(input_blocks, groups) * kLanes * kPanel) {}
+        worker_floats(ceil_div(input_blocks, spans) * kLanes * kPanel) {}
 
-  int64_t pieces() const { return panels * groups; }
+  int64_t pieces() const { return panels * spans; }
   Piece piece(int64_t number) const {
-    const int64_t group = number / panels, first = part_begin(input_blocks, group, groups);
-    const int64_t count = part_begin(input_blocks, group + 1, groups) - first;
+    const int64_t span = number / panels, first = part_begin(input_blocks, span, spans);
+    const int64_t count = part_begin(input_blocks, span + 1, spans) - first;
     return {first * kLanes, count * kLanes, number % panels};
   }
 };

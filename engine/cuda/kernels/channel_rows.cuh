@@ -31,8 +31,8 @@ struct ChannelRows {
     // up costs little. They depend on the shape alone, and so do the bits of sums.
     constexpr int64_t kLeastRows = 128, kMostChunks = 512;
     const int64_t wanted = std::clamp<int64_t>(rows / kLeastRows, 1, kMostChunks);
-    chunk_rows = (rows + wanted - 1) / wanted;
-    chunks = static_cast<int>((rows + chunk_rows - 1) / chunk_rows);
+    chunk_rows = ceil_div(rows, wanted);
+    chunks = static_cast<int>(ceil_div(rows, chunk_rows));
   }
 
   // How many consecutive channels of a row are adjacent in memory, at least.
@@ -89,10 +89,10 @@ struct ChannelRows {
 
  private:
   Grid grid(int width, unsigned threads, unsigned chunk_blocks) const {
-    const int64_t needed = (channels + width - 1) / width;
+    const int64_t needed = ceil_div(channels, width);
     unsigned across = kMostAcross;
     while (across / 2 >= needed) across /= 2;
-    const int64_t blocks = (needed + across - 1) / across;
+    const int64_t blocks = ceil_div(needed, across);
     return {
         .blocks = dim3(static_cast<unsigned>(blocks), chunk_blocks, static_cast<unsigned>(parts)),
         .threads = dim3(across, threads / across)};

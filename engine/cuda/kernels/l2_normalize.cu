@@ -16,7 +16,7 @@ struct Pixels {
   explicit Pixels(const Tensor& x) : planes(planes_of(x)), channels(planes.channels()) {}
 
   Grid grid() const {
-    const int64_t blocks = (planes.n * planes.pixels + kPixelThreads - 1) / kPixelThreads;
+    const int64_t blocks = ceil_div(planes.n * planes.pixels, kPixelThreads);
     return {.blocks = dim3(static_cast<unsigned>(blocks > 0 ? blocks : 1)),
             .threads = dim3(kPixelThreads, kParts)};
   }

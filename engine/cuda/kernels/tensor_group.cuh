@@ -21,7 +21,7 @@ struct TensorGroup {
   int count = 0;
 
   void append(const Item& item) {
-    const int64_t chunks = (item.elements + kChunk - 1) / kChunk;
+    const int64_t chunks = ceil_div(item.elements, kChunk);
     items[count] = item;
     first_block[count + 1] = first_block[count] + static_cast<int>(chunks);
     ++count;

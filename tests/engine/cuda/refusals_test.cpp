@@ -156,5 +156,16 @@ TEST(CudaRefusals, OfPointwiseKernelsAndTheUpdate) {
                  });
 }
 
+TEST(CudaRefusals, OfF64WhichOnlyTheCpuComputesIn) {
+  SKIP_WITHOUT_CUDA();
+  const auto relu = [](auto& ctx, On on) {
+    Tensor x = on({2, 3}, DType::f64);
+    relu_forward(ctx, x, x);
+  };
+  EXPECT_EQ(refusal(kCpu, relu), "");
+  EXPECT_EQ(refusal(kCuda, relu),
+            "cuda: f32, bf16 or f16 expected, found f64; only the CPU computes in f64");
+}
+
 }  // namespace
 }  // namespace engine

@@ -23,7 +23,7 @@ class AtomicFileTest : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  // The names in the folder: what is left behind shows here.
+  // The names in the folder, to see whether anything is left behind.
   std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(dir_.path())) {
@@ -77,7 +77,7 @@ TEST_F(AtomicFileTest, LeavesNothingWhenItIsAbandoned) {
   EXPECT_EQ(names(), std::vector<std::string>{"target"});
 }
 
-// A limit on the size of files stands for the full disk: write() fails in the middle.
+// A limit on the size of files acts as a full disk: write() fails in the middle.
 TEST_F(AtomicFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
   write_file_atomically(target_, "old");
   rlimit before{};

@@ -1,4 +1,5 @@
-// Tensor files that lie, are damaged or are none: each gives one clear line, none a crash.
+// Files that are damaged, make false claims or are not tensor files: each gives one clear line and
+// none a crash.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ class HostileTensorFile : public testing::Test {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
 
-  // What reading says, without the file's name in front; "" where there is no error.
+  // The error of reading, without the file's name before it; "" if there is none.
   std::string complaint() const {
     try {
       read_tensor_file(path_);
@@ -53,12 +54,12 @@ std::string bytes_of(uint64_t length) {
   return bytes;
 }
 
-// A file of this header and so many bytes of data.
+// A file with this header and this many bytes of data.
 std::string file_of(const std::string& header, size_t data_bytes = 0) {
   return bytes_of(header.size()) + header + std::string(data_bytes, '\1');
 }
 
-// A file of one tensor "w" that claims this and so many bytes of data.
+// A file with one tensor "w" that makes these claims, and this many bytes of data.
 std::string entry(const std::string& dtype, const std::string& shape, const std::string& offsets,
                   size_t data_bytes = 16) {
   return file_of(
@@ -103,8 +104,8 @@ TEST_F(HostileTensorFile, EntryThatIsNotWhole) {
   expect_complaint(file_of(R"({"w":{"shape":[1],"data_offsets":[0,4]}})", 4), "its 'dtype'");
   expect_complaint(file_of(R"({"w":{"dtype":"F32","data_offsets":[0,4]}})", 4), "its 'shape'");
   expect_complaint(file_of(R"({"w":{"dtype":"F32","shape":[1]}})", 4), "its 'data_offsets'");
-  expect_complaint(entry("32", "[4]", "[0,16]"), "its 'dtype' must be a text");
-  expect_complaint(file_of(R"({"__metadata__":{"k":1}})"), "the value of 'k' must be a text");
+  expect_complaint(entry("32", "[4]", "[0,16]"), "its 'dtype' must be a string");
+  expect_complaint(file_of(R"({"__metadata__":{"k":1}})"), "the value of 'k' must be a string");
   expect_complaint(file_of(R"({"__metadata__":[]})"), "__metadata__ must be an object");
 }
 
@@ -126,7 +127,7 @@ TEST_F(HostileTensorFile, ShapeThatCannotBe) {
   expect_complaint(entry("\"F32\"", "null", "[0,16]"), "must be an array");
   expect_complaint(entry("\"F32\"", "[18446744073709551615]", "[0,16]"), "below 2^63");
   expect_complaint(entry("\"F32\"", "[99999999999999999999]", "[0,16]"), "below 2^63");
-  // Products that wrap round to 4 elements or to 0.
+  // Products that overflow to 4 elements or to 0.
   expect_complaint(entry("\"F32\"", "[4611686018427387905,4]", "[0,16]"), "too many elements");
   expect_complaint(entry("\"F32\"", "[4294967296,4294967296]", "[0,0]", 0), "too many elements");
   expect_complaint(entry("\"F32\"", "[9223372036854775807]", "[0,16]"), "too many elements");
@@ -134,8 +135,8 @@ TEST_F(HostileTensorFile, ShapeThatCannotBe) {
 }
 
 TEST_F(HostileTensorFile, OffsetsThatLie) {
-  expect_complaint(entry("\"F32\"", "[4]", "[16,0]"), "do not lie in order");
-  expect_complaint(entry("\"F32\"", "[4]", "[-16,0]"), "do not lie in order");
+  expect_complaint(entry("\"F32\"", "[4]", "[16,0]"), "are not in order");
+  expect_complaint(entry("\"F32\"", "[4]", "[-16,0]"), "are not in order");
   expect_complaint(entry("\"F32\"", "[5]", "[0,20]"), "within the file's 16 bytes");
   expect_complaint(entry("\"F32\"", "[4]", "[9223372036854775791,9223372036854775807]"),
                    "within the file's 16 bytes");
@@ -155,8 +156,8 @@ TEST_F(HostileTensorFile, BytesOfTwoTensorsOrOfNone) {
   };
   expect_complaint(two("[0,4]", "[2,6]"), "tensor 'b': its data begin at byte 2 and overlap");
   expect_complaint(two("[0,4]", "[0,4]"), "overlap");
-  expect_complaint(two("[6,10]", "[0,4]"), "tensor 'a': a hole lies in front of its data");
-  expect_complaint(two("[1,5]", "[5,9]"), "the bytes 0 to 1 belong to no tensor");
+  expect_complaint(two("[6,10]", "[0,4]"), "tensor 'a': there is a gap before its data");
+  expect_complaint(two("[1,5]", "[5,9]"), "bytes 0 to 1 belong to no tensor");
   expect_complaint(two("[0,4]", "[4,8]"), "the last 2 bytes belong to no tensor");
   expect_complaint(file_of("{}", 1), "the last 1 bytes belong to no tensor");
 }
@@ -178,7 +179,7 @@ TEST_F(HostileTensorFile, WhatIsNoFile) {
 TEST_F(HostileTensorFile, WhatMayNotBeRead) {
   write(file_of("{}"));
   ASSERT_EQ(chmod(path_.c_str(), 0), 0);
-  const bool root = geteuid() == 0;  // may read everything, unless it becomes somebody else
+  const bool root = geteuid() == 0;  // may read everything, unless it becomes another user
   if (root && seteuid(65534) != 0) GTEST_SKIP() << "runs as root and cannot become another user";
   const std::string found = complaint();
   ASSERT_EQ(seteuid(root ? 0 : geteuid()), 0);
@@ -210,7 +211,7 @@ TEST_F(DamagedTensorFile, CutShortAnywhere) {
   EXPECT_NE(complaint(), "");
 }
 
-// Whatever a byte is changed to: an Error or a file that holds together, never anything else.
+// Whatever value a byte takes, the result is an Error or a consistent file.
 TEST_F(DamagedTensorFile, ChangedAnywhere) {
   Random random(1);
   int refused = 0;

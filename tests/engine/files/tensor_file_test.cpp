@@ -1,4 +1,4 @@
-// Tensor files as they should be. What is wrong with others: hostile_tensor_file_test.cpp.
+// Valid tensor files. Others are in hostile_tensor_file_test.cpp.
 #include "engine/files/tensor_file.h"
 
 #include <gtest/gtest.h>
@@ -57,7 +57,7 @@ TEST_F(TensorFileTest, KeepsEveryTypeAndRank) {
   for (const DType dtype : {DType::f32, DType::f64, DType::i64, DType::u8}) {
     for (size_t s = 0; s < shapes.size(); ++s) {
       Tensor t(shapes[s], dtype);
-      auto* bytes = static_cast<uint8_t*>(t.raw());  // any bits at all, NaNs among them
+      auto* bytes = static_cast<uint8_t*>(t.raw());  // any bits, including NaNs
       for (int64_t i = 0; i < t.bytes(); ++i) bytes[i] = static_cast<uint8_t>(255 - 7 * i);
       file.tensors[std::to_string(s) + "." + std::to_string(static_cast<int>(dtype))] = t;
     }
@@ -102,7 +102,7 @@ TEST_F(TensorFileTest, WritesTheBytesOfTheFormat) {
   file.tensors["b"] = from_values<int64_t>({1}, {258});
   file.tensors["a"] = from_values<float>({1, 2}, {1.0F, -2.0F});
   write_tensor_file(path_, file);
-  // Keys in order, the wider type first in the data, so that both are aligned.
+  // Keys are sorted, and the wider type comes first in the data, so that both are aligned.
   std::string header =
       R"({"__metadata__":{"k":"v"},"a":{"data_offsets":[8,16],"dtype":"F32","shape":[1,2]},)"
       R"("b":{"data_offsets":[0,8],"dtype":"I64","shape":[1]}})";
@@ -149,7 +149,7 @@ TEST_F(TensorFileTest, WidensNarrowTypes) {
 }
 
 TEST_F(TensorFileTest, ReadsFilesOfOthers) {
-  // Compact and unsorted, fields that nobody knows, tensors in another order than their data.
+  // Compact and unsorted, with unknown fields, and tensors in another order than their data.
   const TensorFile file =
       read_made(R"({"z":{"shape":[2],"data_offsets":[1,3],"dtype":"U8","more":1},)"
                 R"("a":{"dtype":"U8","data_offsets":[0,1],"shape":[1]},"e":)"

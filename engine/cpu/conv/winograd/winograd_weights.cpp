@@ -15,8 +15,8 @@ namespace engine {
 namespace {
 
 // Measured on two cores. kStrip: floats of the transformed tiles of a strip. kRunTiles: tiles of
-// one run, which then stay in the L1 cache. kGroup: inputs whose gradient a thread forms at once.
-constexpr int64_t kStrip = 2 << 20, kRunTiles = 256, kLeastTiles = 12, kGroup = 128;
+// one run, which then stay in the L1 cache. kSpan: inputs whose gradient a thread forms at once.
+constexpr int64_t kStrip = 2 << 20, kRunTiles = 256, kLeastTiles = 12, kSpan = 128;
 // With so few channels (inputs and outputs) the tiles are split in two parts with a sum each. Two
 // threads then share nothing: writing what a distant core has read costs several times as much as a
 // write to the thread's own cache.
@@ -39,21 +39,21 @@ struct Problem {
   int64_t inputs() const { return x.blocks * kLanes; }
   int64_t outputs() const { return dy.blocks * kLanes; }
   int64_t panels() const { return panels_of(outputs()); }
-  int64_t groups() const { return ceil_div(inputs(), kGroup); }
+  int64_t spans() const { return ceil_div(inputs(), kSpan); }
 };
 
 // Tiles are taken in one or two parts, each in several strips over which its transformed gradient
 // is summed up in memory. If that would outweigh the transformed tiles, there is a single strip
-// instead, and a thread transforms the gradient of a panel and group of inputs back as soon as it
+// instead, and a thread transforms the gradient of a panel and span of inputs back as soon as it
 // is complete.
 template <class Scheme>
 struct Plan {
   // In both dimensions.
   static constexpr int64_t kElements = Scheme::kElements * Scheme::kElements;
   static constexpr int64_t kKernelElements = Kernels<Scheme>::kElements;
-  static constexpr int64_t kOwnStride = kGroup * kPanel + 16;  // see element_stride
+  static constexpr int64_t kOwnStride = kSpan * kPanel + 16;  // see element_stride
 
-  bool by_group;
+  bool by_span;
   int64_t parts, strips;  // strips of a part
   int64_t x_stride, dy_stride, dw_stride;
   // Of the tiles of a strip and the transformed gradient of a part, and of what each thread
@@ -65,7 +65,7 @@ struct Plan {
     const int64_t channels = p.inputs() + p.outputs(), tiles = p.grid.tiles();
     const bool outweighs =
         kKernelElements * p.inputs() * p.outputs() >= kElements * tiles * channels;
-    by_group = outweighs && omp_get_max_threads() <= p.panels() * p.groups();
+    by_span = outweighs && omp_get_max_threads() <= p.panels() * p.spans();
     const bool few = channels <= kFewChannels && !outweighs;
     parts = few ? 2 : 1;
     const int64_t fit = (few ? kFewChannelsStrip : kStrip) / (kElements * channels);
@@ -75,8 +75,8 @@ struct Plan {
     dy_stride = element_stride(p.outputs() * most);
     dw_stride = element_stride(p.panels() * kPanel * p.inputs());
     strip_floats = kElements * (x_stride + dy_stride);
-    part_floats = by_group ? 0 : kKernelElements * dw_stride;
-    worker_floats = by_group ? kKernelElements * kOwnStride : 0;
+    part_floats = by_span ? 0 : kKernelElements * dw_stride;
+    worker_floats = by_span ? kKernelElements * kOwnStride : 0;
   }
 };
 
@@ -151,12 +151,12 @@ class Worker {
         const int64_t number = part * plan_.strips + strip, count = plan_.parts * plan_.strips;
         product_.start(strip_of(p_.grid.tiles(), number, count),
                        memory_.tiles + part * plan_.strip_floats, team_);
-        plan_.by_group ? restore_by_group() : sum(part, /*accumulate=*/strip > 0);
+        plan_.by_span ? restore_by_span() : sum(part, /*accumulate=*/strip > 0);
         team_.wait();
       }
     }
     all_.wait();
-    if (!plan_.by_group) restore_all();
+    if (!plan_.by_span) restore_all();
   }
 
  private:
@@ -173,10 +173,10 @@ class Worker {
     });
   }
 
-  void restore_by_group() {
-    team_.share(p_.panels() * p_.groups(), [&](int64_t item) {
-      const int64_t panel = item / p_.groups(), first = item % p_.groups() * kGroup;
-      const int64_t count = std::min(kGroup, p_.inputs() - first);
+  void restore_by_span() {
+    team_.share(p_.panels() * p_.spans(), [&](int64_t item) {
+      const int64_t panel = item / p_.spans(), first = item % p_.spans() * kSpan;
+      const int64_t count = std::min(kSpan, p_.inputs() - first);
       for (int64_t k = 0; k < kKernelElements; ++k) {
         product_.multiply(k, panel, first, count, false, memory_.own + k * kOwnStride);
       }
