@@ -67,9 +67,9 @@ void transform_edge(const float* plane, int64_t height, int64_t width, int64_t r
       out);
 }
 
-// The pixels of a tile are prefetched kAhead tiles before they are read or written: the processor
-// does not foresee them, since the rows of a tile are short and far apart.
-inline constexpr int64_t kAhead = 8;
+// The pixels of a tile are prefetched kTilesAhead tiles before they are read or written: the
+// processor does not foresee them, since the rows of a tile are short and far apart.
+inline constexpr int64_t kTilesAhead = 8;
 [[gnu::always_inline]] inline void prefetch_pixels(const float* corner, int64_t rows,
                                                    int64_t columns, int64_t row_floats) {
   for (int64_t i = 0; i < rows; ++i, corner += row_floats) {
@@ -97,8 +97,8 @@ void transform_tiles(const ChannelImage& first, const TileGrid<M>& grid, int64_t
             j * step - padding};
   };
   team.share(items, [&](int64_t item) {
-    if (item + kAhead < items) {
-      const Corner next = corner(item + kAhead);
+    if (item + kTilesAhead < items) {
+      const Corner next = corner(item + kTilesAhead);
       const int64_t seen = std::max<int64_t>(0, R - step);  // columns of the window before it
       prefetch_pixels(next.in + next.row * row_floats + (next.column + seen) * kLanes, R, R - seen,
                       row_floats);
@@ -125,7 +125,7 @@ struct TileOutput {
 // dimensions. `in` holds `count` channel blocks, which are the output's blocks from `first` on.
 template <const auto& kMap, int64_t M>
 void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const TileStrip& strip,
-                   int64_t first, int64_t count, const TileOutput& out) {
+                   int64_t first, int64_t count, TileOutput out) {
   constexpr int64_t E = rows_of<kMap>;
   alignas(64) float copy[M * M * kLanes];
   const int64_t tiles = strip.tiles(), items = count * tiles, row_floats = grid.width * kLanes;
@@ -135,7 +135,7 @@ void restore_tiles(const Transformed& in, const TileGrid<M>& grid, const TileStr
     return out.data + (plane * grid.height + i * M) * row_floats + j * M * kLanes;
   };
   for (int64_t item = 0; item < items; ++item) {
-    if (item + kAhead < items) prefetch_pixels(corner(item + kAhead), M, M, row_floats);
+    if (item + kTilesAhead < items) prefetch_pixels(corner(item + kTilesAhead), M, M, row_floats);
     const auto [image, i, j] = grid.place(strip.begin + item % tiles);
     const int64_t height = std::min(M, grid.height - i * M),
                   width = std::min(M, grid.width - j * M);
