@@ -21,7 +21,7 @@ namespace pixpro {
 // Something to do between two steps, such as a checkpoint or an evaluation. All steps before it
 // have been finished and recorded when it acts.
 struct Interlude {
-  // Whether it is time for it after `steps_done` steps. last: no step will follow, because the run
+  // Whether it is due after `steps_done` steps. last: no step will follow, because the run
   // is complete or a stop has been requested.
   std::function<bool(int64_t steps_done, bool last)> due;
   std::function<void()> act;
