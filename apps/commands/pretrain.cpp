@@ -65,14 +65,14 @@ std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flag
   return std::nullopt;
 }
 
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& run) {
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
-          .first_step = static_cast<int64_t>(run.steps.size()),
-          .known_broken = run.broken_images,
+          .first_step = static_cast<int64_t>(state.steps.size()),
+          .known_broken = state.broken_images,
           .max_broken = flags.max_broken,
           .raw = flags.views.on_gpu()};
 }
@@ -131,13 +131,14 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
                   newest_checkpoint(flags).string(), "'");
 }
 
-void announce(const pixpro::Source& source, const PretrainFlags& flags, const RunLength& length,
-              int64_t steps_done) {
-  const int64_t epochs = flags.training.optimizer.epochs;
-  std::cout << source.size() << " images, " << length.total_steps / epochs << " steps of "
-            << flags.batch_size << " images per epoch, " << epochs << " epochs\n";
-  if (steps_done > 0) {
-    std::cout << "going on after step " << steps_done << " of " << length.total_steps << '\n';
+void announce(const PretrainFlags& flags, const pixpro::Source& source,
+              const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
+  std::cout << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
+            << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
+            << " epochs\n";
+  if (trainer.steps_done() > 0) {
+    std::cout << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
+              << '\n';
   }
   std::cout << std::flush;
 }
@@ -168,10 +169,10 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
-  pixpro::RunState run;
-  if (checkpoint) run = pixpro::run_of(*checkpoint, settings);
+  pixpro::RunState state;
+  if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
 
-  const pixpro::LoaderOptions loading = loader_options(flags, run);
+  const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{*source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
@@ -183,12 +184,12 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   }
 
   make_output_folder(flags.output_dir);
-  announce(*source, flags, length, trainer.steps_done());
+  announce(flags, *source, images.loader, trainer);
   write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
-  train(flags, images, trainer, settings, run);
+  train(flags, images, trainer, settings, state);
   write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
-  print_outcome(flags, options, run.steps);
+  print_outcome(flags, options, state.steps);
 }
 
 }  // namespace
