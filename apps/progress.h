@@ -1,36 +1,25 @@
-// What has been trained so far, as it is written down and printed.
+// Progress lines of a training run.
 #pragma once
 
 #include <chrono>
-#include <filesystem>
-#include <vector>
 
-#include "pixpro/train/metrics.h"
+#include "pixpro/train/step_record.h"
 
 namespace apps {
 
 class Progress {
  public:
-  struct Run {
-    int64_t batch_size, epochs, total_steps;
-  };
-  // `steps` were done before; add() appends to them.
-  Progress(const Run& run, const std::filesystem::path& metrics,
-           std::vector<pixpro::StepRecord>& steps);
+  // A run of this length, which continues after `steps_done` steps.
+  Progress(int64_t epochs, int64_t total_steps, int64_t steps_done);
 
-  using Clock = std::chrono::steady_clock;
-
-  // Every step is recorded, about one a second is printed. taken: the step's time; waited: seconds
-  // of it, for images.
-  void add(pixpro::StepRecord record, Clock::duration taken, double waited);
+  // To be called after every step. Prints about one line per second, and one for the last step.
+  void show(const pixpro::StepRecord& record);
 
  private:
-  Run run_;
-  std::vector<pixpro::StepRecord>& steps_;
-  const size_t done_before_;
-  pixpro::MetricsFile metrics_;
-  const Clock::time_point start_ = Clock::now();
-  Clock::time_point printed_{};
+  using Clock = std::chrono::steady_clock;
+
+  int64_t epochs_, total_steps_, steps_before_;
+  Clock::time_point start_ = Clock::now(), printed_{};
 };
 
 }  // namespace apps

@@ -10,7 +10,7 @@ namespace {
 
 using Inputs = std::vector<Var>;
 
-// Values in (-1, 1) plus `shift`, none nearer to 0 than 1e-3 (kinks lie there), all different.
+// Distinct values in (-1, 1) plus `shift`, each at least 1e-3 away from `shift`: 0 may be a kink.
 Tensor values(const Shape& shape, uint64_t seed, double shift = 0.0) {
   engine::Random random(seed);
   std::vector<double> numbers(static_cast<size_t>(shape.elements()));
@@ -68,7 +68,7 @@ void add_norm_cases(std::vector<OpCase>& cases) {
   add_batch_norm_case(cases, "batch_norm + relu", {.relu = true}, false);
   add_batch_norm_case(cases, "batch_norm evaluation", {.training = false}, false);
   for (const Shape& shape : {Shape{2, 3, 2, 2}, Shape{2, 3, 4}, Shape{3, 5}}) {
-    cases.push_back({"l2_normalize rank " + std::to_string(shape.axes()),
+    cases.push_back({"l2_normalize axes " + std::to_string(shape.axes()),
                      {values(shape, 8)},
                      [](const Inputs& in) { return l2_normalize(in[0]); }});
   }

@@ -14,9 +14,9 @@ namespace autograd {
 Var conv2d(const Var& x, const Var& weight, const Var& bias,
            const engine::Conv2dOptions& options = {});
 
-// What batch_norm needs beside x. In training the statistics are the batch's, one set for each of
-// `parts` equal parts of the batch, and move the running estimates part by part; otherwise they
-// are the running estimates.
+// What batch_norm needs beside x. In training, each of `parts` equal parts of the batch is
+// normalised with its own statistics, which update the running estimates part by part. In
+// evaluation the running estimates take the place of the statistics.
 struct BatchNorm {
   Var weight{}, bias{};                  // [C]
   Tensor running_mean{}, running_var{};  // [C], updated in place in training
@@ -26,8 +26,9 @@ struct BatchNorm {
   double eps = 1e-5;
   bool relu = false;
 };
-// y = relu?(normalised x * weight + bias [+ residual]); residual like x, or undefined. Takes x
-// over: where no tape records and nobody else holds it, y is written into its memory.
+// y = normalised x * weight + bias, plus `residual` if it is defined (shaped like x), then ReLU if
+// asked for. If no tape is recording and the caller has moved in the only handle on x, y is
+// written into its memory.
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm);
 
 Var relu(const Var& x);
@@ -45,10 +46,10 @@ Var matmul(const Var& a, const Var& b, engine::MatmulOptions options = {});
 // x / max(|x|, 1e-12) over the channels; [N,C,H,W], [N,C,P] or [N,C].
 Var l2_normalize(const Var& x);
 
-// [N,C,H,W] in any layout -> [N,C,H*W] plain, in f32 where x is of lower precision.
+// [N,C,H,W] in any layout -> [N,C,H*W] plain; bf16 and f16 become f32.
 Var flatten_pixels(const Var& x);
 
-// The same elements in another type; x itself where nothing changes.
+// The same elements in another type; x itself if it has that type already.
 Var cast(const Var& x, DType dtype);
 
 }  // namespace autograd

@@ -10,30 +10,40 @@ namespace {
 
 thread_local Tape* current_tape = nullptr;
 
-// One use of a slot has delivered its gradient, or never will.
-void settle(GradSlot& slot) {
-  const bool ready = --slot.pending_uses == 0;
-  if (ready && slot.producer < 0 && slot.on_ready) slot.on_ready();
+bool wants_gradient(const std::shared_ptr<GradSlot>& input) { return input && input->needs_grad; }
+
+// The request moves the gathered gradient out of the slot: the op then holds the only handle.
+GradientRequest request_of(GradSlot& input) {
+  const bool unshared = input.grad.uniquely_owned();
+  return {.wanted = true, .add_to = unshared ? std::exchange(input.grad, Tensor()) : Tensor()};
 }
 
-void run(const Node& node, const Tensor& dy) {
-  Needs needs;
-  for (const auto& input : node.inputs) {
-    needs.wanted.push_back(input && input->needs_grad);
-    const bool free = needs.wanted.back() && input->grad.uniquely_owned();
-    needs.gathered.push_back(free ? std::exchange(input->grad, Tensor()) : Tensor());
+// Takes what an op has returned for an input. If the op has not added it to `gathered`, which the
+// request had moved out of the slot, both are added here.
+void deliver(const Tensor& gradient, Tensor gathered, GradSlot& input) {
+  const bool added = gathered.defined() && gradient.buffer() == gathered.buffer();
+  if (gathered.defined() && !added) input.grad = std::move(gathered);
+  input.accumulate(gradient);
+}
+
+void run_backward(const Node& node, const Tensor& dy) {
+  GradientRequests requests(node.inputs.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (wants_gradient(node.inputs[i])) requests[i] = request_of(*node.inputs[i]);
   }
-  const Gradients gradients = node.backward(dy, needs);
-  engine::require(gradients.size() == node.inputs.size(), "tape: backward of ", node.op,
-                  " returned ", gradients.size(), " gradients for ", node.inputs.size(), " inputs");
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!needs[i]) continue;
-    Tensor& gathered = needs.gathered[i];
-    const bool added = gathered.defined() && gradients[i].buffer() == gathered.buffer();
-    if (gathered.defined() && !added) node.inputs[i]->grad = gathered;
-    gathered = Tensor();
-    node.inputs[i]->accumulate(gradients[i]);
+  const Gradients gradients = node.backward(dy, requests);
+  engine::require(gradients.size() == requests.size(), "tape: backward of ", node.op, " returned ",
+                  gradients.size(), " gradients for ", requests.size(), " inputs");
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (!requests[i].wanted) continue;
+    deliver(gradients[i], std::move(requests[i].add_to), *node.inputs[i]);
   }
+}
+
+// One recorded use of an input has delivered its gradient, or never will.
+void end_use(GradSlot& input) {
+  const bool ready = --input.pending_uses == 0;
+  if (ready && input.producer < 0 && input.on_ready) input.on_ready();
 }
 
 }  // namespace
@@ -59,15 +69,15 @@ Var Tape::append(Node node, Tensor output) {
   y.slot()->producer = static_cast<int64_t>(nodes_.size());
   node.output = y.slot();
   for (const auto& input : node.inputs) {
-    if (input && input->needs_grad) ++input->pending_uses;
+    if (wants_gradient(input)) ++input->pending_uses;
   }
   nodes_.push_back(std::move(node));
   return y;
 }
 
 void Tape::backward(const Var& y) {
-  engine::require(y.value().elements() == 1, "backward: a loss of one element expected, found ",
-                  y.shape(), "; pass the gradient of y for other shapes");
+  engine::require(y.value().elements() == 1, "backward: expected a loss of one element, found ",
+                  y.shape(), "; for other shapes, pass the gradient of y");
   Tensor one = engine::full(y.shape(), 1.0, y.value().dtype(), y.value().device());
   backward(y, one);
 }
@@ -88,18 +98,18 @@ void Tape::sweep() {
   while (!nodes_.empty()) {
     const Node& node = nodes_.back();
     const Tensor dy = std::exchange(node.output->grad, Tensor());
-    if (dy.defined()) run(node, dy);
+    if (dy.defined()) run_backward(node, dy);
     for (const auto& input : node.inputs) {
-      if (input && input->needs_grad) settle(*input);
+      if (wants_gradient(input)) end_use(*input);
     }
-    nodes_.pop_back();  // what it saved dies here
+    nodes_.pop_back();  // frees what it saved
   }
 }
 
 void Tape::forget() {
   for (const Node& node : nodes_) {
     for (const auto& input : node.inputs) {
-      if (input && input->needs_grad) --input->pending_uses;
+      if (wants_gradient(input)) --input->pending_uses;
     }
   }
   nodes_.clear();

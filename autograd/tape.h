@@ -1,61 +1,65 @@
-// The tape: a vector of nodes. Ops append to the thread's current tape; backward walks it once in
-// reverse, and every node dies as it has run and frees what it saved.
+// The tape: a vector of nodes. Ops append to the thread's current tape. The backward sweep walks it
+// once in reverse and destroys each node after running it, which frees what the node saved.
 #pragma once
 
 #include <array>
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/var.h"
 
 namespace autograd {
 
-// One gradient for each input of an op, in order; undefined where none is needed. A gradient has
-// the shape, type and layout of its input.
-using Gradients = std::vector<Tensor>;
-// Which inputs want a gradient (the first convolution skips the image's), and the gradient that has
-// gathered at them already where nobody else holds it: an op may add its own to it and return that.
-struct Needs {
-  std::vector<bool> wanted;
-  std::vector<Tensor> gathered;  // undefined where there is none
-
-  bool operator[](size_t input) const { return wanted[input]; }
+// What the tape asks of an op's backward for one input.
+struct GradientRequest {
+  bool wanted = false;  // false for a constant: the first convolution skips the image's gradient
+  // The sum of the gradients that other uses of the input have delivered so far. The op may add its
+  // own gradient to this tensor in place and return the tensor, which saves memory and a pass over
+  // it. If it returns another tensor instead, the tape adds the two. Undefined if nothing has been
+  // delivered or somebody else holds the memory.
+  Tensor add_to{};
 };
+using GradientRequests = std::vector<GradientRequest>;  // one per input of the op, in order
+
+// What backward returns: one gradient per input, undefined if none is wanted. A gradient has the
+// shape, type and layout of its input.
+using Gradients = std::vector<Tensor>;
 
 struct Node {
   struct Saved {
-    const engine::Buffer* buffer;  // tells tensors saved by several nodes apart; never followed
+    const engine::Buffer* buffer;  // identifies a tensor that several nodes save; not dereferenced
     int64_t bytes;
   };
 
   const char* op;
   std::vector<std::shared_ptr<GradSlot>> inputs;  // null for an optional input that is absent
   std::shared_ptr<GradSlot> output;
-  std::function<Gradients(const Tensor& dy, const Needs&)> backward;
+  std::function<Gradients(const Tensor& dy, const GradientRequests&)> backward;
   std::vector<Saved> saved;  // without parameters, which stay in memory anyway
 };
 
 class Tape {
  public:
-  Tape();   // becomes the tape on which this thread records
-  ~Tape();  // gives way to the one before
+  Tape();   // becomes this thread's current tape
+  ~Tape();  // makes the previous tape current again
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // The tape of this thread, or null: nothing is recorded.
+  // This thread's current tape, or null if nothing is being recorded.
   static Tape* current();
 
   // Appends a node and returns the Var of its output.
   Var append(Node node, Tensor output);
 
-  // Fills the gradient of every leaf that y depends on. `dy` is the gradient of y; without it y
-  // must be a single element and gets 1. The tape is empty afterwards, whatever happens.
+  // Adds to the gradient of every leaf that y depends on. `dy` is the gradient of y; without it y
+  // must be a single element, and dy is 1. The tape is empty afterwards, even if an op throws.
   void backward(const Var& y);
   void backward(const Var& y, const Tensor& dy);
 
-  // What has been recorded and not yet swept.
+  // What has been recorded since the last sweep.
   const std::vector<Node>& nodes() const { return nodes_; }
 
  private:
@@ -66,7 +70,7 @@ class Tape {
   Tape* previous_;
 };
 
-// While one lives, this thread records nothing.
+// While it exists, this thread records nothing.
 class NoGrad {
  public:
   NoGrad();
@@ -78,19 +82,20 @@ class NoGrad {
   Tape* previous_;
 };
 
-// The tensors a backward needs, handed to it in the same order. Saved here and not in a capture, a
-// trace can tell their bytes.
+// The tensors that a backward needs; it receives them in the same order. They are listed here
+// instead of being captured so that a trace can count their bytes.
 template <class... Tensors>
 std::array<Tensor, sizeof...(Tensors)> save(const Tensors&... tensors) {
   return {tensors...};
 }
 
-// Is the tensor one of the inputs that are leaves? Those live on whether they are saved or not.
+// Whether the tensor is an input that is a leaf. Leaves stay in memory whether saved or not.
 bool is_parameter_of(const std::vector<Var>& inputs, const Tensor& tensor);
 
-// What every op ends with: wraps y in a Var and, where a tape is recording and an input needs a
-// gradient, appends the node. backward(dy, needs, saved...) returns the Gradients. It captures
-// options and shapes only; a captured Var or Node would be a cycle that never dies.
+// The last line of every op: wraps y in a Var and appends a node if a tape is recording and an
+// input needs a gradient. `backward` is called as backward(dy, requests, saved...), or backward(dy,
+// saved...) if it does not look at the requests, and returns the Gradients. It may capture options
+// and shapes only: a captured Var or Node would form a reference cycle, which is never freed.
 template <size_t N, class Backward>
 Var record(const char* op, const std::vector<Var>& inputs, Tensor y, std::array<Tensor, N> saved,
            Backward backward) {
@@ -107,9 +112,17 @@ Var record(const char* op, const std::vector<Var>& inputs, Tensor y, std::array<
     }
   }
   node.backward = [saved = std::move(saved), backward = std::move(backward)](
-                      const Tensor& dy, const Needs& needs) -> Gradients {
-    return std::apply([&](const auto&... tensors) { return backward(dy, needs, tensors...); },
-                      saved);
+                      const Tensor& dy, const GradientRequests& requests) -> Gradients {
+    return std::apply(
+        [&](const auto&... tensors) -> Gradients {
+          if constexpr (std::is_invocable_v<const Backward&, const Tensor&, const GradientRequests&,
+                                            decltype(tensors)...>) {
+            return backward(dy, requests, tensors...);
+          } else {
+            return backward(dy, tensors...);
+          }
+        },
+        saved);
   };
   return tape->append(std::move(node), std::move(y));
 }

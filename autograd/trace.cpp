@@ -13,7 +13,7 @@ std::string text_of(const Shape& shape) {
   return out.str();
 }
 
-// Who feeds an input: "#12" for a node's output, the name of a leaf, "constant" otherwise.
+// Where an input comes from: "#12" for a node's output, the name of a leaf, or "constant".
 std::string source_of(const GradSlot& slot, const LeafNames& names) {
   if (slot.producer >= 0) return "#" + std::to_string(slot.producer);
   const auto found = names.find(&slot);
@@ -21,7 +21,7 @@ std::string source_of(const GradSlot& slot, const LeafNames& names) {
   return slot.needs_grad ? "leaf" : "constant";
 }
 
-// Bytes of the tensors that no node asked about before has saved.
+// Counts the bytes that nodes have saved, each tensor once.
 class SavedBytes {
  public:
   int64_t newly_saved(const Node& node) {

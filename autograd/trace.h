@@ -1,4 +1,4 @@
-// A recorded tape in words and as a graph, for people who want to see what a training step is.
+// A recorded tape as text and as a graph, for readers who want to see what a training step does.
 #pragma once
 
 #include <map>
@@ -11,9 +11,9 @@ namespace autograd {
 // Names for the leaves of a tape, e.g. its parameters'.
 using LeafNames = std::map<const GradSlot*, std::string>;
 
-// One line a node, in the order of recording: number, op, inputs (#node or parameter) with shapes,
-// output shape, bytes saved for backward. A tensor that several nodes save counts at the first;
-// parameters do not count.
+// One line per node, in the order of recording: number, op, output shape, bytes saved for backward,
+// inputs (#node or parameter) with their shapes. A tensor that several nodes save is counted at the
+// first of them; parameters are not counted.
 std::string trace_text(const Tape& tape, const LeafNames& names);
 
 // The same as a Graphviz digraph: dot -Tsvg trace.dot > trace.svg

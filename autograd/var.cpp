@@ -9,7 +9,7 @@ using engine::require;
 void GradSlot::accumulate(const Tensor& gradient) {
   require(gradient.defined() && gradient.shape() == shape && gradient.dtype() == dtype &&
               gradient.layout() == layout,
-          "tape: a gradient for ", dtype, ' ', shape, ' ', layout, " expected, found ", gradient);
+          "tape: expected a gradient for ", dtype, ' ', shape, ' ', layout, ", found ", gradient);
   if (!grad.defined()) {
     grad = gradient;
     return;

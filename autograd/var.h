@@ -13,21 +13,21 @@ using engine::Layout;
 using engine::Shape;
 using engine::Tensor;
 
-// Where the gradient of one Var gathers. It outlives the Var where a node still refers to it, and
-// holds no activation: values are freed as soon as nobody needs them.
+// Where the gradient of one Var gathers. A slot may outlive its Var, because nodes refer to slots.
+// It does not hold the value, so that activations are freed as soon as nobody needs them.
 struct GradSlot {
-  Tensor grad;  // undefined until something arrives; shape, type and layout of the value
+  Tensor grad;  // undefined until a gradient arrives; shape, type and layout of the value
   bool needs_grad = false;
   int64_t pending_uses = 0;        // recorded uses whose gradient has not arrived yet
-  std::function<void()> on_ready;  // called when the last pending gradient of a leaf has arrived
+  std::function<void()> on_ready;  // called once the last pending gradient of a leaf has arrived
 
   Shape shape;
   DType dtype = DType::f32;
   Layout layout = Layout::plain;
   int64_t producer = -1;  // number of the node that computed the value; -1: leaf or constant
 
-  // Adds a gradient. The first one is kept as it is; later ones are added in place only where
-  // nobody else holds the memory (an op may return the same tensor for two inputs).
+  // Adds a gradient. The first one is kept without a copy. Later ones are added in place only if
+  // nobody else holds the memory, because an op may return one tensor for two inputs.
   void accumulate(const Tensor& gradient);
 };
 
@@ -43,12 +43,12 @@ class Var {
   const Shape& shape() const { return value_.shape(); }
 
   bool needs_grad() const { return slot_ && slot_->needs_grad; }
-  // Undefined where no gradient has arrived.
+  // Undefined if no gradient has arrived.
   const Tensor& grad() const { return slot_->grad; }
   void clear_grad() { slot_->grad = Tensor(); }
-  // Turns a leaf into a constant (the momentum branch).
+  // Turns a leaf into a constant, as the parameters of the momentum encoder are.
   void freeze() { slot_->needs_grad = false; }
-  // Called during a backward sweep, once every recorded use of this leaf has delivered.
+  // The hook runs during a backward sweep, once every recorded use of this leaf has delivered.
   void on_ready(std::function<void()> hook) { slot_->on_ready = std::move(hook); }
 
   const std::shared_ptr<GradSlot>& slot() const { return slot_; }

@@ -14,7 +14,7 @@ namespace engine {
 // Where the memory of a device comes from. Used by one thread at a time, with sizes that are
 // multiples of kAlignment.
 template <class S>
-concept MemorySource = requires(S source, const S& unchanged, int64_t bytes, void* block,
+concept MemorySource = requires(S& source, const S& unchanged, int64_t bytes, void* block,
                                 MemoryStats& stats) {
   { S::kAlignment } -> std::convertible_to<int64_t>;     // of every block, in bytes
   { source.take(bytes) } -> std::convertible_to<void*>;  // null if there is not enough memory

@@ -17,8 +17,9 @@ namespace engine {
 //
 // Both pieces see the caller's CpuSettings. The second one uses its own thread's caches, such as
 // packed weights. CpuCounters of both are added to the caller's, and so are their profiles, in
-// which a kernel that ran on one of the two threads counts half of its time. If a piece throws, the
-// exception reaches the caller once both have ended; if both throw, that of first() does.
+// which a kernel that ran on one of the two threads counts half of its time. The exception of a
+// piece reaches the caller, but not before the other one has ended if they run at the same time; if
+// both throw, that of first() does.
 void on_two_threads(Device device, const std::function<void()>& first,
                     const std::function<void()>& second);
 

@@ -58,8 +58,8 @@ std::vector<NamedTensor> state_of(const Module& module) {
 
 void copy_parameters(const Module& source, Module& target) {
   const std::vector<NamedVar> from = source.parameters(), to = target.parameters();
-  engine::require(from.size() == to.size(), "copy_parameters: ", from.size(),
-                  " parameters expected, found ", to.size());
+  engine::require(from.size() == to.size(), "copy_parameters: expected ", from.size(),
+                  " parameters, found ", to.size());
   for (size_t i = 0; i < from.size(); ++i) {
     Tensor value = to[i].var.value();
     engine::copy_into(from[i].var.value(), value);

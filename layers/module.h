@@ -1,4 +1,4 @@
-// Module: a part of a network with named parameters and buffers. Names are those of PyTorch's
+// Module: a part of a network with named parameters and buffers. The names are those of PyTorch's
 // state_dict, joined by dots: "layer1.0.conv1.weight".
 #pragma once
 
@@ -23,8 +23,8 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-// How a network runs: with the statistics of the batch (a stack of `parts` equal parts, each with
-// its own) or with the running estimates.
+// Which statistics BatchNorm uses: in training those of the batch, separately for each of `parts`
+// equal parts of it, otherwise the running estimates.
 struct Mode {
   bool training = true;
   int64_t parts = 1;
@@ -33,11 +33,11 @@ struct Mode {
 class Module {
  public:
   virtual ~Module() = default;
-  Module(const Module&) = delete;  // children and parents know each other by address
+  Module(const Module&) = delete;  // a parent points at its children
   Module& operator=(const Module&) = delete;
 
-  // In the order of registration, children after own ones. The handles share memory with the
-  // module: writing into them (never replacing them) changes the module.
+  // In the order of registration, the module's own before its children's. The handles share memory
+  // with the module: writing into them changes it, assigning to them does not.
   std::vector<NamedVar> parameters() const;
   std::vector<NamedTensor> buffers() const;  // running estimates: saved, not trained
 
@@ -48,7 +48,8 @@ class Module {
   Module() = default;
   Var add_parameter(std::string name, Tensor value);
   Tensor add_buffer(std::string name, Tensor value);
-  // `child` is a member of this module. Without a name its parameters count as this module's own.
+  // `child` is a member of this module. If `name` is empty, the child's parameters are named as if
+  // they were this module's own.
   void add_child(std::string name, Module& child);
 
  private:
@@ -61,11 +62,10 @@ class Module {
   std::vector<Child> children_;
 };
 
-// Parameters (and buffers) under their names, for a tensor file. The tensors share the module's
-// memory.
+// Parameters and buffers under their names, for a tensor file. Shares the module's memory.
 std::vector<NamedTensor> state_of(const Module& module);
 
-// Overwrites source's counterpart in target: every parameter (not the buffers), by position.
+// Copies every parameter of `source`, but no buffer, to the one at the same position in `target`.
 void copy_parameters(const Module& source, Module& target);
 
 }  // namespace layers

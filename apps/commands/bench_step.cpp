@@ -12,6 +12,7 @@
 #include "apps/flags/views.h"
 #include "apps/machine_limits.h"
 #include "engine/profile.h"
+#include "pixpro/train/run.h"
 
 namespace apps {
 namespace {
@@ -34,32 +35,30 @@ struct Measurement {
   double median() const { return seconds[seconds.size() / 2]; }
 };
 
-struct Input {
-  engine::Tensor views, boxes;
-};
-
-Input random_input(int64_t images, int64_t size) {
+pixpro::Batch random_batch(int64_t images, int64_t size) {
   layers::Init noise{engine::Random(1)};
-  Input input{noise.normal({2 * images, 3, size, size}, 1.0),
-              engine::Tensor({2 * images, 4}, engine::DType::f64)};
+  pixpro::Batch batch{.views = noise.normal({2 * images, 3, size, size}, 1.0),
+                      .boxes = engine::Tensor({2 * images, 4}, engine::DType::f64)};
   engine::Random random(2);
-  double* box = input.boxes.data<double>();
+  double* box = batch.boxes.data<double>();
   for (int64_t i = 0; i < 2 * images; ++i, box += 4) {
     box[0] = random.uniform(0.0, 0.4), box[1] = random.uniform(0.0, 0.4);
     box[2] = random.uniform(0.6, 1.0), box[3] = random.uniform(0.6, 1.0);
   }
-  return input;
+  return batch;
 }
 
-// Each timed step starts one and finishes the one before, as the training loop does, so that a CUDA
-// device never waits for the host.
+// Times turns of the training loop. Each starts a step and finishes the one before.
 Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   pixpro::Trainer trainer(
       trainer_options(flags.training, flags.batch_size, {.total_steps = 100000}));
-  const Input input = random_input(flags.batch_size, flags.image_size);
-  constexpr int kWarmUp = 2;  // the first steps create primitives and fill the allocator's cache
-  for (int i = 0; i < kWarmUp; ++i) trainer.step(input.views, input.boxes);
-  trainer.start_step(input.views, input.boxes);
+  const pixpro::Batch batch = random_batch(flags.batch_size, flags.image_size);
+  pixpro::RunState state;
+  pixpro::TrainingRun run(trainer, state, {.next_batch = [&] { return batch; }});
+  // The first steps create primitives and fill the allocator's cache. One more is on its way when
+  // the first timed step begins.
+  constexpr int kWarmUp = 2;
+  for (int i = 0; i < kWarmUp + 1; ++i) run.next();
 
   engine::CpuContext& ctx = engine::cpu_context();
   engine::Allocator& allocator = engine::allocator_of(device);
@@ -70,13 +69,12 @@ Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   ctx.profile = &m.profile;
   for (int i = 0; i < flags.steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    trainer.start_step(input.views, input.boxes);
-    trainer.finish_step();
+    run.next();
     m.seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   ctx.profile = nullptr;
-  trainer.finish_step();
+  run.finish();
   std::ranges::sort(m.seconds);
   const engine::MemoryStats memory = allocator.stats();
   m.reorders = ctx.counters.reorders - reorders;

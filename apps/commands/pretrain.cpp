@@ -13,8 +13,11 @@
 #include "apps/progress.h"
 #include "pixpro/data/batches/device_views.h"
 #include "pixpro/data/batches/loader.h"
+#include "pixpro/report/metrics_file.h"
 #include "pixpro/report/pair_picture.h"
+#include "pixpro/report/summary.h"
 #include "pixpro/train/checkpoint.h"
+#include "pixpro/train/run.h"
 #include "pixpro/weights/weights.h"
 
 namespace apps {
@@ -62,14 +65,14 @@ std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flag
   return std::nullopt;
 }
 
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& run) {
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
-          .first_step = static_cast<int64_t>(run.steps.size()),
-          .known_broken = run.broken_images,
+          .first_step = static_cast<int64_t>(state.steps.size()),
+          .known_broken = state.broken_images,
           .max_broken = flags.max_broken,
           .raw = flags.views.on_gpu()};
 }
@@ -80,7 +83,7 @@ struct Images {
   std::optional<pixpro::DeviceViews> gpu = {};  // finishes the loader's views
 };
 
-// Reports broken images as they are met and adds them to those of the run.
+// Reports the broken images that have been found since the last call and adds them to the run's.
 void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
   for (const pixpro::BrokenImage& image : loader.take_broken()) {
     std::cerr << "pixpro: skipped: " << image.reason << '\n';
@@ -88,7 +91,7 @@ void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
   }
 }
 
-// The next batch. Whatever ends the run, the broken images met before are reported.
+// The next batch. Even if an error ends the run here, broken images found before it are reported.
 pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
   try {
     pixpro::Batch batch = images.loader.next();
@@ -101,56 +104,41 @@ pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
   }
 }
 
-// The training itself. A step's numbers are asked for when the next one has been started, so that
-// a GPU never waits for the host; only in front of a checkpoint are they waited for.
+// Trains to the last step. A signal ends the run earlier, with a checkpoint and an error that says
+// how to continue.
 void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
-           int64_t total_steps, const pixpro::Settings& settings, pixpro::RunState& run) {
-  Progress progress({flags.batch_size, flags.training.optimizer.epochs, total_steps},
-                    flags.output_dir / "metrics.jsonl", run.steps);
+           const pixpro::Settings& settings, pixpro::RunState& state) {
+  pixpro::MetricsFile metrics(metrics_file(flags), state.steps);
+  Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
   const Interrupts interrupts;
-  struct Started {
-    pixpro::StepRecord record;
-    Progress::Clock::time_point begun;
-    double waited;  // seconds, for its images
+  const int64_t save_steps = flags.save_freq * images.loader.steps_per_epoch();
+  const pixpro::Interlude checkpoint{
+      .due = [&](int64_t done, bool last) { return last || done % save_steps == 0; },
+      .act = [&] { write_checkpoint(newest_checkpoint(flags), trainer, state, settings); }};
+  const auto record = [&](const pixpro::StepRecord& step) {
+    metrics.write(step);
+    progress.show(step);
   };
-  std::optional<Started> started;
-  const auto finish = [&](std::optional<Progress::Clock::time_point> next_begun = {}) {
-    if (!started) return;
-    started->record.result = trainer.finish_step();
-    const auto end = next_begun.value_or(Progress::Clock::now());
-    progress.add(started->record, end - started->begun, started->waited);
-    started.reset();
-  };
-  while (trainer.steps_done() < total_steps) {
-    const auto begun = Progress::Clock::now();
-    const double before = images.loader.wait_seconds();
-    const pixpro::Batch batch = next_batch(images, run.broken_images);
-    trainer.start_step(batch.views, batch.boxes);
-    finish(begun);  // a step takes from its own begin to the next one's
-    const auto broken = static_cast<int64_t>(run.broken_images.size());
-    started = {.record = {.epoch = batch.epoch, .broken_images = broken},
-               .begun = begun,
-               .waited = images.loader.wait_seconds() - before};
-
-    const int64_t done = trainer.steps_done();
-    const bool stop = interrupts.arrived() && done < total_steps;
-    const bool due = done % (flags.save_freq * images.loader.steps_per_epoch()) == 0;
-    if (!stop && !due && done < total_steps) continue;
-    finish();
-    write_checkpoint(newest_checkpoint(flags), trainer, run, settings);
-    engine::require(!stop, "interrupted after step ", done, " of ", total_steps,
-                    "; the same command with --auto-resume goes on from '",
-                    newest_checkpoint(flags).string(), "'");
-  }
+  pixpro::TrainingRun run(trainer, state,
+                          {.next_batch = [&] { return next_batch(images, state.broken_images); },
+                           .wait_seconds = [&] { return images.loader.wait_seconds(); },
+                           .record = record,
+                           .stop_requested = [&] { return interrupts.arrived(); },
+                           .interludes = {checkpoint}});
+  const bool complete = run.train();
+  engine::require(complete, "interrupted after step ", trainer.steps_done(), " of ",
+                  trainer.total_steps(), "; the same command with --auto-resume goes on from '",
+                  newest_checkpoint(flags).string(), "'");
 }
 
-void announce(const pixpro::Source& source, const PretrainFlags& flags, const RunLength& length,
-              int64_t steps_done) {
-  const int64_t epochs = flags.training.optimizer.epochs;
-  std::cout << source.size() << " images, " << length.total_steps / epochs << " steps of "
-            << flags.batch_size << " images per epoch, " << epochs << " epochs\n";
-  if (steps_done > 0) {
-    std::cout << "going on after step " << steps_done << " of " << length.total_steps << '\n';
+void announce(const PretrainFlags& flags, const pixpro::Source& source,
+              const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
+  std::cout << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
+            << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
+            << " epochs\n";
+  if (trainer.steps_done() > 0) {
+    std::cout << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
+              << '\n';
   }
   std::cout << std::flush;
 }
@@ -181,10 +169,10 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
-  pixpro::RunState run;
-  if (checkpoint) run = pixpro::run_of(*checkpoint, settings);
+  pixpro::RunState state;
+  if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
 
-  const pixpro::LoaderOptions loading = loader_options(flags, run);
+  const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{*source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
@@ -196,12 +184,12 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   }
 
   make_output_folder(flags.output_dir);
-  announce(*source, flags, length, trainer.steps_done());
+  announce(flags, *source, images.loader, trainer);
   write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
-  train(flags, images, trainer, length.total_steps, settings, run);
+  train(flags, images, trainer, settings, state);
   write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
-  print_outcome(flags, options, run.steps);
+  print_outcome(flags, options, state.steps);
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ void replay(const ReplayFlags& flags) {
         if (p.var.grad().defined()) out.tensors["grad." + p.name] = engine::clone(p.var.grad());
       }
     }
-    trainer.apply_gradients();
+    trainer.update();
     std::cout << "step " << step << " loss " << result.loss << " lr " << result.learning_rate
               << " momentum " << result.momentum << std::endl;
   }

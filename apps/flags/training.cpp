@@ -13,7 +13,7 @@ pixpro::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t batch
   return {.model = model_options(flags.model),
           .optimizer = sgd_settings(flags.optimizer),
           .schedule = schedule_of(flags.optimizer, batch_size, length),
-          .branch_momentum = flags.model.pixpro_momentum,
+          .encoder_momentum = flags.model.pixpro_momentum,
           .seed = flags.machine.seed,
           .precision = precision_of(flags.machine),
           .device = device_of(flags.machine)};

@@ -15,19 +15,19 @@ Var conv2d(const Var& x, const Var& weight, const Var& bias, const engine::Conv2
     conv2d_forward(ctx, x.value(), weight.value(), bias.value(), options, y);
   });
   return record("conv2d", {x, weight, bias}, y, save(x.value(), weight.value()),
-                [options](const Tensor& dy, const Needs& needs, const Tensor& image,
+                [options](const Tensor& dy, const GradientRequests& requests, const Tensor& image,
                           const Tensor& filter) -> Gradients {
-                  Tensor dx = needs.gathered[0], dw, db;
-                  const bool adds = dx.defined();
-                  if (needs[0] && !adds) dx = empty_like(image);
-                  if (needs[1]) dw = empty_like(filter);
-                  if (needs[2]) {
+                  Tensor dx = requests[0].add_to, dw, db;
+                  const bool add = dx.defined();
+                  if (requests[0].wanted && !add) dx = empty_like(image);
+                  if (requests[1].wanted) dw = empty_like(filter);
+                  if (requests[2].wanted) {
                     db = Tensor({filter.shape()[0]}, engine::at_least_f32(filter.dtype()),
                                 filter.device());
                   }
                   on_device(dy.device(), [&](auto& ctx) {
-                    if (needs[0]) conv2d_backward_data(ctx, dy, filter, options, dx, adds);
-                    if (needs[1]) conv2d_backward_weights(ctx, image, dy, options, dw, db);
+                    if (dx.defined()) conv2d_backward_data(ctx, dy, filter, options, dx, add);
+                    if (dw.defined()) conv2d_backward_weights(ctx, image, dy, options, dw, db);
                   });
                   return {dx, dw, db};
                 });

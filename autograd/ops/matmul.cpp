@@ -20,16 +20,18 @@ Tensor product(const Tensor& a, const Tensor& b, MatmulOptions options) {
 Var matmul(const Var& a, const Var& b, MatmulOptions options) {
   Tensor c = product(a.value(), b.value(), options);
   return record("matmul", {a, b}, c, save(a.value(), b.value()),
-                [options](const Tensor& dc, const Needs& needs, const Tensor& left,
+                [options](const Tensor& dc, const GradientRequests& requests, const Tensor& left,
                           const Tensor& right) -> Gradients {
                   const auto [ta, tb] = options;
                   Tensor da, db;
-                  // c = op(a) op(b): d op(a) = dc op(b)^T and d op(b) = op(a)^T dc, transposed back
-                  // for a, b.
-                  if (needs[0])
+                  // For c = op(a) op(b): d op(a) = dc op(b)^T and d op(b) = op(a)^T dc. If op
+                  // transposes, so must its gradient be.
+                  if (requests[0].wanted) {
                     da = ta ? product(right, dc, {tb, true}) : product(dc, right, {false, !tb});
-                  if (needs[1])
+                  }
+                  if (requests[1].wanted) {
                     db = tb ? product(dc, left, {true, ta}) : product(left, dc, {!ta, false});
+                  }
                   return {da, db};
                 });
 }
@@ -40,12 +42,12 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
     on_device(y.device(), [&](auto& ctx) { add_bias(ctx, y, bias.value(), y); });
   }
   return record("linear", {x, weight, bias}, y, save(x.value(), weight.value()),
-                [](const Tensor& dy, const Needs& needs, const Tensor& input,
+                [](const Tensor& dy, const GradientRequests& requests, const Tensor& input,
                    const Tensor& matrix) -> Gradients {
                   Tensor dx, dw, db;
-                  if (needs[0]) dx = product(dy, matrix, {});
-                  if (needs[1]) dw = product(dy, input, {.transpose_a = true});
-                  if (needs[2]) {
+                  if (requests[0].wanted) dx = product(dy, matrix, {});
+                  if (requests[1].wanted) dw = product(dy, input, {.transpose_a = true});
+                  if (requests[2].wanted) {
                     db = Tensor({dy.shape()[1]}, dy.dtype(), dy.device());
                     on_device(dy.device(), [&](auto& ctx) { add_bias_backward(ctx, dy, db); });
                   }

@@ -9,7 +9,7 @@ using engine::on_device;
 
 namespace {
 
-// What batch_norm normalises with in evaluation: the running estimates, as [1, 2, C] f64.
+// The statistics that batch_norm uses in evaluation: the running estimates as [1, 2, C] f64.
 Tensor running_statistics(const BatchNorm& norm) {
   const int64_t channels = norm.running_mean.shape()[0];
   Tensor table({2, channels}, DType::f64, norm.running_mean.device());
@@ -24,9 +24,10 @@ Tensor running_statistics(const BatchNorm& norm) {
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   const Tensor& in = x.value();
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
-  // Values a channel and part; 0: the statistics are constants.
+  // Values per channel and part; 0 tells backward that the statistics are constants.
   const int64_t count = norm.training ? in.elements() / in.shape()[1] / norm.parts : 0;
-  engine::require(!norm.training || count > 1, "batch_norm: training needs more than one value a ",
+  engine::require(!norm.training || count > 1,
+                  "batch_norm: training needs more than one value per ",
                   "channel and part, found x ", in, " in ", norm.parts, " parts");
   Tensor moments = norm.training ? Tensor({norm.parts, 2, in.shape()[1]}, DType::f64, in.device())
                                  : running_statistics(norm);
@@ -42,22 +43,24 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
     Tensor mean = norm.running_mean, var = norm.running_var;
     batch_norm_update_running(ctx, moments, {.momentum = norm.momentum, .count = count}, mean, var);
   });
-  // Every block's last output lives on as the next one's input; the others need not be kept.
+  // Backward finds out where ReLU was open from the output, if it is kept, or from the input. The
+  // output of a whole block stays in memory anyway as the next block's input, so keeping it is
+  // free.
   const bool keep_output = norm.relu && residual.defined();
   return record(
       "batch_norm", {x, norm.weight, norm.bias, residual}, y,
       save(x.value(), keep_output ? y : Tensor(), moments, norm.weight.value(), norm.bias.value()),
-      [options, count](const Tensor& dy, const Needs& needs, const Tensor& input,
+      [options, count](const Tensor& dy, const GradientRequests& requests, const Tensor& input,
                        const Tensor& output, const Tensor& statistics, const Tensor& weight,
                        const Tensor& bias) -> Gradients {
         Tensor sums = empty_like(statistics);
-        // Here input and dy are read for the last time, and gradients may be written over them:
-        // what is written where something lies in the cache need not be fetched first. Without relu
-        // the residual's gradient is dy itself.
+        // input and dy are read for the last time here, so gradients are written over them if
+        // nobody else holds them. A write to memory that is already in the cache needs no fetch.
+        // Without relu the residual's gradient is dy itself.
         const auto over = [](const Tensor& t) { return t.uniquely_owned() ? t : empty_like(t); };
-        const bool dy_goes_on = needs[3] && !options.relu;
-        Tensor dresidual = needs[3] && options.relu ? over(dy) : Tensor();
-        Tensor dx = over(dy_goes_on || dresidual.defined() ? input : dy);
+        const bool passes_dy_on = requests[3].wanted && !options.relu;
+        Tensor dresidual = requests[3].wanted && options.relu ? over(dy) : Tensor();
+        Tensor dx = over(passes_dy_on || dresidual.defined() ? input : dy);
         Tensor dweight = empty_like(weight), dbias = empty_like(weight);
         on_device(dy.device(), [&](auto& ctx) {
           const engine::BatchNormInputs inputs{dy,     input, output, statistics,
@@ -65,7 +68,7 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
           batch_norm_backward(ctx, inputs, count, sums, dx, dresidual);
           batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
         });
-        return {dx, dweight, dbias, dy_goes_on ? dy : dresidual};
+        return {dx, dweight, dbias, passes_dy_on ? dy : dresidual};
       });
 }
 
@@ -74,14 +77,13 @@ Var l2_normalize(const Var& x) {
   Tensor y = empty_like(x.value());
   Tensor norms({planes.n, planes.pixels}, y.dtype(), y.device());
   on_device(y.device(), [&](auto& ctx) { l2_normalize_forward(ctx, x.value(), y, norms); });
-  return record(
-      "l2_normalize", {x}, y, save(y, norms),
-      [](const Tensor& dy, const Needs&, const Tensor& unit, const Tensor& lengths) -> Gradients {
-        Tensor dx = empty_like(unit);
-        on_device(dy.device(),
-                  [&](auto& ctx) { l2_normalize_backward(ctx, dy, unit, lengths, dx); });
-        return {dx};
-      });
+  return record("l2_normalize", {x}, y, save(y, norms),
+                [](const Tensor& dy, const Tensor& unit, const Tensor& lengths) -> Gradients {
+                  Tensor dx = empty_like(unit);
+                  on_device(dy.device(),
+                            [&](auto& ctx) { l2_normalize_backward(ctx, dy, unit, lengths, dx); });
+                  return {dx};
+                });
 }
 
 }  // namespace autograd

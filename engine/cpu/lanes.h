@@ -41,8 +41,7 @@ LaneVector<T, N> lanes_of(F&& f) {
   return load_lanes<N>(values);
 }
 
-// The floats that a vector of the processor holds, and the channels in a block of the activation
-// layout.
+// Channels in a block of the activation layout: as many as an AVX-512 or AVX2 vector holds floats.
 #ifdef __AVX512F__
 inline constexpr int64_t kLanes = 16;
 inline constexpr Layout kLaneLayout = Layout::blocked16;

@@ -8,7 +8,7 @@ namespace layers {
 
 Conv2d::Conv2d(const Conv2dSettings& s, Init& init) : options_(s.options) {
   engine::require(s.in % options_.groups == 0 && s.out % options_.groups == 0, "Conv2d: channels ",
-                  s.in, " -> ", s.out, " do not divide into ", options_.groups, " groups");
+                  s.in, " -> ", s.out, " are not divisible by ", options_.groups, " groups");
   const Shape shape{s.out, s.in / options_.groups, s.kernel, s.kernel};
   const double taps = static_cast<double>(s.kernel * s.kernel);
   const double bound = 1.0 / std::sqrt(taps * static_cast<double>(shape[1]));

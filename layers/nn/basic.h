@@ -8,8 +8,8 @@
 
 namespace layers {
 
-// Values of a new convolution. backbone: weights N(0, sqrt(2 / (k k out))). head: weight and bias
-// uniform within 1 / sqrt(fan_in), PyTorch's default.
+// First values of a convolution. backbone: weights N(0, sqrt(2 / (k k out))). head: weight and bias
+// uniform within +- 1 / sqrt(fan_in), PyTorch's default.
 enum class ConvInit { backbone, head };
 
 struct Conv2dSettings {
@@ -23,7 +23,7 @@ struct Conv2dSettings {
 class Conv2d : public Module {
  public:
   Conv2d(const Conv2dSettings& settings, Init& init);
-  // In the type of x: in mixed precision the weight is rounded to it.
+  // Computes in the type of x; in mixed precision the weight is rounded to it.
   Var forward(const Var& x) const;
 
  private:
@@ -39,15 +39,16 @@ class BatchNorm2d : public Module {
     Var residual{};  // added before the ReLU; optional
     bool relu = false;
   };
-  // In training the running estimates move. Takes x over, see autograd::batch_norm.
+  // In training this updates the running estimates. If x is moved in, its memory may be reused for
+  // the result, see autograd::batch_norm.
   Var forward(Var x, const Mode& mode, const Fused& fused);
   Var forward(Var x, const Mode& mode) { return forward(std::move(x), mode, {}); }
 
  private:
   Var weight_, bias_;
   Tensor running_mean_, running_var_;
-  // i64, on the CPU whatever the device: how many (views of) batches the running estimates have
-  // seen.
+  // i64, on the CPU whatever the device: how many batches (or parts of batches, see Mode) have
+  // updated the running estimates.
   Tensor batches_;
 };
 

@@ -1,4 +1,4 @@
-// Where a new network's parameters live and where their first values come from.
+// Where a new network's parameters are stored and what their first values are drawn from.
 #pragma once
 
 #include "engine/random.h"
@@ -6,8 +6,8 @@
 
 namespace layers {
 
-// Passed down through the constructors of a network; parameters are drawn in their order, so one
-// seed always makes the same network.
+// Passed down through the constructors of a network. Parameters are drawn in the order of
+// construction, so one seed always makes the same network.
 struct Init {
   engine::Random random;
   engine::DType dtype = engine::DType::f32;

@@ -23,7 +23,7 @@ const Architecture& architecture(const std::string& name) {
   if (found == std::end(kArchitectures)) {
     std::string known;
     for (const Architecture& a : kArchitectures) known += std::string(" ") + a.name;
-    engine::fail("arch: one of", known, " expected, found '", name, "'");
+    engine::fail("arch: expected one of", known, ", found '", name, "'");
   }
   return *found;
 }
@@ -33,8 +33,8 @@ Conv2dSettings conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1)
       .in = in, .out = out, .kernel = kernel, .options = {.stride = stride, .padding = kernel / 2}};
 }
 
-// Fits the shortcut to a block that changes channels or resolution: 1x1 convolution and BN, "0" and
-// "1" in the published names.
+// The shortcut of a block that changes channels or resolution: a 1x1 convolution and BN, called "0"
+// and "1" in the published names.
 class Downsample : public Module {
  public:
   Downsample(int64_t in, int64_t out, int64_t stride, Init& init)
@@ -54,10 +54,10 @@ std::unique_ptr<Downsample> make_downsample(int64_t in, int64_t out, int64_t str
   return std::make_unique<Downsample>(in, out, stride, init);
 }
 
-// The last BN of a block starts with weight zero, so that every block starts as the identity.
+// The last BN of a block starts with weight 0, so that every block starts as the identity.
 constexpr double kLastBnWeight = 0.0;
 
-// conv3x3 - BN - ReLU - conv3x3 - BN, + shortcut, ReLU.
+// conv3x3 - BN - ReLU - conv3x3 - BN, plus shortcut, ReLU.
 class BasicBlock : public Block {
  public:
   BasicBlock(int64_t in, int64_t width, int64_t stride, Init& init)
@@ -89,7 +89,7 @@ class BasicBlock : public Block {
 
 constexpr int64_t kExpansion = 4;
 
-// conv1x1 - BN - ReLU - conv3x3 - BN - ReLU - conv1x1 (4x wider) - BN, + shortcut, ReLU.
+// conv1x1 - BN - ReLU - conv3x3 - BN - ReLU - conv1x1 (4x wider) - BN, plus shortcut, ReLU.
 class Bottleneck : public Block {
  public:
   Bottleneck(int64_t in, int64_t width, int64_t stride, Init& init)

@@ -1,5 +1,5 @@
-// ResNet (He et al., "Deep residual learning", CVPR 2016) in torchvision's form (the stride of a
-// bottleneck sits at its 3x3 convolution) up to C5: no pooling, no classifier.
+// ResNet (He et al., "Deep residual learning", CVPR 2016) up to C5: no final pooling, no
+// classifier. As in torchvision, the 3x3 convolution of a bottleneck has the stride.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ class Block : public Module {
 
 class ResNet : public Module {
  public:
-  // arch: resnet18, resnet34, resnet50, resnet101, resnet152; throws on another name.
+  // arch: resnet18, resnet34, resnet50, resnet101 or resnet152; throws on any other name.
   ResNet(const std::string& arch, Init& init);
 
   // [N,3,H,W] -> [N, out_channels, H/32, W/32] (each halving rounds up).
@@ -26,7 +26,7 @@ class ResNet : public Module {
   int64_t out_channels() const { return out_channels_; }  // 512 or 2048
 
  private:
-  // One of the four groups of blocks that share a resolution.
+  // One of the four sequences of blocks that share a resolution.
   struct Stage : Module {
     Stage(int64_t in, int64_t width, int64_t blocks, int64_t stride, bool bottleneck, Init& init);
     std::vector<std::unique_ptr<Block>> blocks;
@@ -38,7 +38,7 @@ class ResNet : public Module {
   int64_t out_channels_ = 0;
 };
 
-// The names ResNet knows, for messages and command lines.
+// The names that ResNet accepts, for messages and command lines.
 std::vector<std::string> resnet_names();
 
 }  // namespace layers

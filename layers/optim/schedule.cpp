@@ -29,7 +29,7 @@ double learning_rate(const Schedule& s, int64_t step) {
   return s.eta_min + (s.base - s.eta_min) * half_cosine(progress);
 }
 
-double branch_momentum(double base, int64_t step, int64_t total_steps) {
+double encoder_momentum(double base, int64_t step, int64_t total_steps) {
   return 1.0 - (1.0 - base) * half_cosine(fraction(step, total_steps));
 }
 

@@ -24,8 +24,8 @@ Sgd::Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings,
   }
   for (const NamedTensor& follower : followers) {
     const auto followed = std::ranges::find(entries_, follower.name, &Entry::name);
-    engine::require(followed != entries_.end(), "sgd: a follower of '", follower.name,
-                    "', which is no parameter that is trained");
+    engine::require(followed != entries_.end(), "sgd: there is a follower of '", follower.name,
+                    "', which is not a trained parameter");
     followed->follower = follower.tensor;
   }
 }

@@ -1,5 +1,5 @@
-// SGD with momentum, plain or with LARS' layer-wise rates. See engine/kernels/optimizer_update.h
-// for the formulas.
+// SGD with momentum, optionally with the layer-wise rates of LARS. For the formulas see
+// engine/kernels/optimizer_update.h.
 #pragma once
 
 #include <optional>
@@ -18,27 +18,28 @@ struct SgdSettings {
   double eps = 1e-8;    // LARS
 };
 
-// Under LARS one-dimensional parameters (BN, biases) take neither decay nor trust ratio; plain SGD
-// decays all.
+// With LARS, one-dimensional parameters (BN, biases) get neither weight decay nor a trust ratio.
+// Without it, every parameter gets weight decay.
 class Sgd {
  public:
-  // Trains those of `parameters` that need a gradient. followers: moving averages, each under the
-  // name of one of these.
+  // Trains the parameters that need a gradient. A follower is a moving average of the trained
+  // parameter of the same name.
   Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings,
       const std::vector<NamedTensor>& followers = {});
 
-  // One update of every parameter that has a gradient; clears the gradients. With `follow` all
-  // followers move in the same pass. skip, gradient_scale, follow: see engine::SgdOptions.
+  // Updates every parameter that has a gradient once, and clears the gradients. If `follow` is
+  // given, the followers are updated in the same pass, with it as their momentum. skip,
+  // gradient_scale: see engine::SgdOptions.
   void step(double learning_rate, const Tensor& skip = {}, const Tensor& gradient_scale = {},
             std::optional<double> follow = {});
 
-  // Moves the followers alone.
+  // Updates the followers only.
   void follow(double momentum);
 
-  // The gradients that have arrived.
+  // The gradients of the trained parameters that have one.
   std::vector<Tensor> gradients() const;
 
-  // The momentum buffers under the names of their parameters; share the optimiser's memory.
+  // The momentum buffers under the names of their parameters. Shares the optimiser's memory.
   std::vector<NamedTensor> momentum() const;
 
  private:

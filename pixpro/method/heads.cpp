@@ -27,14 +27,16 @@ Var Mlp::forward(const Var& x, const Mode& mode) {
 Propagation::Propagation(int64_t channels, const PropagationOptions& options, Init& init)
     : options_(options) {
   engine::require(options.transform_layers >= 0 && options.transform_layers <= 2,
-                  "propagation: 0, 1 or 2 transform layers expected, found ",
+                  "propagation: expected 0, 1 or 2 transform layers, found ",
                   options.transform_layers);
   engine::require(std::isfinite(options.power) && std::isfinite(options.clamp),
                   "propagation: power and clamp must be finite numbers");
   engine::require(options.clamp >= 0.0 || options.power == std::floor(options.power),
-                  "propagation: a clamp below 0 (", options.clamp, ") needs a whole power, found ",
-                  options.power, ": a negative similarity has no such power");
-  // The published names put one convolution or the Mlp's parts directly under value_transform.
+                  "propagation: a clamp below 0 (", options.clamp,
+                  ") needs a whole number as power, found ", options.power,
+                  "; a negative similarity has no fractional power");
+  // In the published names the convolution or the parts of the Mlp are directly below
+  // value_transform.
   if (options.transform_layers == 1) {
     linear_ = std::make_unique<layers::Conv2d>(conv1x1(channels, channels), init);
     add_child("", *linear_);

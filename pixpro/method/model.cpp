@@ -11,25 +11,25 @@ namespace {
 
 const ModelOptions& checked(const ModelOptions& o) {
   engine::require(std::isfinite(o.pos_ratio) && o.pos_ratio > 0.0,
-                  "model: pos_ratio above 0 expected, found ", o.pos_ratio);
+                  "model: expected a pos_ratio above 0, found ", o.pos_ratio);
   engine::require(std::isfinite(o.temperature) && o.temperature > 0.0,
-                  "model: temperature above 0 expected, found ", o.temperature);
+                  "model: expected a temperature above 0, found ", o.temperature);
   engine::require(std::isfinite(o.instance_weight) && o.instance_weight >= 0.0,
-                  "model: instance loss weight of 0 or more expected, found ", o.instance_weight);
-  engine::require(
-      !o.contrast || o.propagation.transform_layers == 0,
-      "model: PixContrast has no propagation, so its transform layers must be 0, found ",
-      o.propagation.transform_layers);
+                  "model: expected an instance loss weight of 0 or more, found ",
+                  o.instance_weight);
+  engine::require(!o.contrast || o.propagation.transform_layers == 0,
+                  "model: PixContrast has no propagation, so it needs 0 transform layers, found ",
+                  o.propagation.transform_layers);
   return o;
 }
 
-// A stack of two views with the second in front.
+// A stack of two views in the order view 2, view 1.
 Tensor exchange_views(const Tensor& stack) {
   const int64_t n = stack.shape()[0] / 2;
   return engine::concatenate_rows({stack.rows(n, n), stack.rows(0, n)});
 }
 
-// [N,C,H,W] -> [N,C] of length 1, in f32 where x is of lower precision.
+// [N,C,H,W] -> [N,C], L2-normalised; bf16 and f16 become f32.
 Var instance_vector(const Var& x) {
   const Var exact = cast(x, engine::at_least_f32(x.value().dtype()));
   return l2_normalize(global_average_pool(exact));
@@ -47,7 +47,7 @@ Model::Model(const ModelOptions& options, Init& init)
   add_child("encoder_k", encoder_k_);
   add_child("projector", projector_);
   add_child("projector_k", projector_k_);
-  branches_ = {{"encoder", &encoder_, &encoder_k_}, {"projector", &projector_, &projector_k_}};
+  encoder_pairs_ = {{"encoder", &encoder_, &encoder_k_}, {"projector", &projector_, &projector_k_}};
   if (!options.contrast) {
     propagation_ = std::make_unique<Propagation>(options.out_channels, options.propagation, init);
     add_child("value_transform", *propagation_);
@@ -60,19 +60,19 @@ Model::Model(const ModelOptions& options, Init& init)
     add_child("projector_instance", *projector_instance_);
     add_child("projector_instance_k", *projector_instance_k_);
     add_child("predictor", *predictor_);
-    branches_.push_back(
+    encoder_pairs_.push_back(
         {"projector_instance", projector_instance_.get(), projector_instance_k_.get()});
   }
-  for (const Pair& pair : branches_) {
-    copy_parameters(*pair.online, *pair.target);
-    pair.target->freeze();
+  for (const Pair& pair : encoder_pairs_) {
+    copy_parameters(*pair.online, *pair.momentum);
+    pair.momentum->freeze();
   }
 }
 
 Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
   const int64_t stacked = views.shape().axes() == 4 ? views.shape()[0] : 0;
   engine::require(stacked >= 2 && stacked % 2 == 0 && boxes.shape() == engine::Shape{stacked, 4},
-                  "model: views [2N,3,H,W] and boxes [2N,4] expected, found ", views.shape(),
+                  "model: expected views [2N,3,H,W] and boxes [2N,4], found ", views.shape(),
                   " and ", boxes.shape());
   const Mode mode{.training = true, .parts = 2};
 
@@ -84,8 +84,8 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
     online = l2_normalize(options_.contrast ? flatten_pixels(projected)
                                             : propagation_->forward(projected, mode));
   };
-  const auto run_target = [&] { target = run_momentum_branch(views, mode); };
-  engine::on_two_threads(views.device(), run_online_branch, run_target);
+  const auto run_target_branch = [&] { target = target_branch(views, mode); };
+  engine::on_two_threads(views.device(), run_online_branch, run_target_branch);
 
   Output out{.loss = {},
              .pairs = {},
@@ -104,7 +104,7 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
   return out;
 }
 
-Model::Target Model::run_momentum_branch(const Tensor& views, const Mode& mode) {
+Model::Target Model::target_branch(const Tensor& views, const Mode& mode) {
   const autograd::NoGrad constant;
   Target target;
   const Var features = encoder_k_.forward(Var(views), mode);
@@ -123,12 +123,12 @@ Var Model::instance_loss(const Var& features, const Tensor& target, const Mode& 
   return scale(mean_dot(instance_vector(predicted), target), -4.0 * options_.instance_weight);
 }
 
-std::vector<layers::NamedTensor> Model::followers() const {
+std::vector<layers::NamedTensor> Model::momentum_encoder() const {
   std::vector<layers::NamedTensor> all;
-  for (const Pair& pair : branches_) {
-    const auto online = pair.online->parameters(), target = pair.target->parameters();
+  for (const Pair& pair : encoder_pairs_) {
+    const auto online = pair.online->parameters(), momentum = pair.momentum->parameters();
     for (size_t i = 0; i < online.size(); ++i) {
-      all.push_back({pair.name + "." + online[i].name, target[i].var.value()});
+      all.push_back({pair.name + "." + online[i].name, momentum[i].var.value()});
     }
   }
   return all;

@@ -1,4 +1,5 @@
-// PixPro and PixContrast: an online branch that learns and a momentum branch that follows it.
+// PixPro and PixContrast. The online branch learns to agree with the target branch, which is the
+// forward pass of the momentum encoder: a moving average of the online encoder and projectors.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ struct ModelOptions {
   PropagationOptions propagation{};
   double pos_ratio = 0.7;        // largest distance of a positive pair, in bin diagonals; > 0
   double temperature = 0.3;      // tau of PixContrast; > 0
-  double instance_weight = 0.0;  // of the instance branch; 0: there is none
+  double instance_weight = 0.0;  // weight of the instance loss; 0: no instance branch
   int64_t hidden_channels = 4096;
   int64_t out_channels = 256;
 };
@@ -26,29 +27,32 @@ struct ModelOptions {
 // predictor.*.
 class Model : public layers::Module {
  public:
-  // Throws on options outside their ranges. The momentum branch starts as a copy of the online one.
+  // Throws on options outside their ranges. The momentum encoder starts as a copy of the online
+  // one.
   Model(const ModelOptions& options, Init& init);
 
   struct Output {
     Var loss;         // PixPro: in [-4 - 4w, 4 + 4w], w = instance_weight
     Tensor pairs;     // [2N,4] f64: per-image sums over pixel pairs (kernels.h, Column)
     Tensor features;  // [2N,C,P] online features, L2-normalised per pixel
-    PixelGrid grid;   // of the feature maps, P = height * width
+    PixelGrid grid;   // size of the feature maps, P = height * width
   };
-  // views: [2N,3,H,W], view 1 of all N images, then view 2. boxes: [2N,4] f64, likewise.
+  // views: [2N,3,H,W], view 1 of all N images, then view 2. boxes: [2N,4] f64, in the same order.
   Output forward(const Tensor& views, const Tensor& boxes);
 
-  // Every parameter of the momentum branch (buffers stay its own) under the name of the online one
-  // that it follows: key = m * key + (1 - m) * online before forward, once an optimiser step.
-  // Share the model's memory.
-  std::vector<layers::NamedTensor> followers() const;
+  // Every parameter of the momentum encoder under the name of the online parameter that it follows:
+  //   key = m * key + (1 - m) * online, once per optimiser step, before forward
+  // The momentum encoder's buffers are its own and follow nothing. Shares the model's memory.
+  std::vector<layers::NamedTensor> momentum_encoder() const;
 
  private:
+  // What the online branch is compared with, the two views exchanged: row i belongs to the other
+  // view of the image in row i.
   struct Target {
-    Tensor pixels;     // [2N,C,P] normalised, the views exchanged
-    Tensor instances;  // [2N,C] likewise; undefined without an instance branch
+    Tensor pixels;     // [2N,C,P], L2-normalised per pixel
+    Tensor instances;  // [2N,C], L2-normalised; undefined without an instance branch
   };
-  Target run_momentum_branch(const Tensor& views, const Mode& mode);
+  Target target_branch(const Tensor& views, const Mode& mode);
   Var instance_loss(const Var& features, const Tensor& target, const Mode& mode);
 
   ModelOptions options_;
@@ -62,9 +66,10 @@ class Model : public layers::Module {
   struct Pair {
     std::string name;  // of the online module
     Module* online;
-    Module* target;
+    Module* momentum;
   };
-  std::vector<Pair> branches_;
+  std::vector<Pair>
+      encoder_pairs_;  // the modules of the momentum encoder, each with the one it follows
 };
 
 }  // namespace pixpro

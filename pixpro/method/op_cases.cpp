@@ -17,14 +17,14 @@ Init random_numbers(uint32_t stream, engine::DType dtype = engine::DType::f64,
   return {engine::Random(stream), dtype, device};
 }
 
-// Where the case's inputs are.
+// Moves the boxes to the device of the case's inputs.
 PixelPairs beside(const Inputs& inputs, PixelPairs pairs) {
   pairs.boxes_q = to_device(pairs.boxes_q, inputs.front().value().device());
   pairs.boxes_k = to_device(pairs.boxes_k, inputs.front().value().device());
   return pairs;
 }
 
-// Overlapping boxes of 3 pairs of views; the last pair shares nothing.
+// Boxes of 3 pairs of views. The views of the last pair do not overlap, those of the others do.
 PixelPairs example_pairs(PixelGrid grid) {
   return {.boxes_q = engine::from_values<double>({3, 4}, {0.1, 0.2, 0.7, 0.8,  //
                                                           0.9, 0.0, 0.3, 0.6,  //

@@ -1,4 +1,4 @@
-// Gradient-check cases of the method's ops: losses, propagation, heads.
+// Gradient-check cases of the method's ops: losses and propagation (with both heads).
 #pragma once
 
 #include <vector>

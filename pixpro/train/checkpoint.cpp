@@ -11,7 +11,7 @@ using engine::TensorFile;
 constexpr const char *kFormat = "format", *kVersion = "pixpro checkpoint 1";
 constexpr const char *kMetrics = "metrics", *kBrokenImages = "broken_images";
 
-// The file's value as a message may show it.
+// A value of the file's metadata in a form that a message can show.
 std::string value_of(const TensorFile& file, const std::string& name) {
   const auto found = file.metadata.find(name);
   return found == file.metadata.end() ? "nothing" : engine::shown(found->second);
@@ -26,7 +26,7 @@ void require_same(const TensorFile& checkpoint, const Settings& asked) {
     different += name + " " + value_of(checkpoint, name) + " (asked for: " + value + ")";
   }
   engine::require(different.empty(), file_called(checkpoint),
-                  " goes on only under the settings it was made with:", different);
+                  " can be resumed only with the settings it was made with:", different);
 }
 
 }  // namespace
@@ -44,15 +44,15 @@ void write_checkpoint(const std::filesystem::path& path, Trainer& trainer, const
 
 RunState run_of(const TensorFile& checkpoint, const Settings& settings) {
   const std::string found = value_of(checkpoint, kFormat), file = file_called(checkpoint);
-  engine::require(found == kVersion, file, " is no checkpoint of pretrain: '", kVersion,
-                  "' expected as its ", kFormat, ", found ", found);
+  engine::require(found == kVersion, file, " is not a checkpoint of pretrain: expected '", kVersion,
+                  "' as its ", kFormat, ", found ", found);
   require_same(checkpoint, settings);
   const Tensor& metrics = find_tensor(checkpoint, kMetrics);
   RunState run{.steps = engine::within(file, [&] { return steps_of(metrics); }),
                .broken_images = {}};
   const auto steps = static_cast<double>(run.steps.size());
   const double done = engine::item(find_tensor(checkpoint, "steps_done"));
-  engine::require(done == steps, file, ": ", done, " steps are done, but it has metrics of ",
+  engine::require(done == steps, file, ": ", done, " steps are done, but there are metrics of ",
                   steps);
   const Tensor& broken = find_tensor(checkpoint, kBrokenImages);
   engine::require(broken.dtype() == engine::DType::i64, file, ": '", kBrokenImages, "' holds ",

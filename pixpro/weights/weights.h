@@ -9,23 +9,23 @@
 
 namespace pixpro {
 
-// The parameters and buffers of the module; shares their memory.
+// The parameters and buffers of the module. Shares the module's memory.
 engine::TensorFile weights_of(const layers::Module& module);
 
-// Throws Error naming the tensor where it is missing or holds a value that is no finite number.
+// Throws Error, naming the tensor, if it is missing or holds a value that is not a finite number.
 void require_finite(const engine::TensorFile& file, const std::string& name);
 
-// Overwrites every target with the file's tensor of its name, converted to the target's type.
-// Throws Error on a missing tensor or a wrong shape, naming it, what is expected and what is found;
-// nothing is changed then.
+// Overwrites every target with the file's tensor of the same name, converted to the target's type.
+// If a tensor is missing or has a wrong shape, changes nothing and throws Error, which names the
+// tensor, what was expected and what was found.
 void overwrite(const std::vector<layers::NamedTensor>& targets, const engine::TensorFile& file);
 
-// Overwrites every parameter and buffer of the module with the file's tensor of its name, see
-// above. Buffers the file does not have keep their values. Returns the names of file entries the
-// module has no place for and of buffers that were kept.
 struct LoadReport {
-  std::vector<std::string> unused, kept;
+  std::vector<std::string> unused;  // tensors of the file that the module has no use for
+  std::vector<std::string> kept;    // buffers of the module that the file does not have
 };
+// Overwrites every parameter and buffer of the module with the file's tensor of the same name, as
+// above. Unlike a parameter, a buffer may be missing in the file; it keeps its value.
 LoadReport load_weights(const engine::TensorFile& file, layers::Module& module);
 
 }  // namespace pixpro

@@ -243,7 +243,7 @@ TEST(Replay, WritesWhatTheTrainerComputes) {
                 1e-9)
           << p.name;
     }
-    trainer.apply_gradients();
+    trainer.update();
   }
   for (const layers::NamedTensor& t : state_of(trainer.model())) {
     EXPECT_LE(test_support::distance(find_tensor(out, t.name), t.tensor), 1e-9) << t.name;

@@ -167,7 +167,7 @@ TEST_F(Resume, RefusesWhatIsNotACheckpointAndChangesNothing) {
   };
   expect_refusal(refusal(dir_.path() / "nowhere"), {"nowhere", "No such file"});
   expect_refusal(refusal(""), {"No such file"});
-  expect_refusal(refusal(weights), {weights.string(), "is no checkpoint of pretrain"});
+  expect_refusal(refusal(weights), {weights.string(), "is not a checkpoint of pretrain"});
   expect_refusal(refusal(run / "views.png"), {"views.png", "not a safetensors file"});
   for (const size_t bytes :
        {size_t{0}, size_t{7}, size_t{1000}, whole.size() / 2, whole.size() - 1}) {

@@ -1,4 +1,5 @@
-// Every op case: gradients against central differences, in each layout that a float64 op can have.
+// Tests autograd/ops/: the gradients of every op case against central differences, and that no
+// layout changes a result.
 #include "autograd/ops.h"
 
 #include <gtest/gtest.h>
@@ -32,7 +33,7 @@ TEST(GradCheck, FindsAWrongGradient) {
   const OpCase wrong{
       "wrong", {engine::full({3}, 0.7, DType::f64)}, [](const std::vector<Var>& in) {
         Tensor y = engine::clone(in[0].value());
-        return record("wrong", {in[0]}, y, save(), [](const Tensor& dy, const Needs&) -> Gradients {
+        return record("wrong", {in[0]}, y, save(), [](const Tensor& dy) -> Gradients {
           Tensor dx = empty_like(dy);
           engine::on_device(dy.device(), [&](auto& ctx) { engine::scale(ctx, dy, 1.001, dx); });
           return {dx};
@@ -60,7 +61,7 @@ Tensor some_numbers(const engine::Shape& shape) {
   return engine::from_values<double>(shape, numbers);
 }
 
-// It writes into the memory of an input that it was given for good, and of no other.
+// It writes into the memory of an input that has been moved in, and of no other.
 TEST(BatchNormOp, OverwritesOnlyWhatNobodyElseCanSee) {
   const Tensor x = some_numbers({2, 3, 4, 5});
   const BatchNorm norm = unit_norm(3);
@@ -80,13 +81,13 @@ TEST(BatchNormOp, OverwritesOnlyWhatNobodyElseCanSee) {
   batch_norm(std::move(watched), {}, norm);
   EXPECT_EQ(engine::to_values(other_handle), engine::to_values(x));
 
-  const Tape tape;  // what a backward will need stays as it is
+  const Tape tape;  // what backward will need must not be overwritten
   Var recorded = copied();
   memory = recorded.value().buffer();
   EXPECT_NE(batch_norm(std::move(recorded), {}, norm).value().buffer(), memory);
 }
 
-// The gradient of a product is nobody else's and is overwritten; one that the caller holds is not.
+// A gradient that nobody else holds (here that of scale) is overwritten; the caller's is not.
 TEST(BatchNormOp, LeavesAGradientThatOthersHold) {
   const Tensor x = some_numbers({2, 3, 4, 5}), seed = some_numbers({2, 3, 4, 5});
   const BatchNorm norm = unit_norm(3);

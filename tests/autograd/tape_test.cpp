@@ -1,5 +1,5 @@
-// The tape's promises: accumulation without aliasing, hooks at the last use, memory given back
-// during the sweep, nothing recorded where nothing is wanted.
+// Tests autograd/tape.cpp and var.cpp: gradients accumulate without aliasing, hooks run at the last
+// use, the sweep frees memory as it goes, and nothing is recorded that no gradient needs.
 #include "autograd/tape.h"
 
 #include <gtest/gtest.h>
@@ -46,17 +46,17 @@ TEST(Tape, LeavesTheCallersGradientAlone) {
   EXPECT_EQ(grad_of(v), (Values{1, 1}));
 }
 
-// An op that adds its gradient to what has gathered, as conv2d does, and how often it could.
+// An op that adds its gradient to what has gathered, as conv2d does. Counts how often it could.
 Var adding_scale(const Var& x, double factor, int& added) {
   Tensor y = engine::empty_like(x.value());
   engine::scale(engine::cpu_context(), x.value(), factor, y);
   return record("adding", {x}, y, save(),
-                [factor, &added](const Tensor& dy, const Needs& needs) -> Gradients {
+                [factor, &added](const Tensor& dy, const GradientRequests& requests) -> Gradients {
                   Tensor dx = engine::empty_like(dy);
                   engine::scale(engine::cpu_context(), dy, factor, dx);
-                  if (!needs.gathered[0].defined()) return {dx};
+                  if (!requests[0].add_to.defined()) return {dx};
                   ++added;
-                  Tensor sum = needs.gathered[0];
+                  Tensor sum = requests[0].add_to;
                   engine::add(engine::cpu_context(), sum, dx, sum);
                   return {sum};
                 });
@@ -76,7 +76,7 @@ TEST(Tape, NoOpAddsToAGradientHeldElsewhere) {
   const Var u = Var::leaf(vec({1, 2})), v = Var::leaf(vec({3, 4}));
   int added = 0;
   Tape tape;
-  // add has given u and v the same tensor by the time the other use of u runs.
+  // By the time the other use of u runs, add has given u and v the same tensor.
   const Var other = adding_scale(u, 2.0, added);
   tape.backward(add(other, add(u, v)), vec({1, 1}));
   EXPECT_EQ(added, 0);
@@ -169,7 +169,7 @@ TEST(Tape, SkipsTheGradientOfAConstantInput) {
   EXPECT_FALSE(image.grad().defined());
 }
 
-// Bytes that tensors hold now.
+// Bytes that tensors hold at the moment.
 int64_t held() { return engine::allocator_of(engine::kCpu).stats().current_bytes; }
 
 TEST(Tape, FreesActivationsWhileItSweeps) {
@@ -181,7 +181,7 @@ TEST(Tape, FreesActivationsWhileItSweeps) {
   Var x = u;
   for (int i = 0; i < 8; ++i) {
     x = record("probe", {x}, engine::clone(x.value()), save(engine::clone(x.value())),
-               [&seen](const Tensor& dy, const Needs&, const Tensor&) -> Gradients {
+               [&seen](const Tensor& dy, const Tensor&) -> Gradients {
                  seen.push_back(held());
                  return {dy};
                });
@@ -209,10 +209,9 @@ TEST(Tape, FreesEverythingWhenDropped) {
 TEST(Tape, IsEmptyAfterAFailedSweep) {
   const Var u = Var::leaf(vec({1, 2}));
   Tape tape;
-  const Var y =
-      record("broken", {u}, vec({1, 2}), save(), [](const Tensor&, const Needs&) -> Gradients {
-        return {vec({1, 2, 3})};
-      });
+  const Var y = record("broken", {u}, vec({1, 2}), save(), [](const Tensor&) -> Gradients {
+    return {vec({1, 2, 3})};
+  });
   EXPECT_THROW(tape.backward(y, vec({1, 1})), engine::Error);
   EXPECT_TRUE(tape.nodes().empty());
   EXPECT_EQ(u.slot()->pending_uses, 0);

@@ -1,3 +1,4 @@
+// Tests autograd/trace.cpp.
 #include "autograd/trace.h"
 
 #include <gtest/gtest.h>

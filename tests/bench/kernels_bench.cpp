@@ -1,5 +1,5 @@
-// Every kernel but convolutions, at the sizes of a training step: ResNet-18, 224 pixels, 8 images in
-// 2 views (batch norm and pooling), ResNet-50's parameters (optimiser), 7 x 7 features of 256
+// Every kernel but convolutions, at the sizes of a training step: ResNet-18, 224 pixels, 8 images
+// in 2 views (batch norm and pooling), ResNet-50's parameters (optimiser), 7 x 7 features of 256
 // channels (the method).
 //
 //   pixpro_bench --benchmark_filter=batch_norm

@@ -1,5 +1,5 @@
-// Winograd's kernels round more coarsely than direct ones: does training notice? A small network
-// learns the outputs of a fixed one both ways.
+// Winograd's kernels round more coarsely than direct ones. Tests that training does not suffer: a
+// small network learns the outputs of a fixed one with both kinds.
 #include "tests/support/conv_policy.h"
 
 #include <gtest/gtest.h>
@@ -52,7 +52,7 @@ Tensor images(int64_t number) {
   return to_layout(plain, engine::activation_layout(engine::kCpu, DType::f32, 16));
 }
 
-// Mean squared distances to the teacher's outputs over `steps` steps.
+// The mean squared distance to the teacher's outputs at each step.
 std::vector<double> train(ConvPolicy policy, int64_t steps) {
   const test_support::WithConvPolicy chosen(policy);
   Init teacher_init = init_with(1), student_init = init_with(2);

@@ -1,4 +1,5 @@
-// ResNet against the reference: forward, input and parameter gradients, running estimates.
+// Tests layers/nn/resnet.cpp against the reference: output, gradients of the input and the
+// parameters, running estimates.
 #include "layers/nn/resnet.h"
 
 #include <gtest/gtest.h>
@@ -21,8 +22,8 @@ struct Case {
   const char* arch;
   int64_t images;
   DType dtype;
-  // A ReLU whose input is nearly zero opens or closes by the order of a sum, and the gradients
-  // jump: the library's order is near the one that the f32 errors were recorded with.
+  // If the input of a ReLU is nearly 0, the order of a sum decides whether it opens, and the
+  // gradients jump. The library's order is close to the one that the f32 errors were recorded with.
   ConvPolicy policy = ConvPolicy::library;
 };
 
@@ -32,7 +33,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 class ResNetGolden : public testing::TestWithParam<Case> {
  protected:
-  // What may differ: PyTorch's own f32 error five times over, plus 1e-4; in f64 1e-9.
+  // In f32, five times PyTorch's own f32 error plus 1e-4; in f64, 1e-9.
   double tolerance(const std::string& what) const {
     if (GetParam().dtype == DType::f64) return 1e-9;
     return 5.0 * engine::item(find_tensor(golden_, "f32_error." + what)) + 1e-4;
@@ -42,7 +43,7 @@ class ResNetGolden : public testing::TestWithParam<Case> {
     EXPECT_LE(distance(found, find_tensor(golden_, name)), tolerance(name)) << name;
   }
 
-  // The files hold the norm and the first elements of every parameter's gradient.
+  // The files hold the norm and the first elements of the gradient of every parameter.
   void expect_gradient(const NamedVar& p, double floor) const {
     const double norm = engine::item(find_tensor(golden_, "grad_norm." + p.name));
     const double limit = tolerance("grad." + p.name) * std::max(norm, floor);
@@ -90,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(All, ResNetGolden,
                                          Case{"resnet50", 2, DType::f32}));
 
 TEST(ResNet, HasThePublishedSizes) {
-  // Parameters up to C5: torchvision's counts less the classifier's.
+  // Parameters up to C5: torchvision's counts without the classifier.
   const std::vector<std::pair<std::string, int64_t>> counts = {{"resnet18", 11176512},
                                                                {"resnet34", 21284672},
                                                                {"resnet50", 23508032},
@@ -130,7 +131,7 @@ TEST(ResNet, NamesTheKnownArchitectures) {
   }
 }
 
-TEST(BatchNorm2d, TreatsAStackOfViewsAsSeparateBatches) {
+TEST(BatchNorm2d, TreatsThePartsOfAStackAsSeparateBatches) {
   Init init{engine::Random(1), DType::f64, engine::kCpu};
   BatchNorm2d stacked(5, init), separate(5, init);
   const Tensor x = test_support::hashed_tensor("x", {6, 5, 4, 3}, 2.0, 0.5, 0, DType::f64);

@@ -1,3 +1,4 @@
+// Tests layers/optim/schedule.cpp.
 #include "layers/optim/schedule.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,7 @@ TEST(Schedule, EqualsTheReferenceAtEveryStep) {
       const double rate = row["learning_rate"][static_cast<size_t>(step)];
       const double momentum = row["momentum"][static_cast<size_t>(step)];
       EXPECT_NEAR(learning_rate(schedule, step), rate, 1e-12 * rate) << "step " << step;
-      EXPECT_NEAR(branch_momentum(row["base_momentum"], step, schedule.total_steps), momentum,
+      EXPECT_NEAR(encoder_momentum(row["base_momentum"], step, schedule.total_steps), momentum,
                   1e-14);
     }
   }
@@ -41,9 +42,9 @@ TEST(Schedule, StepDecayFallsAtItsMilestones) {
   EXPECT_DOUBLE_EQ(learning_rate(schedule, 80), 0.02);
 }
 
-TEST(Schedule, BranchMomentumEndsAtOne) {
-  EXPECT_DOUBLE_EQ(branch_momentum(0.99, 0, 10), 0.99);
-  EXPECT_DOUBLE_EQ(branch_momentum(0.99, 10, 10), 1.0);
+TEST(Schedule, EncoderMomentumEndsAtOne) {
+  EXPECT_DOUBLE_EQ(encoder_momentum(0.99, 0, 10), 0.99);
+  EXPECT_DOUBLE_EQ(encoder_momentum(0.99, 10, 10), 1.0);
 }
 
 }  // namespace

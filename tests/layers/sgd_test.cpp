@@ -1,3 +1,4 @@
+// Tests layers/optim/sgd.cpp.
 #include "layers/optim/sgd.h"
 
 #include <gtest/gtest.h>
@@ -82,7 +83,7 @@ TEST(Sgd, FollowersMoveOnlyWhenTold) {
   EXPECT_EQ(first(b), 0.625);
 }
 
-TEST(Sgd, RefusesAFollowerOfNoParameter) {
+TEST(Sgd, RefusesAFollowerOfAnUnknownParameter) {
   const Var weight = Var::leaf(engine::full({2}, 1.0));
   EXPECT_THROW(Sgd({{"weight", weight}}, {}, {{"other", engine::full({2}, 1.0)}}), engine::Error);
 }

@@ -1,4 +1,4 @@
-// The reference numbers of tests/golden and how far something is from them.
+// The reference numbers of tests/golden, and distances from them.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@ engine::TensorFile golden(const std::string& name);
 
 double norm(const engine::Tensor& t);
 
-// |a - b| / max(|b|, floor), Euclidean norms over tensors of any type and layout. Infinite where
-// the shapes differ or a difference is not a number.
+// |a - b| / max(|b|, floor) in Euclidean norms; the types and layouts may differ. Infinite if the
+// shapes differ or a difference is NaN.
 double distance(const engine::Tensor& a, const engine::Tensor& b, double floor = 0.0);
 
 }  // namespace test_support

@@ -23,7 +23,7 @@ void hashed_init(const layers::Module& module, uint64_t seed) {
   }
 }
 
-void copy_to_momentum_branch(const layers::Module& module) {
+void copy_to_momentum_encoder(const layers::Module& module) {
   std::map<std::string, Tensor> values;
   for (const layers::NamedVar& p : module.parameters()) values[p.name] = p.var.value();
   for (auto& [name, value] : values) {

@@ -15,10 +15,10 @@ pixpro::TrainerOptions small_training(engine::DType precision = engine::DType::f
 struct Batch {
   engine::Tensor views, boxes;
 };
-// Views of `size` x `size` pixels that `name` determines, with overlapping boxes.
+// Views of `size` x `size` pixels, determined by `name`, with overlapping boxes.
 Batch training_batch(int64_t images, int64_t size, const std::string& name = "views");
 
-// Every parameter and buffer, one behind the other.
+// The values of all parameters and buffers, concatenated.
 std::vector<double> all_weights(pixpro::Trainer& trainer);
 
 }  // namespace test_support

@@ -1,5 +1,5 @@
-// Every op on CUDA against the CPU in float64: the cases of the gradient check, and larger ones
-// that need more than one block, with extents that leave tails.
+// Tests autograd/ops/ on CUDA against the CPU in float64: the cases of the gradient check, and
+// larger ones that need several blocks and whose extents leave tails.
 #include "autograd/ops.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +39,8 @@ std::vector<OpCase> large_cases() {
       large_batch_norm("batch_norm of many channels", {6, 300, 3, 1}, {.parts = 3, .relu = true},
                        true),
       large_batch_norm("batch_norm of rows and columns", {70, 37}, {.relu = true}, false),
-      // Channels by the 16 bytes: fewer than a block's threads take, and more.
+      // Channels that are read 16 bytes at a time: fewer than the threads of a block take, and
+      // more.
       large_batch_norm("batch_norm of 8 channels", {4, 8, 23, 19}, {.parts = 2, .relu = true},
                        false),
       large_batch_norm("batch_norm of 328 channels", {6, 328, 7, 5}, {.parts = 2, .relu = true},
@@ -82,7 +83,7 @@ class CudaOp : public testing::TestWithParam<OpCase> {};
 
 TEST_P(CudaOp, EqualsTheCpu) {
   SKIP_WITHOUT_CUDA();
-  // f32 rounds to 6e-8, sums of hundreds of terms of either sign to some ten times that.
+  // f32 rounds to 6e-8; sums of hundreds of terms of either sign are off by about ten times that.
   const auto [distance, worst] =
       test_support::compare_with_cpu(GetParam(), DType::f32, test_support::kCuda);
   EXPECT_LE(distance, 2e-6) << worst;
@@ -98,7 +99,8 @@ bool takes_low_precision(const OpCase& op) {
 
 TEST_P(CudaOp, EqualsTheCpuInMixedPrecision) {
   SKIP_WITHOUT_CUDA();
-  // Results are rounded once or twice: to 8 bits (2^-9 at most, 60 % of it on the whole), 11 bits.
+  // Results are rounded once or twice, to 8 bits (bf16) or 11 bits (f16). To 8 bits, one rounding
+  // is off by 2^-9 at most.
   for (const auto& [dtype, tolerance] : {std::pair(DType::bf16, 3e-3), {DType::f16, 4e-4}}) {
     const auto compare = [dtype = dtype] {
       return test_support::compare_with_cpu(GetParam(), dtype, test_support::kCuda);

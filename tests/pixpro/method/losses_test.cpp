@@ -1,4 +1,4 @@
-// Masks, losses and propagation against the reference numbers.
+// Tests pixpro/method/: positive pairs, losses and propagation against the reference numbers.
 #include "pixpro/method/losses.h"
 #include "pixpro/method/positives.h"
 
@@ -31,7 +31,7 @@ class LossGolden : public testing::TestWithParam<int> {
               .pos_ratio = std::stod(golden_.metadata.at("pos_ratio"))};
   }
 
-  // Checks the loss as `loss` builds it from similarities, and its gradient by q.
+  // Checks the loss that `loss` makes of the similarities, and its gradient with respect to q.
   template <class Loss>
   void expect_loss(const std::string& name, double tolerance, DType dtype, Loss loss) {
     const Var q = Var::leaf(to_dtype(find_tensor(golden_, "q"), dtype));
@@ -92,8 +92,8 @@ TEST_P(LossGolden, CountsPairsForTheCollapseMeasures) {
 
 INSTANTIATE_TEST_SUITE_P(All, LossGolden, testing::Range(0, 3));
 
-TEST(PositiveMask, APairAtTheThresholdIsNone) {
-  // Bins of 3 x 4 with a diagonal of 5, and centres 5 apart: exactly one diagonal.
+TEST(PositiveMask, APairAtTheThresholdIsNotPositive) {
+  // The bins are 3 x 4, so their diagonal is 5. The centres are 5 apart, exactly one diagonal.
   const Tensor q = engine::from_values<double>({1, 4}, {0, 0, 3, 4});
   const Tensor k = engine::from_values<double>({1, 4}, {3, 4, 6, 8});
   EXPECT_EQ(engine::item(positive_mask(q, k, {1, 1}, 1.0)), 0.0);
@@ -139,7 +139,7 @@ TEST_P(PropagationGolden, OutputAndGradientsAreTheReferences) {
 
 INSTANTIATE_TEST_SUITE_P(All, PropagationGolden, testing::Range(0, 5));
 
-TEST(Propagation, RefusesPowersWithoutAMeaning) {
+TEST(Propagation, RefusesPowersThatHaveNoValue) {
   Init init{engine::Random(0)};
   EXPECT_THROW(Propagation(4, {.power = 2.5, .clamp = -0.1}, init), engine::Error);
   EXPECT_THROW(Propagation(4, {.power = 2.0, .clamp = 0.0, .transform_layers = 3}, init),

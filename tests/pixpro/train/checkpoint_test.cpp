@@ -1,4 +1,5 @@
-// A run that is interrupted and goes on is the run that was never interrupted, bit for bit.
+// Tests pixpro/train/checkpoint.cpp: a run that was interrupted and resumed has the same bits as
+// one that was not, and files that are not checkpoints of the run are refused.
 #include "pixpro/train/checkpoint.h"
 
 #include <gtest/gtest.h>
@@ -23,11 +24,11 @@ using test_support::small_training;
 using test_support::TempDir;
 using test_support::training_batch;
 
-// One of them longer than a message would show.
+// One value is longer than a message would show.
 const Settings kSettings = {
     {"--arch", "resnet18"}, {"--epochs", "2"}, {"--list", std::string(300, '7')}};
 
-// Both branches, with the momentum of the parameters far enough from 0 to matter.
+// With an instance branch, and learning rates that make the momentum of the parameters matter.
 TrainerOptions training(DType precision, engine::Device device = engine::kCpu) {
   TrainerOptions options = small_training(precision, device);
   options.model.instance_weight = 0.5;
@@ -35,15 +36,15 @@ TrainerOptions training(DType precision, engine::Device device = engine::kCpu) {
   return options;
 }
 
-// The batch of a step; `spoilt`: with a value that no gradient survives.
+// The batch of a step. spoilt: it holds a value that makes all gradients not finite.
 Batch batch_of(int64_t step, bool spoilt) {
   Batch batch = training_batch(2, 64, "views" + std::to_string(step));
   if (spoilt) batch.views.data<float>()[0] = std::numeric_limits<float>::infinity();
   return batch;
 }
 
-// Goes on to `steps` steps. With `skips` the second is left out, so that the loss scale is not the
-// one a new trainer begins with.
+// Continues to `steps` steps. skips: the second step is spoilt, so that the loss scale is no longer
+// the one that a new trainer begins with.
 void train_to(int64_t steps, Trainer& trainer, RunState& run, bool skips) {
   while (trainer.steps_done() < steps) {
     const Batch batch = batch_of(trainer.steps_done(), skips && trainer.steps_done() == 1);
@@ -51,7 +52,7 @@ void train_to(int64_t steps, Trainer& trainer, RunState& run, bool skips) {
   }
 }
 
-// Of the values: a step that f16 skips leaves running estimates that are no number.
+// Bits instead of values, because a step that f16 skips leaves NaN in running estimates.
 std::vector<uint64_t> bits_of(const Tensor& tensor) {
   std::vector<uint64_t> bits;
   for (const double value : engine::to_values(tensor)) {
@@ -88,10 +89,10 @@ void expect_resumes_with_the_same_bits(DType precision, engine::Device device) {
   EXPECT_EQ(run.broken_images, (std::vector<int64_t>{3, 1}));
   ASSERT_EQ(run.steps.size(), 2U);
   TrainerOptions other = options;
-  other.seed = 1;  // nothing is left of what the seed made
+  other.seed = 1;  // nothing must be left of what the seed made
   Trainer resumed(other);
   RunState ignored;
-  train_to(1, resumed, ignored, false);  // nor of a step, whose update may still be due
+  train_to(1, resumed, ignored, false);  // nor of this step, whose update is still due
   resumed.load_state(file);
   EXPECT_EQ(resumed.steps_done(), 2);
   train_to(4, resumed, run, skips);
@@ -153,7 +154,7 @@ TEST(Checkpoint, NeedsEveryStartedStepToBeFinished) {
   EXPECT_NO_THROW(trainer.state());
 }
 
-// A checkpoint after one step, to be damaged.
+// A checkpoint after one step, for the tests to damage.
 class BadCheckpoint : public testing::Test {
  protected:
   BadCheckpoint() : fresh_(training(DType::f32)) {
@@ -168,7 +169,7 @@ class BadCheckpoint : public testing::Test {
 
   Tensor online_weight() { return fresh_.model().parameters()[0].var.value(); }
 
-  // The message, after which the trainer is as it was.
+  // The message of the refusal. Checks that it has left the trainer as it was.
   std::string refusal(const Settings& settings = kSettings) {
     try {
       run_of(file_, settings);
@@ -205,7 +206,7 @@ TEST_F(BadCheckpoint, OfOtherSettingsNamesThem) {
 
 TEST_F(BadCheckpoint, ThatIsAnotherFile) {
   file_.metadata.clear();
-  expect_refused("is no checkpoint of pretrain: 'pixpro checkpoint 1' expected");
+  expect_refused("is not a checkpoint of pretrain: expected 'pixpro checkpoint 1'");
   file_.metadata["format"] = "pixpro checkpoint 2";
   expect_refused("found pixpro checkpoint 2");
 }
@@ -228,7 +229,7 @@ TEST_F(BadCheckpoint, WithoutATensorOrWithAnotherInItsPlace) {
 
 TEST_F(BadCheckpoint, WithCountsThatCannotBe) {
   file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {2});
-  expect_refused("2 steps are done, but it has metrics of 1");
+  expect_refused("2 steps are done, but there are metrics of 1");
   file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {1});
   Tensor metrics = find_tensor(file_, "metrics");
   metrics.data<double>()[1] = 0.5;
@@ -238,7 +239,7 @@ TEST_F(BadCheckpoint, WithCountsThatCannotBe) {
   file_.tensors["metrics"] =
       engine::zeros({9, find_tensor(file_, "metrics").shape()[1]}, DType::f64);
   file_.tensors["steps_done"] = engine::from_values<int64_t>({}, {9});
-  expect_refused("'steps_done' from 0 to 5 expected, found 9");
+  expect_refused("expected 'steps_done' from 0 to 5, found 9");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Whole training steps against the reference: losses, first gradients, final weights and buffers.
+// Tests whole training steps against the reference: losses, gradients of the first step, final
+// weights and buffers.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -53,7 +54,7 @@ class StepGolden : public testing::TestWithParam<Case> {
                      .total_steps = count("total_steps"),
                      .warmup_steps = count("warmup_steps"),
                      .warmup_multiplier = number("warmup_multiplier")},
-        .branch_momentum = number("momentum"),
+        .encoder_momentum = number("momentum"),
         .precision = GetParam().dtype,
         .device = GetParam().device};
   }
@@ -71,7 +72,7 @@ class StepGolden : public testing::TestWithParam<Case> {
   }
 
   // The recorded f32 error of a loss is absolute, unlike those of tensors. A loss is a sum of means
-  // of cosines; where these cancel, what is left keeps their rounding errors, hence the floor.
+  // of cosines. If they cancel, the sum is small but has their rounding errors, hence the floor.
   void expect_loss(int64_t step, double found) const {
     const std::string number = std::to_string(step);
     const double loss = recorded("loss." + number), size = std::abs(loss);
@@ -81,7 +82,8 @@ class StepGolden : public testing::TestWithParam<Case> {
     EXPECT_NEAR(found, loss, limit) << "step " << step;
   }
 
-  // Norm and first elements of a tensor against "<kind>_norm.<name>" and "<kind>_head.<name>".
+  // Compares the norm and the first elements of a tensor with "<kind>_norm.<name>" and
+  // "<kind>_head.<name>".
   void expect_near(const std::string& kind, const std::string& name, const Tensor& found,
                    double limit_f64, double floor) const {
     const double norm = recorded(kind + "_norm." + name);
@@ -106,7 +108,7 @@ TEST_P(StepGolden, EqualsTheReference) {
   if (GetParam().device == test_support::kCuda) SKIP_WITHOUT_CUDA();
   Trainer trainer(options());
   test_support::hashed_init(trainer.model());
-  test_support::copy_to_momentum_branch(trainer.model());
+  test_support::copy_to_momentum_encoder(trainer.model());
   const double floor = recorded("gradient_floor");
   for (int64_t step = 0; step < count("steps"); ++step) {
     const StepResult result = run_step(trainer, step);
@@ -114,7 +116,7 @@ TEST_P(StepGolden, EqualsTheReference) {
     for (const layers::NamedVar& p : trainer.model().parameters()) {
       if (step == 0 && p.var.needs_grad()) expect_near("grad", p.name, p.var.grad(), 1e-9, floor);
     }
-    trainer.apply_gradients();
+    trainer.update();
   }
   for (const layers::NamedVar& p : trainer.model().parameters()) {
     expect_near("final", p.name, p.var.value(), 1e-7, 0.0);

@@ -1,4 +1,5 @@
-// What a training step promises beside its numbers.
+// Tests pixpro/train/trainer.cpp (and weights.cpp): what training steps promise besides the
+// reference numbers of golden_step_test.cpp.
 #include "pixpro/train/trainer.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +24,7 @@ using test_support::distance;
 using test_support::small_training;
 using test_support::training_batch;
 
-// With all branches there are.
+// With an instance branch too.
 TrainerOptions instance_training(DType precision) {
   TrainerOptions options = small_training(precision);
   options.model.instance_weight = 0.5;
@@ -43,7 +44,8 @@ TEST(Trainer, SameSeedSameBits) {
   EXPECT_EQ(runs[0], runs[1]);
 }
 
-// With two threads the branches run side by side. In float64, where no library rounds otherwise.
+// With two threads the two branches run at the same time. In float64, because the f32 kernels of
+// the library round differently on other numbers of threads.
 TEST(Trainer, TheSameBitsOnAnyNumberOfThreads) {
   const int before = omp_get_max_threads();
   TrainerOptions options = small_training();
@@ -63,8 +65,8 @@ TEST(Trainer, TheSameBitsOnAnyNumberOfThreads) {
   EXPECT_EQ(runs[0], runs[2]);
 }
 
-TEST(Trainer, MicroBatchesAverageTheGradientsOfTheirParts) {
-  // Two micro-batches of two images: the mean of the gradients that each of them has alone.
+TEST(Trainer, AccumulatesTheMeanOfTheGradientsOfMicroBatches) {
+  // Two micro-batches of two images, against each of them as a batch of its own.
   TrainerOptions options = small_training();
   options.precision = DType::f64;
   const Batch batch = training_batch(4, 64);
@@ -99,7 +101,7 @@ TEST(Trainer, RefusesABatchThatDoesNotSplit) {
   EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
 }
 
-TEST(Trainer, ALossThatIsNoNumberLeavesTheOnlineWeightsAlone) {
+TEST(Trainer, ALossThatIsNotFiniteLeavesTheOnlineWeightsAlone) {
   Trainer trainer(small_training());
   Batch batch = training_batch(2, 64);
   batch.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -125,8 +127,8 @@ TEST(Trainer, MemoryStaysLevelFromStepToStep) {
     const engine::MemoryStats after = stats();
     EXPECT_EQ(after.current_bytes, before.current_bytes);
 #ifndef __SANITIZE_ADDRESS__
-    // With two threads the branches run side by side, and which one asks first changes how free
-    // memory is cut up.
+    // With two threads the branches run at the same time, and the order in which they allocate
+    // changes how free memory is divided.
     const int64_t held = before.current_bytes + before.cached_bytes;
     EXPECT_LE(after.current_bytes + after.cached_bytes, held + (threads == 1 ? 0 : held / 20));
     if (threads == 1) {
@@ -137,8 +139,8 @@ TEST(Trainer, MemoryStaysLevelFromStepToStep) {
   omp_set_num_threads(threads_before);
 }
 
-// The update of a step is left for the next one to make, which nobody may see.
-TEST(Trainer, WhoLooksAfterEveryStepChangesNothing) {
+// The update of a step is made at the beginning of the next one, which nobody must be able to see.
+TEST(Trainer, LookingAtTheStateAfterEveryStepChangesNothing) {
   std::vector<std::vector<double>> runs;
   for (const bool looks : {false, true}) {
     Trainer trainer(instance_training(DType::f32));
@@ -152,7 +154,7 @@ TEST(Trainer, WhoLooksAfterEveryStepChangesNothing) {
   EXPECT_EQ(runs[0], runs[1]);
 }
 
-TEST(Trainer, AfterAStepTheMomentumBranchHasNotFollowedYet) {
+TEST(Trainer, AfterAStepTheMomentumEncoderHasNotFollowedYet) {
   Trainer trainer(instance_training(DType::f64));
   const Batch batch = training_batch(2, 64);
   const auto values = [&] {
@@ -167,10 +169,10 @@ TEST(Trainer, AfterAStepTheMomentumBranchHasNotFollowedYet) {
     const double m = trainer.step(batch.views, batch.boxes).momentum;
     auto after = values();
     EXPECT_NE(after["encoder.conv1.weight"], before["encoder.conv1.weight"]);
-    for (const layers::NamedTensor& follower : trainer.model().followers()) {
+    for (const layers::NamedTensor& follower : trainer.model().momentum_encoder()) {
       std::string name = follower.name;
       name.insert(name.find('.'), "_k");
-      // By what the parameters were when this step began.
+      // What it followed are the parameters at the beginning of this step.
       const std::vector<double>&key = before[name], &online = before[follower.name];
       const std::vector<double>& found = after[name];
       ASSERT_EQ(found.size(), online.size()) << name;
@@ -182,7 +184,7 @@ TEST(Trainer, AfterAStepTheMomentumBranchHasNotFollowedYet) {
   }
 }
 
-TEST(Trainer, GradientsThatWaitForTheirUpdateTakeNoMoreMemory) {
+TEST(Trainer, GradientsThatWaitForTheirUpdateTakeNoExtraMemory) {
   const Batch batch = training_batch(2, 64);
   std::vector<int64_t> peaks;
   for (const bool waits : {false, true}) {
@@ -246,7 +248,7 @@ TEST(Weights, ReturnToAnotherModel) {
   EXPECT_EQ(all_weights(source), all_weights(target));
 }
 
-TEST(Weights, NameWhatIsMissingMisshapenOrNoNumber) {
+TEST(Weights, NameWhatIsMissingMisshapenOrNotFinite) {
   Trainer trainer(small_training());
   engine::TensorFile file = weights_of(trainer.model());
   const auto message = [&] {

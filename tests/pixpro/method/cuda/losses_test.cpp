@@ -1,4 +1,5 @@
-// The method's ops on CUDA against the CPU in float64, and the same positive pairs to the last tie.
+// Tests pixpro/method/cuda/: the method's ops against the CPU in float64, and that both devices
+// find the same positive pairs, ties included.
 #include "pixpro/method/losses.h"
 
 #include <gtest/gtest.h>

@@ -1,0 +1,42 @@
+// Signs of a collapse. The loss does not show one: a network that maps everything to a single
+// vector also reaches the lowest loss.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace pixpro {
+
+struct CollapseMeasures {
+  // Standard deviation of the normalised features over pixels and images, mean over the channels:
+  // 0 if collapsed, 1/sqrt(C) if spread evenly.
+  double feature_std = 0.0;
+  double positives_per_image = 0.0;  // positive pixel pairs per image, out of P * P
+  double positive_similarity = 0.0;  // mean cosine of the positive pairs
+  double other_similarity = 0.0;     // mean cosine of all other pairs of the two views
+};
+
+// The measures in the order in which they are written down. Whatever treats all of them alike loops
+// over this list.
+struct NamedMeasure {
+  const char* name;
+  double CollapseMeasures::*value;
+};
+inline constexpr NamedMeasure kCollapseMeasures[] = {
+    {"feature_std", &CollapseMeasures::feature_std},
+    {"positives_per_image", &CollapseMeasures::positives_per_image},
+    {"positive_similarity", &CollapseMeasures::positive_similarity},
+    {"other_similarity", &CollapseMeasures::other_similarity},
+};
+
+// sum += share * part, for means over parts.
+void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share);
+
+// features: [2N,C,P] -> [1,2,C] f64: mean and variance of every channel, on the same device.
+engine::Tensor feature_statistics(const engine::Tensor& features);
+
+// pairs: [2N,4] f64, the per-image sums of pixpro/method/kernels.h. statistics: what
+// feature_statistics returned. pixels: P. Both tensors are on the host.
+CollapseMeasures measure_collapse(const engine::Tensor& pairs, const engine::Tensor& statistics,
+                                  int64_t pixels);
+
+}  // namespace pixpro

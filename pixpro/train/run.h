@@ -1,0 +1,76 @@
+// The training loop.
+//
+// The numbers of a step arrive one step late. A device computes a step long after the host has
+// queued it. If the host waited for the loss of a step before it queued the next one, the device
+// would stand idle in between. So every turn of the loop first starts a step and then finishes the
+// one before: it waits for that one's numbers and records them. The loop waits for the step that it
+// started last only before an interlude, which looks at the trainer, and at the end of the run.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "pixpro/data/batches/loader.h"
+#include "pixpro/train/step_record.h"
+#include "pixpro/train/trainer.h"
+
+namespace pixpro {
+
+// Something to do between two steps, such as a checkpoint or an evaluation. All steps before it
+// have been finished and recorded when it acts.
+struct Interlude {
+  // Whether it is due after `steps_done` steps. last: no step will follow, because the run
+  // is complete or a stop has been requested.
+  std::function<bool(int64_t steps_done, bool last)> due;
+  std::function<void()> act;
+};
+
+// What a run asks and tells its owner.
+struct RunHooks {
+  std::function<Batch()> next_batch;
+  // Seconds that all calls of next_batch so far have spent waiting for images.
+  std::function<double()> wait_seconds = [] { return 0.0; };
+  // Called for every step, in order, when its numbers have arrived.
+  std::function<void(const StepRecord&)> record = [](const StepRecord&) {};
+  // Asked once after every step but the last.
+  std::function<bool()> stop_requested = [] { return false; };
+  std::vector<Interlude> interludes = {};  // the due ones act in this order
+};
+
+// An error of a hook or of the trainer ends the run: it passes through, and the step that was
+// started last is not recorded.
+class TrainingRun {
+ public:
+  // Continues after the steps that the trainer has done. Every record is appended to state.steps;
+  // next_batch may append to state.broken_images. Trainer and state must outlive the run.
+  TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks);
+
+  // Trains to the last step of the trainer's schedule. Returns false if it stopped before because a
+  // stop was requested.
+  bool train();
+
+  // One turn of the loop: starts a step and finishes the one before.
+  void next();
+  // Finishes the step that was started last, if that has not been done.
+  void finish() { finish({}); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Started {
+    StepRecord record;  // what is known at the start
+    int64_t images;
+    Clock::time_point begun;
+    double waited;  // seconds, for its images
+  };
+  void finish(std::optional<Clock::time_point> next_begun);
+  void pause(bool last);
+
+  Trainer& trainer_;
+  RunState& state_;
+  const RunHooks hooks_;
+  std::optional<Started> started_;
+};
+
+}  // namespace pixpro
