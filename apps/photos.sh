@@ -32,7 +32,7 @@ mkdir "$work/tiles"
 for photo in "${photos[@]}"; do
   name=$(basename "${photo%.*}")
   # MPC is ImageMagick's own format for memory: the photograph is decoded and shrunk only once.
-  convert "$photo" -quiet -strip -resize "${shorter_side}x${shorter_side}^" "$work/photo.mpc"
+  convert -quiet "$photo" -strip -resize "${shorter_side}x${shorter_side}^" "$work/photo.mpc"
   read -r width height < <(identify -format '%w %h\n' "$work/photo.mpc")
   for ((y = 0; y + tile <= height; y += step)); do
     for ((x = 0; x + tile <= width; x += step)); do
