@@ -138,7 +138,7 @@ std::vector<ParameterUpdate> updates(bool followed) {
 
 // The floors are 5 passes over a parameter's bytes, 7 with a follower. LARS' norms need another 2,
 // which should hit the cache.
-void add_multi_tensor() {
+void add_optimizer_update() {
   const auto add = [](const char* name, double trust, bool followed) {
     add_benchmark(name, [=] {
       return [=, all = updates(followed)]() mutable {
@@ -151,9 +151,9 @@ void add_multi_tensor() {
       };
     });
   };
-  add("multi_tensor/sgd", 0.0, false);
-  add("multi_tensor/lars", 1e-3, false);
-  add("multi_tensor/lars_follower", 1e-3, true);
+  add("optimizer_update/sgd", 0.0, false);
+  add("optimizer_update/lars", 1e-3, false);
+  add("optimizer_update/lars_follower", 1e-3, true);
 }
 
 void add_method() {
@@ -191,7 +191,7 @@ void add_method() {
   }
   add_pools();
   add_pointwise();
-  add_multi_tensor();
+  add_optimizer_update();
   add_method();
   return true;
 }();

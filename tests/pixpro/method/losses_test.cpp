@@ -1,6 +1,5 @@
 // Tests pixpro/method/: positive pairs, losses and propagation against the reference numbers.
 #include "pixpro/method/losses.h"
-#include "pixpro/method/positives.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include "engine/tensor_ops.h"
 #include "pixpro/method/heads.h"
 #include "pixpro/method/op_cases.h"
+#include "pixpro/method/positives.h"
 #include "tests/support/golden.h"
 
 namespace pixpro {
