@@ -1,5 +1,6 @@
 #include "autograd/grad_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 

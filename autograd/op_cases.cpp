@@ -50,7 +50,7 @@ void add_batch_norm_case(std::vector<OpCase>& cases, const char* name, BatchNorm
   std::vector<Tensor> inputs = {values({4, channels, 2, 3}, 4), values({channels}, 5, 1.5),
                                 values({channels}, 6)};
   if (with_residual) inputs.push_back(values({4, channels, 2, 3}, 7));
-  cases.push_back({name, inputs, [settings, channels](const Inputs& in) {
+  cases.push_back({name, inputs, [settings](const Inputs& in) {
                      BatchNorm norm = settings;
                      norm.weight = in[1];
                      norm.bias = in[2];

@@ -29,7 +29,8 @@ dnnl::memory::desc matrix_desc(const Shape& stored, bool transposed) {
 
 void onednn_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
   guard_onednn("matrix product", a, b, [&] {
-    const OnednnPlan& plan = onednn_plan(matmul_key(a.shape(), b.shape(), options), [&] {
+    const OnednnKey key = matmul_key(a.shape(), b.shape(), options);
+    const OnednnPlan& plan = onednn_plan(key, [&] {
       const auto pd = describe<dnnl::matmul>(matrix_desc(a.shape(), options.transpose_a),
                                              matrix_desc(b.shape(), options.transpose_b),
                                              matrix_desc(c.shape(), false));

@@ -145,10 +145,10 @@ std::string file_called(const TensorFile& file) {
   return file.source.empty() ? "tensors" : file_called(file.source);
 }
 
-const Tensor& find_tensor(const TensorFile& file, const std::string& name) {
-  const auto found = file.tensors.find(name);
+const Tensor& find_tensor(const TensorFile& file, std::string_view name) {
+  const auto found = file.tensors.find(std::string(name));
   if (found != file.tensors.end()) return found->second;
-  fail(file_called(file), ": ", tensor_called(name), " is missing; the file has ",
+  fail(file_called(file), ": ", tensor_called(std::string(name)), " is missing; the file has ",
        file.tensors.size(), " others");
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "engine/tensor.h"
 
@@ -29,6 +30,6 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
 std::string file_called(const TensorFile& file);
 
 // The tensor of this name. Throws Error that names it if it is missing.
-const Tensor& find_tensor(const TensorFile& file, const std::string& name);
+const Tensor& find_tensor(const TensorFile& file, std::string_view name);
 
 }  // namespace engine

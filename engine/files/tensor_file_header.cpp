@@ -168,12 +168,13 @@ TensorFileHeader parse_header(const std::string& text, int64_t data_bytes) {
   require(text.starts_with('{'), "not a safetensors file: its header does not begin with '{'");
   const Json entries = parse_json(text);
   TensorFileHeader header;
-  for (const auto& [name, json] : entries.items()) {
-    if (name == kMetadata) {
-      header.metadata = parse_metadata(json);
+  for (const auto& entry : entries.items()) {
+    if (entry.key() == kMetadata) {
+      header.metadata = parse_metadata(entry.value());
     } else {
-      header.tensors.push_back(
-          within(tensor_called(name), [&] { return parse_tensor(name, json, data_bytes); }));
+      header.tensors.push_back(within(tensor_called(entry.key()), [&] {
+        return parse_tensor(entry.key(), entry.value(), data_bytes);
+      }));
     }
   }
   std::ranges::sort(header.tensors, {},

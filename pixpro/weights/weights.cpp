@@ -1,5 +1,6 @@
 #include "pixpro/weights/weights.h"
 
+#include <algorithm>
 #include <set>
 
 #include "engine/tensor_ops.h"

@@ -155,7 +155,8 @@ void onednn_conv_forward(CpuContext& ctx, const Tensor& x, const Tensor& w, cons
                          const Conv2dOptions& options, Tensor& y) {
   guard_onednn("convolution forward", x, w, [&] {
     const OnednnConv problem{x.shape(), w.shape(), options, bias.defined()};
-    const OnednnPlan& plan = onednn_plan(problem.key(prop_kind::forward_training), [&] {
+    const OnednnKey key = problem.key(prop_kind::forward_training);
+    const OnednnPlan& plan = onednn_plan(key, [&] {
       const auto pd = best(problem, &OnednnConv::forward);
       return OnednnPlan{dnnl::convolution_forward(pd), pd.src_desc(), pd.weights_desc(),
                         pd.dst_desc(), pd.scratchpad_desc()};
@@ -177,7 +178,8 @@ void onednn_conv_backward_data(CpuContext& ctx, const Tensor& dy, const Tensor& 
                                const Conv2dOptions& options, Tensor& dx) {
   guard_onednn("convolution backward to data", dy, w, [&] {
     const OnednnConv problem{dx.shape(), w.shape(), options, false};
-    const OnednnPlan& plan = onednn_plan(problem.key(prop_kind::backward_data), [&] {
+    const OnednnKey key = problem.key(prop_kind::backward_data);
+    const OnednnPlan& plan = onednn_plan(key, [&] {
       const auto pd = best(problem, &OnednnConv::backward_data);
       return OnednnPlan{dnnl::convolution_backward_data(pd), pd.diff_src_desc(), pd.weights_desc(),
                         pd.diff_dst_desc(), pd.scratchpad_desc()};
@@ -196,7 +198,8 @@ void onednn_conv_backward_weights(CpuContext& ctx, const Tensor& x, const Tensor
                                   const Conv2dOptions& options, Tensor& dw, Tensor& db) {
   guard_onednn("convolution backward to weights", x, dy, [&] {
     const OnednnConv problem{x.shape(), dw.shape(), options, db.defined()};
-    const OnednnPlan& plan = onednn_plan(problem.key(prop_kind::backward_weights), [&] {
+    const OnednnKey key = problem.key(prop_kind::backward_weights);
+    const OnednnPlan& plan = onednn_plan(key, [&] {
       const auto pd = best(problem, &OnednnConv::backward_weights);
       return OnednnPlan{dnnl::convolution_backward_weights(pd), pd.src_desc(),
                         pd.diff_weights_desc(), pd.diff_dst_desc(), pd.scratchpad_desc()};
