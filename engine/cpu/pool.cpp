@@ -60,7 +60,7 @@ void pool_window(const T* in, const PoolPlane& plane, const PoolWindow& window, 
     }
   }
   store_lanes(best, out);
-  for (int lane = 0; lane < kWidth; ++lane) winner[lane] = static_cast<uint8_t>(place[lane]);
+  store_lanes(__builtin_convertvector(place, LaneVector<uint8_t, kWidth>), winner);
 }
 
 // Calls f(window, element, lane, lanes) for every window and every group of lanes; `element` is the
@@ -91,7 +91,9 @@ void unpool_window(const T* dy, const uint8_t* winner, const PoolPlane& plane,
                    const PoolWindow& window, int64_t size, T* dx) {
   using Values = LaneVector<T, kWidth>;
   const Values gradient = load_lanes<kWidth>(dy);
-  const auto place = lanes_of<Place<T>, kWidth>([&](int lane) { return winner[lane]; });
+  Place<T> places[kWidth];
+  std::copy_n(winner, kWidth, places);
+  const auto place = load_lanes<kWidth>(places);
   for (int64_t u = window.u_begin; u < window.u_end; ++u) {
     for (int64_t v = window.v_begin; v < window.v_end; ++v) {
       T* to = dx + ((window.row + u) * plane.width + window.column + v) * plane.lanes;
