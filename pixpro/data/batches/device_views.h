@@ -1,4 +1,4 @@
-// Finishes raw views (raw_view.h) on a CUDA device: it crops, resizes, changes colours and
+// Finishes raw views (raw_view.h) on a CUDA device: resizes, changes colours and
 // normalises what the loader's workers have decoded. The pixels are those that the workers would
 // have made.
 #pragma once
