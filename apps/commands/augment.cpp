@@ -1,4 +1,4 @@
-// pixpro augment: what the augmentation does to one picture, or exactly the operations asked for.
+// pixpro augment: shows what the augmentation does to an image, or applies given operations to it.
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -7,8 +7,8 @@
 #include "apps/flags/machine.h"
 #include "apps/flags/model.h"
 #include "apps/flags/views.h"
+#include "apps/image_ops.h"
 #include "apps/output_folder.h"
-#include "apps/picture_ops.h"
 #include "pixpro/report/pair_picture.h"
 
 namespace apps {

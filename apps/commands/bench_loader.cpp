@@ -1,5 +1,5 @@
-// pixpro bench loader: how many pictures a second one core turns into pairs of views, and what its
-// time goes to.
+// pixpro bench loader: how many images per second one core turns into pairs of views, and where its
+// time goes.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -33,8 +33,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Waves, a chequered pattern and noise, as a JPEG of 500 x 375 pixels: as large as a typical
-// photograph of ImageNet, and as much work for the decoder.
+// Waves, a chequered pattern and noise as a JPEG of 500 x 375 pixels. It is as large as a typical
+// image of ImageNet, and as much work for the decoder.
 std::vector<uint8_t> bench_jpeg() {
   pixpro::Image image(500, 375);
   engine::Random random(0);
@@ -79,18 +79,19 @@ void bench_loader(const BenchFlags& flags) {
     pixpro::read_file(flags.image, bytes);
   }
   const pixpro::PairRecipe recipe = flags.views.recipe();
-  const auto size = static_cast<size_t>(flags.views.image_size);
-  std::vector<float> views(2 * 3 * size * size), boxes(8);
-  const engine::Tensor raw({2, pixpro::raw_view_bytes(flags.views.image_size)}, engine::DType::u8);
-  const pixpro::PairSlots slots{{views.data(), views.data() + 3 * size * size},
-                                {boxes.data(), boxes.data() + 4}};
-  const pixpro::RawPairSlots raw_slots{
-      {raw.rows(0, 1).data<uint8_t>(), raw.rows(1, 1).data<uint8_t>()}, slots.boxes};
+  const int64_t size = flags.views.image_size;
+  const int64_t raw_bytes = pixpro::raw_view_bytes(flags.views.image_size);
+  std::vector<float> views(static_cast<size_t>(2 * 3 * size * size)), boxes(8);
+  engine::Tensor raw({2, raw_bytes}, engine::DType::u8);
+  const auto slots =
+      pixpro::PairRows<float>{views.data(), boxes.data(), 3 * size * size, 1}.slots(0);
+  const auto raw_slots =
+      pixpro::PairRows<uint8_t>{raw.data<uint8_t>(), boxes.data(), raw_bytes, 1}.slots(0);
   const auto make = [&](int sample) {
     const std::array streams{pixpro::view_stream(0, 0, sample, 0),
                              pixpro::view_stream(0, 0, sample, 1)};
     if (flags.views.on_gpu()) {
-      make_raw_views(bytes, recipe, flags.views.image_size, streams, raw_slots);
+      make_views(bytes, recipe, flags.views.image_size, streams, raw_slots);
     } else {
       make_views(bytes, recipe, flags.views.image_size, streams, slots);
     }

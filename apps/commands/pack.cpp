@@ -1,4 +1,4 @@
-// pixpro pack: from a folder of images to one file that pretrain reads.
+// pixpro pack: puts a folder of images into one file, which pretrain reads.
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -21,21 +21,21 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kAtATime = 256;  // images held in memory
-constexpr int kQuality = 90;       // of images that are encoded again
+constexpr int kQuality = 90;       // of the JPEGs that shrunk images become
 
 struct PackFlags {
   fs::path data_dir, out;
   bool zip = false;
-  int shorter_side = 0;  // 0: images stay as they are
+  int shorter_side = 0;  // 0: no image is changed
 };
 
 // An image on its way into the file.
 struct Packed {
   std::vector<uint8_t> bytes;
-  std::string trouble;  // why it is left out; empty: it is not
+  std::string trouble;  // why it is left out; empty if it is not
 };
 
-// Images whose shorter side is longer than wanted are shrunk and become JPEG.
+// An image whose shorter side is longer than `shorter_side` is shrunk and becomes a JPEG.
 Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side) {
   Packed packed;
   try {

@@ -94,9 +94,9 @@ void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
 // The next batch. Even if an error ends the run here, broken images found before it are reported.
 pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
   try {
-    pixpro::Batch batch = images.loader.next();
+    pixpro::Batch batch =
+        images.gpu ? images.gpu->finish(images.loader.next_raw()) : images.loader.next();
     report_broken(images.loader, broken);
-    if (images.gpu) batch.views = images.gpu->finish(batch.views);
     return batch;
   } catch (...) {
     report_broken(images.loader, broken);

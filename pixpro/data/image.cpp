@@ -8,8 +8,8 @@
 namespace pixpro {
 namespace {
 
-constexpr int64_t kMaxSide = 65500;              // what a JPEG can say
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // large pictures only slow a fuzzer down
+constexpr int64_t kMaxSide = 65500;              // of a JPEG
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // large images only slow a fuzzer down
 constexpr int64_t kMaxPixels = int64_t{1} << 20;
 #else
 constexpr int64_t kMaxPixels = int64_t{1} << 28;
@@ -20,15 +20,23 @@ struct Format {
   Image (*decode)(Bytes);
 };
 constexpr Format kFormats[] = {{is_jpeg, decode_jpeg}, {is_png, decode_png}, {is_webp, decode_webp},
-                               {is_tiff, decode_tiff}, {is_bmp, decode_bmp}, {is_pnm, decode_pnm}};
+                               {is_tiff, decode_tiff}, {is_bmp, decode_bmp}, {is_pnm, decode_pnm},
+                               {is_gif, decode_gif},   {is_psd, decode_psd}, {is_tga, decode_tga}};
 
 }  // namespace
 
 void require_decodable_size(int64_t width, int64_t height) {
   engine::require(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
                       width * height <= kMaxPixels,
-                  "the picture claims ", width, " x ", height, " pixels; a side may have 1 to ",
-                  kMaxSide, ", the whole at most ", kMaxPixels);
+                  "the image claims ", width, " x ", height, " pixels; a side may have 1 to ",
+                  kMaxSide, ", the whole image at most ", kMaxPixels);
+}
+
+void require_inside(const Box& box, Size size) {
+  engine::require(box.left >= 0 && box.top >= 0 && box.width >= 1 && box.height >= 1 &&
+                      box.left <= size.width - box.width && box.top <= size.height - box.height,
+                  "the box of ", box.width, " x ", box.height, " pixels at (", box.left, ", ",
+                  box.top, ") is not inside the image of ", size.width, " x ", size.height);
 }
 
 Image decode_image(Bytes bytes) {
@@ -36,7 +44,7 @@ Image decode_image(Bytes bytes) {
   for (const Format& format : kFormats) {
     if (format.is_it(bytes)) return format.decode(bytes);
   }
-  engine::fail("the content is none of JPEG, PNG, WebP, TIFF, BMP, PBM, PGM and PPM");
+  engine::fail("the content is not JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM");
 }
 
 Image read_image(const std::filesystem::path& path) {

@@ -1,12 +1,13 @@
-// Pictures in memory and in files. Everything becomes 8-bit RGB with the pixels that Pillow's
-// convert("RGB") gives: equal, JPEG and lossy WebP within 1 level. Alpha is left out, not blended;
-// EXIF orientation is ignored, TIFF's own is followed. Where Pillow cuts 16-bit gray off at 255, it
-// is scaled to 8 bits.
+// Images in memory and in files. Every file becomes 8-bit RGB with the pixels that Pillow's
+// convert("RGB") gives; those of JPEG and lossy WebP may differ by 1 level. Alpha is dropped, not
+// blended. EXIF orientation is ignored, TIFF's and TGA's own is followed. 16-bit gray is scaled to
+// 8 bits, whereas Pillow clips it at 255.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace pixpro {
@@ -24,6 +25,8 @@ struct Box {
 
 struct Image {
   Image() = default;
+  Image(Size size, std::vector<uint8_t> pixels)
+      : width(size.width), height(size.height), rgb(std::move(pixels)) {}
   Image(int width_pixels, int height_pixels)
       : width(width_pixels),
         height(height_pixels),
@@ -38,17 +41,21 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3], interleaved
 };
 
-// The picture in the bytes of a JPEG, PNG, WebP, TIFF, BMP, PBM, PGM or PPM file; the content says
-// which. Of several pictures or frames it is the first. Throws Error where the bytes are none of
-// these, are damaged or cut short, or claim a side over 65500 or more than 2^28 pixels (refused
-// before memory is taken).
+// Throws Error unless the box has pixels and is inside an image of the size.
+void require_inside(const Box& box, Size size);
+
+// The image in the bytes of a JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM file; the
+// content says which. Of several images or frames it is the first, of layers all together. Throws
+// Error if the bytes are none of these or of a kind that is not read, if they are damaged or cut
+// short, or if they claim a side over 65500 or more than 2^28 pixels (which is refused before
+// memory is taken).
 Image decode_image(Bytes bytes);
 
 // The same from a file. Errors name the path.
 Image read_image(const std::filesystem::path& path);
 
-// Writes a PNG so that the name never holds half a file: written under a temporary name in the same
-// folder, flushed to disk, then renamed. Throws Error naming the path.
+// Writes a PNG file. It is written under a temporary name in the same folder, flushed to disk and
+// then renamed, so that `path` never holds half a file. Throws Error naming the path.
 void write_png(const std::filesystem::path& path, const Image& image);
 
 }  // namespace pixpro

@@ -22,7 +22,7 @@ double distance_to_segment(Point p, Point a, Point b) {
   return std::hypot(p.x - a.x - along * dx, p.y - a.y - along * dy);
 }
 
-// The pixels of a picture near some points: columns x0 .. x1 - 1, rows y0 .. y1 - 1.
+// Pixels of the canvas: columns x0 .. x1 - 1 of rows y0 .. y1 - 1.
 struct Region {
   int x0, y0, x1, y1;
 };
@@ -68,7 +68,8 @@ void fill(Image& canvas, const Rect& rect, const Ink& ink) {
 }
 
 void stroke(Image& canvas, std::span<const Point> points, double width, const Ink& ink) {
-  // Each pixel keeps its largest coverage, so that a see-through line has no dark joints.
+  // A pixel is blended once, with its largest coverage, so that a translucent line has no dark
+  // joints.
   const Region all = region_around(canvas, points, width);
   const int columns = std::max(all.x1 - all.x0, 0), rows = std::max(all.y1 - all.y0, 0);
   std::vector<double> coverage(static_cast<size_t>(columns) * static_cast<size_t>(rows));
@@ -109,11 +110,11 @@ void connect(Image& canvas, Point from, Point to, double width, const Ink& ink) 
   stroke(canvas, points, width, ink);
 }
 
-void paste(Image& canvas, const Image& picture, int left, int top) {
-  const int x0 = std::max(left, 0), x1 = std::min(left + picture.width, canvas.width);
-  const int y0 = std::max(top, 0), y1 = std::min(top + picture.height, canvas.height);
+void paste(Image& canvas, const Image& image, int left, int top) {
+  const int x0 = std::max(left, 0), x1 = std::min(left + image.width, canvas.width);
+  const int y0 = std::max(top, 0), y1 = std::min(top + image.height, canvas.height);
   for (int y = y0; y < y1 && x0 < x1; ++y) {
-    std::copy_n(picture.row(y - top) + 3 * (x0 - left), 3 * (x1 - x0), canvas.row(y) + 3 * x0);
+    std::copy_n(image.row(y - top) + 3 * (x0 - left), 3 * (x1 - x0), canvas.row(y) + 3 * x0);
   }
 }
 

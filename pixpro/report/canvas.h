@@ -1,5 +1,5 @@
-// A few smooth-edged shapes drawn onto pictures. Coordinates are pixels; the centre of the upper
-// left pixel lies at (0.5, 0.5). What lies outside the picture is left out.
+// Smooth-edged shapes painted onto an image. Coordinates are in pixels; the centre of the upper
+// left pixel is at (0.5, 0.5). Parts outside the image are left out.
 #pragma once
 
 #include <array>
@@ -26,21 +26,21 @@ struct Ink {
   double opacity = 1;  // 0..1
 };
 
-// A pure colour of the circle of hues; hue in turns, modulo 1.
+// The pure colour of a hue, in turns modulo 1.
 std::array<uint8_t, 3> bright_color(double hue);
 
 void fill(Image& canvas, const Rect& rect, const Ink& ink);
 
-// One line through all points, with round ends; a single point gives a disc of this diameter.
+// A line through all points, with round ends; a single point gives a disc of this diameter.
 void stroke(Image& canvas, std::span<const Point> points, double width, const Ink& ink);
 
-// The rectangle's outline with rounded corners, half of its width outside.
+// The outline of the rectangle with rounded corners; half of its width is outside.
 void frame(Image& canvas, const Rect& rect, double width, const Ink& ink);
 
 // A curve that leaves `from` and reaches `to` horizontally.
 void connect(Image& canvas, Point from, Point to, double width, const Ink& ink);
 
-// Copies the picture to where its upper left pixel is (left, top).
-void paste(Image& canvas, const Image& picture, int left, int top);
+// Copies the image so that its upper left pixel is at (left, top).
+void paste(Image& canvas, const Image& image, int left, int top);
 
 }  // namespace pixpro

@@ -20,7 +20,7 @@ constexpr std::array<std::array<uint8_t, 3>, 2> kViewColors{{{240, 120, 20}, {30
 
 using Pairs = std::vector<std::pair<int64_t, int64_t>>;
 
-// From red over green to violet going right, from bright to dark going down.
+// Red to green to violet from left to right, bright to dark from top to bottom.
 std::array<uint8_t, 3> place_color(double across, double down) {
   std::array<uint8_t, 3> rgb = bright_color(0.8 * across);
   for (uint8_t& value : rgb) {
@@ -31,7 +31,8 @@ std::array<uint8_t, 3> place_color(double across, double down) {
   return rgb;
 }
 
-// The grid of one view: its cells in the view and in the original, both in shares of the whole.
+// The grid of a view: where its cells are in the view and in the original, as fractions of their
+// size.
 class Grid {
  public:
   Grid(const ViewPair& pair, int view)
@@ -74,11 +75,11 @@ void check(const ViewPair& pair) {
   }
 }
 
-// All pairs where they are few. Otherwise one for each row of view 1, going from left to right as
-// the rows go down, each to its closest partner: lines that can be told apart.
+// All pairs if they are few. Otherwise, so that the lines can be told apart, one cell per row of
+// view 1, further right in every row, each with its closest partner.
 Pairs pairs_to_join(const ViewPair& pair, const std::array<Grid, 2>& grids) {
   if (pair.positives.size() <= kMaxLines) return pair.positives;
-  std::map<int64_t, std::map<int64_t, std::pair<double, int64_t>>> rows;  // row, cell: closest
+  std::map<int64_t, std::map<int64_t, std::pair<double, int64_t>>> rows;  // row: cell: closest
   for (const auto& [first, second] : pair.positives) {
     const Point a = grids[0].center_in_original(first), b = grids[1].center_in_original(second);
     const std::pair<double, int64_t> found{std::hypot(a.x - b.x, a.y - b.y), second};
@@ -95,8 +96,8 @@ Pairs pairs_to_join(const ViewPair& pair, const std::array<Grid, 2>& grids) {
   return pairs;
 }
 
-// A colour for every place of the original, so that cells of the same place match. The whole range
-// of colours is spent on the part that has positive cells.
+// A colour for every place in the original, so that cells at the same place match. The part with
+// positive cells gets the whole range of colours.
 class Palette {
  public:
   Palette(const ViewPair& pair, const std::array<Grid, 2>& grids) {
@@ -141,7 +142,7 @@ void paint_original(Image& canvas, const Rect& panel, const ViewPair& pair,
   }
 }
 
-// The view under its grid; cells that are not `positive` are pale.
+// The view with its grid; cells that are not `positive` are pale.
 void paint_view(Image& canvas, const Rect& panel, const ViewPair& pair, size_t view,
                 const std::set<int64_t>& positive) {
   const Image& image = pair.views[view];
@@ -179,7 +180,7 @@ void paint_lines(Image& canvas, const std::array<Rect, 2>& panels, const std::ar
 
 Image paint_pairs(const ViewPair& pair) {
   check(pair);
-  // The original is as high as the views, unless that makes it very wide.
+  // The original is as high as the views, unless it would be too wide.
   const double ratio = static_cast<double>(pair.original.width) / pair.original.height;
   const double width = std::floor(std::min(kPanel * ratio, 1.6 * kPanel));
   const double height = std::max(std::floor(width / ratio), 1.0);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kMostTried = 32;
 
-// Deviation of the bytes of an image.
+// Standard deviation of the bytes of an image.
 double contrast(const Image& image) {
   double sum = 0.0, squares = 0.0;
   for (const double value : image.rgb) {
@@ -25,14 +25,14 @@ double contrast(const Image& image) {
   return std::sqrt(std::max(squares / count - sum * sum / (count * count), 0.0));
 }
 
-// How well a pair shows the method: views that share a quarter of their cells come first, and
-// contrast decides among them.
+// How well a pair shows the method: views that share a quarter of their cells come first, then
+// contrast decides.
 double worth(const ViewPair& pair) {
   std::set<int64_t> cells;
   for (const auto& [first, second] : pair.positives) cells.insert(first);
-  const bool shares_enough =
+  const bool share_enough =
       4 * cells.size() >= static_cast<size_t>(pair.grid_width * pair.grid_height);
-  return contrast(pair.original) + (shares_enough ? 256.0 : 0.0);
+  return contrast(pair.original) + (share_enough ? 256.0 : 0.0);
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ ViewPair make_view_pair(const Image& image, int64_t sample, const LoaderOptions&
     engine::Random random = view_stream(options.seed, 0, sample, static_cast<int>(v));
     pair.parameters[v] = sample_view(random, options.recipe[v], size, options.image_size);
     pair.views[v] = to_image(apply_view(image, pair.parameters[v], options.image_size));
-    const auto box = view_coordinates(pair.parameters[v], size);
+    const auto box = view_box(pair.parameters[v], size);
     std::copy(box.begin(), box.end(), boxes[v].data<double>());
   }
   const Tensor mask = positive_mask(boxes[0], boxes[1], {grid, grid}, pos_ratio);
@@ -67,7 +67,7 @@ void write_pair_picture(const std::filesystem::path& path, const Source& source,
   std::vector<uint8_t> buffer;
   const int64_t tries = std::min(source.size(), kMostTried);
   for (int64_t i = 0; i < tries; ++i) {
-    const int64_t sample = i * source.size() / tries;  // spread over the whole list
+    const int64_t sample = i * source.size() / tries;
     try {
       ViewPair pair = make_view_pair(decode_image(source.read(sample, buffer)), sample, options,
                                      grid, pos_ratio);
@@ -76,8 +76,8 @@ void write_pair_picture(const std::filesystem::path& path, const Source& source,
       trouble = source.name(sample) + ": " + error.what();
     }
   }
-  engine::require(chosen.has_value(), "pair picture: none of the ", tries,
-                  " images tried could be read: ", trouble);
+  engine::require(chosen.has_value(), "pair picture: none of ", tries,
+                  " images could be read; the last: ", trouble);
   write_png(path, paint_pairs(*chosen));
 }
 

@@ -1,4 +1,4 @@
-// The picture of two training views with their positive pairs.
+// Makes the picture of two views and their positive pairs from the images of a run.
 #pragma once
 
 #include <filesystem>
@@ -8,15 +8,15 @@
 
 namespace pixpro {
 
-// The two views that epoch 0 of a run with these options makes of the picture numbered `sample`,
-// and which cells of their feature maps, `grid` high and wide, are positive pairs.
+// The two views that epoch 0 of a run with these options makes of image `sample`, and the positive
+// pairs of their feature maps, which have grid x grid cells.
 ViewPair make_view_pair(const Image& image, int64_t sample, const LoaderOptions& options,
                         int64_t grid, double pos_ratio);
 
-// Writes as PNG the two views that epoch 0 of this run makes of one of the images: of up to 32 of
-// them, spread over the source, the one with most contrast, if its views share at least a quarter
-// of their cells. `grid`: height and width of the feature map. Throws where none of them can be
-// read or the picture cannot be written.
+// Writes the picture of one of the images as PNG. Up to 32 images, spread over the source, are
+// tried. Those whose views share at least a quarter of their cells are preferred, and among these
+// the one with the most contrast. Throws Error if none can be read or the picture cannot be
+// written.
 void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio);
 

@@ -1,6 +1,6 @@
-// libFuzzer's way in, compiled once a target with its name in PIXPRO_FUZZ_TARGET. Started with
+// The entry point of libFuzzer, compiled once per target with its name in PIXPRO_FUZZ_TARGET. With
 //   --write-seeds FOLDER
-// it writes what the target starts from into the folder instead.
+// the program only writes the target's seeds into the folder.
 #include <cstdlib>
 #include <fstream>
 

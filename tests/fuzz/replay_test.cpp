@@ -1,4 +1,4 @@
-// Every fuzz target on what it starts from and on damaged copies of it, without a fuzzer.
+// Runs every fuzz target on its seeds and on damaged copies of them, without a fuzzer.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,11 +13,11 @@ void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
 namespace {
 
-constexpr int kRounds = 1000;  // damaged copies a target
+constexpr int kRounds = 1000;  // damaged copies per target
 
 class Replay : public testing::TestWithParam<Target> {};
 
-// A few bytes overwritten, taken out, doubled, or the end cut off.
+// Overwrites, removes or doubles a few bytes, or cuts off the end.
 std::vector<uint8_t> damaged(std::vector<uint8_t> bytes, engine::Random& random) {
   const auto place = [&] {
     return random.below(std::max<int64_t>(1, static_cast<int64_t>(bytes.size())));

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs libFuzzer's targets, all or the named ones, each for so many seconds:
+# Runs libFuzzer's targets, all or the named ones, each for the given number of seconds:
 #   bash tests/fuzz/run.sh SECONDS [TARGET...]
-# What they find out is kept in build/fuzz/corpus, what breaks them in build/fuzz/broken. Needs
-# clang++ with its sanitizers (exit status 77 without) and takes a build of its own.
+# The inputs that they collect stay in build/fuzz/corpus, those that break them in build/fuzz/broken.
+# Needs clang++ with its sanitizers, and exits with status 77 without them. Has its own build folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=${1:?how many seconds a target}
+seconds=${1:?how many seconds per target}
 shift
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
   clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null ||
@@ -13,7 +13,7 @@ echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long)
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
-[ $# -gt 0 ] || set -- bmp jpeg png pnm tiff webp image map pack zip
+[ $# -gt 0 ] || set -- bmp gif jpeg png pnm psd tga tiff webp image map pack zip
 mkdir -p build/fuzz/broken
 for target in "$@"; do
   fuzzer=build/fuzz/tests/fuzz/fuzz_$target

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A picture that came out has the pixels it says.
+// A decoded image has as many pixels as it claims.
 void expect_whole(const pixpro::Image& image) {
   const bool whole = image.width >= 1 && image.height >= 1 &&
                      image.rgb.size() == static_cast<size_t>(3 * image.pixels());
@@ -41,7 +41,7 @@ void keep_errors(Bytes bytes) {
   }
 }
 
-// The whole picture, then some region of it.
+// The whole image, then a region of it.
 void decode_jpeg_and_region(Bytes bytes) {
   if (!pixpro::is_jpeg(bytes)) return;
   keep_errors<decode_format<pixpro::is_jpeg, pixpro::decode_jpeg>>(bytes);
@@ -75,7 +75,7 @@ void read_pack(Bytes bytes) {
   [[maybe_unused]] volatile uint64_t read = sum;
 }
 
-// The archive of the names that make_zip_seed puts into one.
+// Reads the two entries that seed.zip has from an archive of these bytes.
 void read_zip(Bytes bytes) {
   static const test_support::TempDir folder;
   static const bool listed = [] {
@@ -102,12 +102,17 @@ const std::vector<Target>& targets() {
   using namespace pixpro;
   static const std::vector<Target> all = {
       {"bmp", keep_errors<decode_format<is_bmp, decode_bmp>>, {".bmp"}},
+      {"gif", keep_errors<decode_format<is_gif, decode_gif>>, {".gif"}},
       {"jpeg", keep_errors<decode_jpeg_and_region>, {".jpg"}},
       {"png", keep_errors<decode_format<is_png, decode_png>>, {".png"}},
-      {"pnm", keep_errors<decode_format<is_pnm, decode_pnm>>, {".pbm", ".pgm", ".ppm"}},
+      {"pnm", keep_errors<decode_format<is_pnm, decode_pnm>>, {".pgm", ".ppm"}},
+      {"psd", keep_errors<decode_format<is_psd, decode_psd>>, {".psd"}},
+      {"tga", keep_errors<decode_format<is_tga, decode_tga>>, {".tga"}},
       {"tiff", keep_errors<decode_format<is_tiff, decode_tiff>>, {".tif"}},
       {"webp", keep_errors<decode_format<is_webp, decode_webp>>, {".webp"}},
-      {"image", keep_errors<decode_any>, {".bmp", ".jpg", ".pgm", ".tif", ".webp"}},
+      {"image",
+       keep_errors<decode_any>,
+       {".bmp", ".gif", ".jpg", ".pgm", ".psd", ".tga", ".tif", ".webp"}},
       {"map", keep_errors<read_map>, {"seed.map"}},
       {"pack", keep_errors<read_pack>, {"seed.pack"}},
       {"zip", keep_errors<read_zip>, {"seed.zip"}}};

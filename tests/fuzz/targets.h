@@ -1,5 +1,5 @@
-// What reads bytes that anybody may have written. Each target takes any bytes, and may only return
-// or throw engine::Error (which it keeps to itself): everything else is a defect.
+// Code that reads bytes which anybody may have written. A target takes any bytes and catches
+// engine::Error. Whatever else happens, a crash or another exception, is a defect.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,15 @@ using Bytes = std::span<const uint8_t>;
 struct Target {
   const char* name;
   void (*run)(Bytes);
-  std::vector<std::string> seeds;  // endings of files below tests/golden that it starts from
+  std::vector<std::string> seeds;  // endings of the files below tests/golden that it starts from
 };
 
-// bmp, jpeg, png, pnm, tiff, webp: the decoders. map: the list beside a zip archive. zip: reading
-// an archive. pack: a packed file. image: whatever decode_image takes it for.
+// bmp, gif, jpeg, png, pnm, psd, tga, tiff, webp: the decoders. image: decode_image. map: the list
+// next to a zip archive. zip: an archive. pack: a packed file.
 const std::vector<Target>& targets();
 const Target& target(const std::string& name);
 
-// Files that `target` starts from: those of the reference pictures that fit, or made ones.
+// The contents of the files that the target starts from.
 std::vector<std::vector<uint8_t>> seeds_of(const Target& target);
 
 }  // namespace fuzz

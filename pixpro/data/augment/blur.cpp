@@ -8,8 +8,8 @@
 namespace pixpro {
 namespace {
 
-// One output row of `count` bytes; input(offset) is the row that lies `offset` pixels to the right
-// or below. The radii of small deviations have their own loops, which keep the sums in registers.
+// One output row of `count` bytes; input(offset) is the row `offset` pixels to the right or below.
+// Radii 0 and 1, which small deviations need, have loops that keep the sums in registers.
 template <class Rows>
 void filter(const ExtendedBox& box, const Rows& input, uint8_t* __restrict out, int count) {
   const uint8_t *before = input(-box.radius - 1), *after = input(box.radius + 1);
@@ -37,7 +37,7 @@ void filter(const ExtendedBox& box, const Rows& input, uint8_t* __restrict out, 
   }
 }
 
-void blur_rows(Planes& image, const ExtendedBox& box) {
+void blur_rows(ColorPlanes& image, const ExtendedBox& box) {
   const int margin = box.radius + 1, width = image.width;
   std::vector<uint8_t> lines[2];
   for (auto& line : lines) line.resize(static_cast<size_t>(width + 2 * margin));
@@ -56,7 +56,7 @@ void blur_rows(Planes& image, const ExtendedBox& box) {
   }
 }
 
-void blur_columns(Planes& image, const ExtendedBox& box) {
+void blur_columns(ColorPlanes& image, const ExtendedBox& box) {
   const int64_t width = image.width;
   std::vector<uint8_t> planes[2];
   for (auto& plane : planes) plane.resize(static_cast<size_t>(image.pixels()));
@@ -78,7 +78,7 @@ void blur_columns(Planes& image, const ExtendedBox& box) {
 
 }  // namespace
 
-// Equations 7, 11 and 14 of the paper, in Pillow's mix of float and double.
+// Equations 7, 11 and 14 of the paper, with Pillow's mix of float and double.
 ExtendedBox extended_box(double sigma) {
   engine::require(sigma > 0 && sigma <= 1000, "gaussian_blur: sigma must be in (0, 1000], found ",
                   sigma);
@@ -97,7 +97,7 @@ ExtendedBox extended_box(double sigma) {
   return box;
 }
 
-void gaussian_blur(Planes& image, double sigma) {
+void gaussian_blur(ColorPlanes& image, double sigma) {
   const ExtendedBox box = extended_box(sigma);
   blur_rows(image, box);
   blur_columns(image, box);

@@ -1,5 +1,5 @@
-// Plain loops over bytes that a compiler turns into vector code. This file is compiled without
-// fusing products into sums: Pillow rounds both.
+// Plain loops over bytes, which the compiler vectorises. This file is compiled without fused
+// multiply-add: Pillow rounds both the product and the sum.
 #include "pixpro/data/augment/color.h"
 
 #include "pixpro/data/augment/pixel_math.h"
@@ -7,7 +7,7 @@
 namespace pixpro {
 namespace {
 
-void blend_with_level(Planes& image, int level, double factor) {
+void blend_with_level(ColorPlanes& image, int level, double factor) {
   const float f = static_cast<float>(factor);
   uint8_t* bytes = image.bytes.data();
   const int64_t count = 3 * image.pixels();
@@ -16,7 +16,7 @@ void blend_with_level(Planes& image, int level, double factor) {
 
 // Every pixel becomes f(pixel).
 template <class F>
-void map(Planes& image, const F& f) {
+void map(ColorPlanes& image, const F& f) {
   uint8_t *r = image.plane(0), *g = image.plane(1), *b = image.plane(2);
   const int64_t pixels = image.pixels();
 #pragma omp simd
@@ -30,9 +30,9 @@ void map(Planes& image, const F& f) {
 
 }  // namespace
 
-void adjust_brightness(Planes& image, double factor) { blend_with_level(image, 0, factor); }
+void adjust_brightness(ColorPlanes& image, double factor) { blend_with_level(image, 0, factor); }
 
-void adjust_contrast(Planes& image, double factor) {
+void adjust_contrast(ColorPlanes& image, double factor) {
   const uint8_t *r = image.plane(0), *g = image.plane(1), *b = image.plane(2);
   const int64_t pixels = image.pixels();
   int64_t sum = 0;
@@ -46,17 +46,17 @@ void adjust_contrast(Planes& image, double factor) {
   blend_with_level(image, static_cast<int>(mean + 0.5), factor);
 }
 
-void adjust_saturation(Planes& image, double factor) {
+void adjust_saturation(ColorPlanes& image, double factor) {
   const float f = static_cast<float>(factor);
   map(image, [f](Rgb c) { return blend(luma(c), c, f); });
 }
 
-void adjust_hue(Planes& image, double shift) {
+void adjust_hue(ColorPlanes& image, double shift) {
   const int steps = hue_steps(shift);
   map(image, [steps](Rgb c) { return turn_hue(c, steps); });
 }
 
-void to_grayscale(Planes& image) {
+void to_grayscale(ColorPlanes& image) {
   map(image, [](Rgb c) {
     const int gray = luma(c);
     return Rgb{gray, gray, gray};

@@ -1,21 +1,22 @@
-// Changes of a picture's colours, in place, byte for byte as torchvision does them on Pillow
-// pictures. A factor of 1 and a shift of 0 leave brightness, contrast and saturation as they are.
+// Changes an image's colours in place, byte for byte as torchvision does on Pillow images.
 #pragma once
 
-#include "pixpro/data/augment/planes.h"
+#include "pixpro/data/augment/color_planes.h"
 
 namespace pixpro {
 
-// factor >= 0: 0 gives black, an even gray of the mean luma, and the gray picture; a value beyond 1
-// exaggerates. pixel = gray + factor * (pixel - gray), clipped to 0..255, rounded down.
-void adjust_brightness(Planes& image, double factor);
-void adjust_contrast(Planes& image, double factor);
-void adjust_saturation(Planes& image, double factor);
+// pixel = gray + factor * (pixel - gray), clipped to 0..255 and rounded down. `gray` is 0 for
+// brightness, the mean luma of the image for contrast, and the pixel's luma for saturation. The
+// factor is at least 0; 1 changes nothing.
+void adjust_brightness(ColorPlanes& image, double factor);
+void adjust_contrast(ColorPlanes& image, double factor);
+void adjust_saturation(ColorPlanes& image, double factor);
 
-// Turns the hue by `shift` of a full circle, -0.5 to 0.5, through Pillow's 8-bit HSV.
-void adjust_hue(Planes& image, double shift);
+// Turns the hue by `shift` of a full circle, -0.5 to 0.5. Even 0 rounds colours to Pillow's 8-bit
+// HSV.
+void adjust_hue(ColorPlanes& image, double shift);
 
 // Red, green and blue become the luma of ITU-R 601-2.
-void to_grayscale(Planes& image);
+void to_grayscale(ColorPlanes& image);
 
 }  // namespace pixpro

@@ -17,7 +17,7 @@ Tables make_tables() {
 
 }  // namespace
 
-void normalize(const Planes& image, float* out) {
+void normalize(const ColorPlanes& image, float* out) {
   static const Tables tables = make_tables();
   const int64_t pixels = image.pixels();
   for (int c = 0; c < 3; ++c) {

@@ -15,7 +15,7 @@ constexpr std::array kOps{Op::autocontrast, Op::equalize,    Op::invert,       O
                           Op::contrast,     Op::brightness,  Op::sharpness,    Op::shear_x,
                           Op::shear_y,      Op::translate_x, Op::translate_y};
 
-// What the op's parameter is at `level`, 0 to 1.
+// The op's parameter at `level`, 0 to 1.
 double amount_at(Op op, double level, int size) {
   switch (op) {
     case Op::rotate:

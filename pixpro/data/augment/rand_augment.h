@@ -1,6 +1,6 @@
-// RandAugment (Cubuk et al. 2020) in the form that the published recipe names rand-n2-m10-mstd0.5:
-// two of 15 operations drawn with replacement, each done in half of the cases with a magnitude from
-// a normal distribution of mean 10 and deviation 0.5, cut to 0..10.
+// RandAugment (Cubuk et al. 2020) in the form that the published recipe calls rand-n2-m10-mstd0.5:
+// two of 15 operations are drawn with replacement, and each is applied with probability 0.5. Its
+// magnitude is normally distributed with mean 10 and deviation 0.5, clipped to 0..10.
 #pragma once
 
 #include <vector>

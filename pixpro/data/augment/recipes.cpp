@@ -16,7 +16,7 @@ struct Named {
 PairRecipe both(const ViewRecipe& view) { return {view, view}; }
 
 std::vector<Named> make_recipes() {
-  // Grill et al. 2020, with PixPro's smaller jitter.
+  // Grill et al. 2020 with PixPro's smaller jitter.
   const ColorJitter byol_jitter{0.8, 0.4, 0.4, 0.2, 0.1};
   const ColorJitter strong_jitter{0.8, 0.8, 0.8, 0.8, 0.2};
   const ViewRecipe byol{

@@ -10,7 +10,7 @@
 namespace pixpro {
 namespace {
 
-// Pixels are packed into 32 bits, red in the lowest 8, then green, blue and a byte without meaning.
+// A pixel is packed into 32 bits: from the lowest byte on red, green, blue and an unused byte.
 constexpr int kLanes = 16;
 using Lanes = int32_t __attribute__((vector_size(4 * kLanes)));
 
@@ -24,7 +24,7 @@ struct Sums {
     blue += (pixels >> 16 & 255) * weight;
   }
 
-  // Rounds the sums, which are positive, and beyond 255 only by rounding.
+  // Rounds the sums. They are positive, and exceed 255 only because weights are rounded.
   void pack(Lanes& pixels) {
     for (Lanes* sum : {&red, &green, &blue}) {
       *sum >>= kResizeBits;
@@ -36,9 +36,9 @@ struct Sums {
 
 }  // namespace
 
-// Both passes over a strip of 16 rows at a time. The strip is turned on its side, so that a lane is
-// a row and one weight serves all of them. Rows resized horizontally wait in a ring, which stays in
-// the cache, until the outputs that need them.
+// Resizes a strip of 16 rows at a time. The strip is transposed, so that each lane holds one row
+// and one weight serves all lanes. Rows that have been resized horizontally wait in a ring, small
+// enough to stay in the cache, until all rows that an output row needs are there.
 class RowResizer::Passes {
  public:
   Passes(Size from, Size to, bool flip)
@@ -61,14 +61,14 @@ class RowResizer::Passes {
     }
   }
 
-  Planes take() { return std::move(out_); }
+  ColorPlanes take() { return std::move(out_); }
 
  private:
   int32_t* ring_row(int y) {
     return ring_.data() + static_cast<int64_t>(y & (ring_rows_ - 1)) * stride_;
   }
 
-  // Lanes without a row of their own repeat the last one.
+  // Lanes beyond the last row repeat it.
   void load_strip(const uint8_t* pixels, int64_t stride, int rows) {
     const uint8_t* in[kLanes];
     for (int r = 0; r < kLanes; ++r) in[r] = pixels + std::min(r, rows - 1) * stride;
@@ -78,12 +78,12 @@ class RowResizer::Passes {
       for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * x, 4);
       std::memcpy(&strip_[static_cast<size_t>(x)], column, sizeof column);
     }
-    int32_t column[kLanes] = {};  // of the last pixel, which may have no byte behind it
+    int32_t column[kLanes] = {};  // of the last pixel: no byte after it may be read
     for (int r = 0; r < kLanes; ++r) std::memcpy(&column[r], in[r] + 3 * last, 3);
     std::memcpy(&strip_[static_cast<size_t>(last)], column, sizeof column);
   }
 
-  // The rows of the strip, and the outputs that waited for them.
+  // Resizes the strip's rows, then makes the output rows that are now complete.
   void resize_strip(int rows) {
     int32_t* out[kLanes];
     for (int r = 0; r < kLanes; ++r) out[r] = ring_row(rows_in_ + r);
@@ -131,9 +131,9 @@ class RowResizer::Passes {
   const int stride_;  // pixels of a ring row
   int ring_rows_ = 1;
   std::vector<int32_t> ring_;
-  std::vector<Lanes> strip_;  // [from.width]: a column's 16 pixels
+  std::vector<Lanes> strip_;  // [from.width], each the 16 pixels of a column
   std::vector<int32_t> line_;
-  Planes out_;
+  ColorPlanes out_;
   int rows_in_ = 0, rows_out_ = 0;
 };
 
@@ -143,13 +143,10 @@ RowResizer::~RowResizer() = default;
 void RowResizer::add(const uint8_t* pixels, int64_t stride, int rows) {
   passes_->add(pixels, stride, rows);
 }
-Planes RowResizer::take() { return passes_->take(); }
+ColorPlanes RowResizer::take() { return passes_->take(); }
 
-Planes resized_crop(const Image& image, const Box& box, int width, int height, bool flip) {
-  engine::require(box.left >= 0 && box.top >= 0 && box.width >= 1 && box.height >= 1 &&
-                      box.left <= image.width - box.width && box.top <= image.height - box.height,
-                  "crop: the box of ", box.width, " x ", box.height, " pixels at (", box.left, ", ",
-                  box.top, ") leaves the picture of ", image.width, " x ", image.height);
+ColorPlanes resized_crop(const Image& image, const Box& box, int width, int height, bool flip) {
+  require_inside(box, {image.width, image.height});
   constexpr int64_t kMaxPixels = int64_t{1} << 28;
   engine::require(width >= 1 && height >= 1 && int64_t{width} * height <= kMaxPixels,
                   "resize: cannot make ", width, " x ", height, " pixels; at most ", kMaxPixels);
@@ -171,17 +168,18 @@ Image resize_shorter(const Image& image, int shorter) {
   return to_image(resized_crop(image, {0, 0, image.width, image.height}, size.width, size.height));
 }
 
-Box central_box(Size picture, int size) {
-  // A missing pixel is missing on the right; nearbyint: halves go to the even number, as in Python.
+Box central_box(Size image, int size) {
+  // If the image is an odd number of pixels too small, the extra one is missing on the right.
+  // nearbyint rounds halves to the even number, as Python does.
   const auto first = [&](int side) {
     return side < size ? -((size - side) / 2)
                        : static_cast<int>(std::nearbyint((side - size) / 2.0));
   };
-  return {first(picture.width), first(picture.height), size, size};
+  return {first(image.width), first(image.height), size, size};
 }
 
 Image center_crop(const Image& image, int size) {
-  engine::require(size >= 1, "center crop of ", size, " pixels");
+  engine::require(size >= 1, "center crop: the size must be at least 1, found ", size);
   const Box box = central_box({image.width, image.height}, size);
   Image out(size, size);
   const int left = std::max(box.left, 0), right = std::min(box.left + size, image.width);
@@ -194,7 +192,7 @@ Image center_crop(const Image& image, int size) {
   return out;
 }
 
-void flip_horizontally(Planes& image) {
+void flip_horizontally(ColorPlanes& image) {
   for (int64_t row = 0; row < int64_t{3} * image.height; ++row) {
     uint8_t* first = image.bytes.data() + row * image.width;
     std::reverse(first, first + image.width);

@@ -1,4 +1,4 @@
-// This file is compiled without fusing products into sums: Pillow rounds both.
+// This file is compiled without fused multiply-add: Pillow rounds both the product and the sum.
 #include "pixpro/data/augment/resize_weights.h"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ ResizeWeights triangle_weights(int inputs, int outputs) {
   return weights;
 }
 
-// Each output is its input.
+// Each output equals its input.
 ResizeWeights identity_weights(int positions) {
   ResizeWeights weights;
   weights.taps = 1;

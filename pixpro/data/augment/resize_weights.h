@@ -1,5 +1,5 @@
-// Along one axis, a resized picture's pixels are weighted sums of the original's: Pillow's bilinear
-// filter with antialiasing, a triangle of the right width, in fixed point.
+// The weights of Pillow's bilinear filter with antialiasing (see resize.h) along one axis, in fixed
+// point.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace pixpro {
 
-// Bits of a weight behind the point: 32 less 8 of the pixel less 2 for sums over 1. A sum begins
-// with half of the last bit that stays, and is cut off at 255, which only rounding passes.
+// Fractional bits of a weight: of 32 bits, 8 are for the pixel and 2 for sums above 1. A sum starts
+// at one half, to be rounded, and is cut off at 255, which it exceeds only by rounding.
 inline constexpr int kResizeBits = 22;
 inline constexpr int32_t kResizeHalf = 1 << (kResizeBits - 1);
 
-// For each output position the first of `taps` input positions, and their weights. All positions
-// have as many taps as the widest triangle needs, some of weight 0, so that the loops over them
-// have one length.
+// For each output position, the first of `taps` input positions and their weights. Every position
+// has as many taps as the widest triangle, some with weight 0, so that all loops over taps have the
+// same length.
 struct ResizeWeights {
   int taps = 0;
   std::vector<int> first;      // [outputs]
@@ -22,7 +22,7 @@ struct ResizeWeights {
   const int32_t* at(int output) const { return fixed.data() + static_cast<int64_t>(output) * taps; }
 };
 
-// From `inputs` to `outputs` positions, both at least 1; then `mirrored`.
+// Weights from `inputs` to `outputs` positions, both at least 1, in reversed order if `mirrored`.
 ResizeWeights resize_weights(int inputs, int outputs, bool mirrored);
 
 }  // namespace pixpro

@@ -36,7 +36,7 @@ constexpr std::array kInfos{
     OpInfo{Op::translate_y, "translate_y", "pixels", -1e6, 1e6, false, true},
 };
 
-AffineMap map_of(const Step& step, const Planes& image) {
+AffineMap map_of(const Step& step, const ColorPlanes& image) {
   switch (step.op) {
     case Op::rotate:
       return rotation_map(step.amount, image.width, image.height);
@@ -64,7 +64,7 @@ void require_in_range(const Step& step) {
       ": ", info.parameter, " must be ", info.low, " to ", info.high, ", found ", step.amount);
 }
 
-void apply(Planes& image, const Step& step) {
+void apply(ColorPlanes& image, const Step& step) {
   require_in_range(step);
   const engine::Timer timer(engine::cpu_context(), info_of(step.op).name,
                             2.0 * static_cast<double>(image.bytes.size()));

@@ -1,9 +1,9 @@
-// What can happen to the pixels of a view once it is cropped, step by step.
+// The steps that change the pixels of a view after it has been cropped.
 #pragma once
 
 #include <span>
 
-#include "pixpro/data/augment/planes.h"
+#include "pixpro/data/augment/color_planes.h"
 
 namespace pixpro {
 
@@ -31,27 +31,27 @@ enum class Op : uint8_t {
 struct OpInfo {
   Op op;
   const char* name;
-  const char* parameter;  // null: it has none
-  double low, high;       // the values that the parameter may have
+  const char* parameter;  // its name, null if there is none
+  double low, high;       // range of the parameter
   bool is_whole = false;  // the parameter is an integer
-  bool is_warp = false;   // moves pixels, and so interpolates
+  bool is_warp = false;   // the op moves pixels, and so interpolates
 };
 
-// All of them, in the order of Op.
+// All ops in the order of Op.
 std::span<const OpInfo> op_infos();
 const OpInfo& info_of(Op op);
 
 struct Step {
   Op op;
   double amount = 0;     // the op's parameter
-  bool bicubic = false;  // how a warp interpolates; otherwise bilinear
+  bool bicubic = false;  // whether a warp interpolates bicubically or bilinearly
   bool operator==(const Step&) const = default;
 };
 
-// Throws Error where the amount is out of the op's range.
+// Throws Error if the amount is out of the op's range.
 void require_in_range(const Step& step);
 
-// In place. Throws Error where the amount is out of the op's range.
-void apply(Planes& image, const Step& step);
+// Applies the step in place. Throws Error if the amount is out of the op's range.
+void apply(ColorPlanes& image, const Step& step);
 
 }  // namespace pixpro

@@ -1,4 +1,4 @@
-// This file is compiled without fusing products into sums: Pillow rounds both.
+// This file is compiled without fused multiply-add: Pillow rounds both the product and the sum.
 #include "pixpro/data/augment/tone.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ void look_up(uint8_t* values, int64_t count, const Table& table) {
   for (int64_t i = 0; i < count; ++i) values[i] = table[values[i]];
 }
 
-void look_up(Planes& image, const Table& table) {
+void look_up(ColorPlanes& image, const Table& table) {
   look_up(image.bytes.data(), 3 * image.pixels(), table);
 }
 
@@ -61,7 +61,7 @@ Table equalizing_table(const Histogram& counts) {
   });
 }
 
-// The pixel five times and its eight neighbours once, divided by 13 and rounded; ties do not occur.
+// Five times the pixel plus its eight neighbours, divided by 13 and rounded; ties cannot occur.
 uint8_t smoothed(const uint8_t* pixel, int64_t width) {
   int sum = 4 * pixel[0];
   for (const int64_t row : {-width, int64_t{0}, width}) {
@@ -72,7 +72,7 @@ uint8_t smoothed(const uint8_t* pixel, int64_t width) {
 
 }  // namespace
 
-void solarize(Planes& image, int threshold) {
+void solarize(ColorPlanes& image, int threshold) {
   uint8_t* values = image.bytes.data();
   const int64_t count = 3 * image.pixels();
   for (int64_t i = 0; i < count; ++i) {
@@ -80,37 +80,37 @@ void solarize(Planes& image, int threshold) {
   }
 }
 
-void solarize_add(Planes& image, int amount) {
+void solarize_add(ColorPlanes& image, int amount) {
   look_up(image, make_table([&](int v) { return v < 128 ? std::min(v + amount, 255) : v; }));
 }
 
-void invert(Planes& image) {
+void invert(ColorPlanes& image) {
   for (uint8_t& value : image.bytes) value = static_cast<uint8_t>(255 - value);
 }
 
-void posterize(Planes& image, int bits) {
+void posterize(ColorPlanes& image, int bits) {
   const auto mask = static_cast<uint8_t>(0xFF00 >> bits);
   for (uint8_t& value : image.bytes) value &= mask;
 }
 
-void autocontrast(Planes& image) {
+void autocontrast(ColorPlanes& image) {
   for (int c = 0; c < 3; ++c) {
     uint8_t* plane = image.plane(c);
     look_up(plane, image.pixels(), stretching_table(histogram(plane, image.pixels())));
   }
 }
 
-void equalize(Planes& image) {
+void equalize(ColorPlanes& image) {
   for (int c = 0; c < 3; ++c) {
     uint8_t* plane = image.plane(c);
     look_up(plane, image.pixels(), equalizing_table(histogram(plane, image.pixels())));
   }
 }
 
-void adjust_sharpness(Planes& image, double factor) {
+void adjust_sharpness(ColorPlanes& image, double factor) {
   const auto f = static_cast<float>(factor);
   const int64_t width = image.width;
-  const Planes input = image;
+  const ColorPlanes input = image;
   for (int c = 0; c < 3; ++c) {
     for (int64_t y = 1; y < image.height - 1; ++y) {
       const uint8_t* in = input.plane(c) + y * width;

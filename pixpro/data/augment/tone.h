@@ -1,28 +1,28 @@
-// Changes of a picture's tones, in place, byte for byte as Pillow's ImageOps and ImageEnhance.
+// Changes an image's tones in place, byte for byte as Pillow's ImageOps and ImageEnhance do.
 #pragma once
 
-#include "pixpro/data/augment/planes.h"
+#include "pixpro/data/augment/color_planes.h"
 
 namespace pixpro {
 
-// Values of at least `threshold` are inverted.
-void solarize(Planes& image, int threshold);
+// Inverts values of at least `threshold`.
+void solarize(ColorPlanes& image, int threshold);
 
-// `amount` is added to values below 128, up to 255.
-void solarize_add(Planes& image, int amount);
+// Adds `amount` to values below 128, up to 255.
+void solarize_add(ColorPlanes& image, int amount);
 
-void invert(Planes& image);
+void invert(ColorPlanes& image);
 
-// Keeps the upper `bits` of every value, 0 to 8, and clears the others.
-void posterize(Planes& image, int bits);
+// Keeps the upper `bits` bits of every value, 0 to 8, and clears the others.
+void posterize(ColorPlanes& image, int bits);
 
 // Stretches the values of each channel so that the smallest becomes 0 and the largest 255.
-void autocontrast(Planes& image);
+void autocontrast(ColorPlanes& image);
 
-// Gives each channel a histogram as even as a change of its values can make it.
-void equalize(Planes& image);
+// Gives each channel a histogram that is as flat as a mapping of its values can make it.
+void equalize(ColorPlanes& image);
 
-// factor 0: smoothed by a 3 x 3 filter (all but the outermost pixels), 1: as it is, 2: sharpened.
-void adjust_sharpness(Planes& image, double factor);
+// factor 0 smooths all but the outermost pixels by a 3 x 3 filter, 1 changes nothing, 2 sharpens.
+void adjust_sharpness(ColorPlanes& image, double factor);
 
 }  // namespace pixpro

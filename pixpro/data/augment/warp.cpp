@@ -1,4 +1,4 @@
-// This file is compiled without fusing products into sums: Pillow rounds both.
+// This file is compiled without fused multiply-add: Pillow rounds both the product and the sum.
 #include "pixpro/data/augment/warp.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<uint8_t, 3> kFill{124, 116, 104};  // 255 * ImageNet's mean
 
-// To 15 decimals, as Pillow rounds sines and cosines.
+// Rounds to 15 decimals, as Pillow does with sines and cosines.
 double rounded(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.15f", value);
@@ -21,8 +21,8 @@ double rounded(double value) {
 
 uint8_t to_byte(double value) { return static_cast<uint8_t>(std::clamp(value, 0.0, 255.0)); }
 
-// Four values at distances -1, 0, 1 and 2 from the place `t` ahead of the second: the cubic
-// convolution of Keys (1981) with a = -1.
+// The value at position t between four values at positions -1, 0, 1 and 2: the cubic convolution of
+// Keys (1981) with a = -1.
 double cubic(double before, double first, double second, double after, double t) {
   const double slope = second - before;
   const double square = 2 * (before - first) + second - after;
@@ -30,7 +30,7 @@ double cubic(double before, double first, double second, double after, double t)
   return first + t * (slope + t * (square + t * cube));
 }
 
-// One plane seen from a place in it; columns and rows beyond the edge are the edge's.
+// Interpolates in one plane. Columns and rows beyond the edge equal those at the edge.
 struct Sampler {
   const uint8_t* plane;
   int width, height;
@@ -70,13 +70,13 @@ AffineMap rotation_map(double degrees, int width, int height) {
   const double whole_turns = std::floor(degrees / 360.0) * 360.0;
   const double angle = -(degrees - whole_turns) * (std::numbers::pi / 180.0);
   const double cosine = rounded(std::cos(angle)), sine = rounded(std::sin(angle));
-  const double x = width / 2.0, y = height / 2.0;  // stays where it is
+  const double x = width / 2.0, y = height / 2.0;  // the fixed point
   return {cosine, sine,   cosine * -x + sine * -y + 0.0 + x,
           -sine,  cosine, -sine * -x + cosine * -y + 0.0 + y};
 }
 
-void warp(Planes& image, const AffineMap& map, Interpolation interpolation) {
-  const Planes input = image;
+void warp(ColorPlanes& image, const AffineMap& map, Interpolation interpolation) {
+  const ColorPlanes input = image;
   const int width = image.width, height = image.height;
   for (int row = 0; row < height; ++row) {
     for (int column = 0; column < width; ++column) {

@@ -1,10 +1,10 @@
-// Shears, shifts and rotations of a picture, in place, byte for byte as Pillow's Image.transform.
-// What comes from outside the picture gets ImageNet's mean colour.
+// Shears, shifts and rotates an image in place, byte for byte as Pillow's Image.transform does.
+// Pixels that come from outside the image get ImageNet's mean colour.
 #pragma once
 
 #include <array>
 
-#include "pixpro/data/augment/planes.h"
+#include "pixpro/data/augment/color_planes.h"
 
 namespace pixpro {
 
@@ -17,9 +17,9 @@ using AffineMap = std::array<double, 6>;
 AffineMap shear_map(double across, double down);  // x + across * y, y + down * x
 AffineMap shift_map(double right, double down);   // pixels
 
-// Turns the picture anticlockwise around its middle by up to 45 degrees.
+// Turns the image anticlockwise around its centre by up to 45 degrees.
 AffineMap rotation_map(double degrees, int width, int height);
 
-void warp(Planes& image, const AffineMap& map, Interpolation interpolation);
+void warp(ColorPlanes& image, const AffineMap& map, Interpolation interpolation);
 
 }  // namespace pixpro

@@ -1,5 +1,6 @@
-// Views that a CUDA device makes of what the loader's workers have decoded (LoaderOptions::raw),
-// with the pixels that the workers would have made.
+// Finishes raw views (raw_view.h) on a CUDA device: resizes, changes colours and
+// normalises what the loader's workers have decoded. The pixels are those that the workers would
+// have made.
 #pragma once
 
 #include <memory>
@@ -7,21 +8,22 @@
 #include "engine/context.h"
 #include "engine/tensor.h"
 #include "engine/transfers.h"
+#include "pixpro/data/batches/batch.h"
 
 namespace pixpro {
 
-// raw: u8 [M, raw_view_bytes(S)], written by make_raw_views; views: [M,3,S,S] in any layout, f32,
-// bf16 or f16, as normalize() has them, rounded to the type.
+// raw: u8 [M, raw_view_bytes(S)], written by make_views; views: [M,3,S,S] in any layout, f32, bf16
+// or f16: the values of normalize(), rounded to the type.
 void finish_views(engine::CudaContext&, const engine::Tensor& raw, engine::Tensor& views);
 
 class DeviceViews {
  public:
-  // Of `size` pixels a side, in the type and layout in which the device's networks take them.
+  // Views of size x size pixels, in the type and layout in which the device's networks take them.
   DeviceViews(engine::Device device, engine::DType dtype, int size);
 
-  // The views of a batch, on the device, which goes on working when this returns. raw: on the host,
-  // may be changed at once.
+  // Queues the work and returns; the raw views, on the host, may be overwritten at once.
   engine::Tensor finish(const engine::Tensor& raw);
+  Batch finish(const RawBatch& raw);
 
  private:
   engine::Device device_;

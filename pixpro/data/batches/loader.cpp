@@ -12,8 +12,8 @@
 namespace pixpro {
 namespace {
 
-// Batches in preparation at a time: one to finish, one to begin while its last pictures are read,
-// and so many more that small batches have work for every worker.
+// How many batches the workers fill at a time: one that is nearly full and one to begin, and more
+// if batches are so small that two do not keep every worker busy.
 size_t most_open_batches(const LoaderOptions& options) {
   return 2 + static_cast<size_t>(options.workers / options.plan.batch_size);
 }
@@ -31,11 +31,11 @@ const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
                   ": choose a smaller batch size or more images");
   for (const int64_t sample : options.known_broken) {
     engine::require(0 <= sample && sample < files, "loader: image ", sample,
-                    " is said to be broken, but there are only ", files);
+                    " is known to be broken, but there are only ", files);
   }
   const auto known = static_cast<int64_t>(options.known_broken.size());
   engine::require(known <= options.max_broken.value_or(known), known, " of the ", files,
-                  " images were found to be broken before, more than the ",
+                  " images are already known to be broken, more than the ",
                   options.max_broken.value_or(0), " that --max-broken allows");
   return options;
 }
@@ -58,10 +58,21 @@ Loader::Loader(const Source& source, const LoaderOptions& options)
 }
 
 Loader::~Loader() {
-  for (std::jthread& thread : threads_) thread.request_stop();  // all at once, then joined
+  for (std::jthread& thread : threads_) thread.request_stop();  // all of them before any is joined
 }
 
-Batch Loader::next() {
+Batch Loader::next() { return take_batch(false).batch; }
+
+RawBatch Loader::next_raw() {
+  const OpenBatch full = take_batch(true);
+  const Batch& batch = full.batch;
+  return {full.raw_views, batch.boxes, batch.epoch, batch.step};
+}
+
+Loader::OpenBatch Loader::take_batch(bool raw) {
+  engine::require(raw == options_.raw, "loader: ",
+                  raw ? "next_raw() needs a loader with the option raw"
+                      : "with the option raw, batches come from next_raw()");
   std::unique_lock lock(mutex_);
   const auto begin = std::chrono::steady_clock::now();
   batch_ready_.wait(lock, [this] {
@@ -69,10 +80,10 @@ Batch Loader::next() {
   });
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (error_) std::rethrow_exception(error_);
-  Batch batch = std::move(open_.front().batch);
+  OpenBatch full = std::move(open_.front());
   open_.pop_front();
   work_wanted_.notify_all();
-  return batch;
+  return full;
 }
 
 std::vector<BrokenImage> Loader::take_broken() {
@@ -119,12 +130,18 @@ void Loader::open_batch() {
   }
   const int64_t count = options_.plan.batch_size, size = options_.image_size;
   OpenBatch open;
-  open.batch = {options_.raw ? engine::Tensor({2 * count, raw_view_bytes(options_.image_size)},
-                                              engine::DType::u8)
-                             : engine::Tensor({2 * count, 3, size, size}),
-                engine::Tensor({2 * count, 4}), epoch, step};
-  open.views = static_cast<char*>(open.batch.views.raw());
-  open.boxes = open.batch.boxes.data<float>();
+  open.batch.boxes = engine::Tensor({2 * count, 4});
+  open.batch.epoch = epoch;
+  open.batch.step = step;
+  float* boxes = open.batch.boxes.data<float>();
+  if (options_.raw) {
+    const int64_t bytes = raw_view_bytes(options_.image_size);
+    open.raw_views = engine::Tensor({2 * count, bytes}, engine::DType::u8);
+    open.rows = PairRows<uint8_t>{open.raw_views.data<uint8_t>(), boxes, bytes, count};
+  } else {
+    open.batch.views = engine::Tensor({2 * count, 3, size, size});
+    open.rows = PairRows<float>{open.batch.views.data<float>(), boxes, 3 * size * size, count};
+  }
   const auto first = order_.begin() + options_.plan.first(step);
   open.samples.assign(first, first + count);
   open_.push_back(std::move(open));
@@ -140,20 +157,7 @@ void Loader::fill(const Job& job, std::vector<uint8_t>& buffer) {
   engine::fail("none of the ", source_.size(), " images can be read; one of them: ", last_reason_);
 }
 
-// Where the two views of the job's picture belong in its batch.
-template <class View>
-Slots<View> Loader::slots_of(const Job& job) const {
-  const int64_t bytes = job.batch->batch.views.bytes() / (2 * options_.plan.batch_size);
-  Slots<View> slots;
-  for (int64_t v = 0; v < 2; ++v) {
-    const int64_t row = v * options_.plan.batch_size + job.position;
-    slots.views[static_cast<size_t>(v)] = reinterpret_cast<View*>(job.batch->views + row * bytes);
-    slots.boxes[static_cast<size_t>(v)] = job.batch->boxes + row * 4;
-  }
-  return slots;
-}
-
-// False where the picture is broken.
+// Returns false if the image is broken.
 bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buffer) {
   {
     const std::lock_guard lock(mutex_);
@@ -164,11 +168,10 @@ bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buff
     const Bytes bytes = source_.read(sample, buffer);
     const std::array streams{view_stream(options_.seed, epoch, sample, 0),
                              view_stream(options_.seed, epoch, sample, 1)};
-    if (options_.raw) {
-      make_raw_views(bytes, options_.recipe, options_.image_size, streams, slots_of<uint8_t>(job));
-    } else {
-      make_views(bytes, options_.recipe, options_.image_size, streams, slots_of<float>(job));
-    }
+    const auto make = [&](const auto& rows) {
+      make_views(bytes, options_.recipe, options_.image_size, streams, rows.slots(job.position));
+    };
+    std::visit(make, job.batch->rows);
     return true;
   } catch (const engine::Error& error) {
     note_broken(sample, error.what());

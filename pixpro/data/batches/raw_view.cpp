@@ -44,9 +44,9 @@ bool has_kernel(Op op) {
 void write_raw_view(uint8_t* row, int size, Size crop, bool flip, std::span<const Step> steps) {
   engine::require(crop.width >= 1 && crop.height >= 1 && fits_raw_view(crop, size),
                   "raw view: a crop of ", crop.width, " x ", crop.height,
-                  " pixels has no room in a view of ", size, " a side");
-  engine::require(steps.size() <= kMaxRawSteps, "raw view: ", steps.size(), " steps, there may be ",
-                  kMaxRawSteps);
+                  " pixels is too large for a view of ", size, " pixels per side");
+  engine::require(steps.size() <= kMaxRawSteps, "raw view: ", steps.size(), " steps, at most ",
+                  kMaxRawSteps, " expected");
   const ResizeWeights columns = resize_weights(crop.width, size, flip);
   const ResizeWeights rows = resize_weights(crop.height, size, false);
   RawView& view = *reinterpret_cast<RawView*>(row);

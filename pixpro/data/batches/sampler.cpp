@@ -6,7 +6,7 @@
 namespace pixpro {
 
 std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, int64_t epoch) {
-  // Streams with a last number of 1 and 2 draw the views, so 0 is free for the order.
+  // The streams of views end in 1 and 2 (see below), that of the order ends in 0.
   engine::Random random(seed, static_cast<uint32_t>(epoch));
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), int64_t{0});

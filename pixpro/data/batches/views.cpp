@@ -18,9 +18,9 @@ namespace pixpro {
 namespace {
 
 using PairParameters = std::array<ViewParameters, 2>;
-using PairPlanes = std::array<Planes, 2>;
+using PairPlanes = std::array<ColorPlanes, 2>;
 
-// The smallest box that holds both.
+// The smallest box that contains both.
 Box around(const Box& a, const Box& b) {
   Box box{std::min(a.left, b.left), std::min(a.top, b.top), 0, 0};
   box.width = std::max(a.left + a.width, b.left + b.width) - box.left;
@@ -28,10 +28,10 @@ Box around(const Box& a, const Box& b) {
   return box;
 }
 
-// Takes the next rows of a crop: their first pixel, bytes from one row to the next, how many.
+// Takes the next rows of a crop: its first pixel in them, bytes from one row to the next, how many.
 using CropSink = std::function<void(const uint8_t*, int64_t, int)>;
 
-// Hands out both crops' rows as they are decoded; the picture itself is never kept.
+// Hands out the rows of both crops as they are decoded. The whole image is never in memory.
 void decode_crops(Decoder& decoder, const PairParameters& views,
                   const std::array<CropSink, 2>& sinks) {
   const Box region = around(views[0].crop, views[1].crop);
@@ -59,7 +59,7 @@ CropSink resize_with(RowResizer& resizer) {
   };
 }
 
-// Rows of `width` pixels one behind the other.
+// Writes rows of `width` pixels from `next` on, without gaps.
 CropSink copy_to(uint8_t* next, int width) {
   return [next, bytes = 3 * width](const uint8_t* pixels, int64_t stride, int rows) mutable {
     const engine::Timer timer(engine::cpu_context(), "copy", 2.0 * rows * bytes);
@@ -73,10 +73,10 @@ PairPlanes crop_while_decoding(Decoder& decoder, const PairParameters& views, in
   return {resizers[0].take(), resizers[1].take()};
 }
 
-// Views of the whole picture, resized first.
+// The whole image is resized before it is cropped.
 PairPlanes crop_for_evaluation(Decoder& decoder, const PairParameters& views, int size) {
-  const Image picture = decoder.decode({0, 0, decoder.size().width, decoder.size().height});
-  return {apply_view(picture, views[0], size), apply_view(picture, views[1], size)};
+  const Image image = decoder.decode({0, 0, decoder.size().width, decoder.size().height});
+  return {apply_view(image, views[0], size), apply_view(image, views[1], size)};
 }
 
 std::unique_ptr<Decoder> open_timed(Bytes bytes) {
@@ -85,34 +85,32 @@ std::unique_ptr<Decoder> open_timed(Bytes bytes) {
 }
 
 PairParameters sample_pair(std::array<engine::Random, 2>& streams, const PairRecipe& recipe,
-                           Size picture, int size) {
-  return {sample_view(streams[0], recipe[0], picture, size),
-          sample_view(streams[1], recipe[1], picture, size)};
+                           Size image, int size) {
+  return {sample_view(streams[0], recipe[0], image, size),
+          sample_view(streams[1], recipe[1], image, size)};
 }
 
 bool is_evaluation(const PairParameters& views) {
   return views[0].shorter_side > 0 || views[1].shorter_side > 0;
 }
 
-void write_coordinates(const PairParameters& views, Size picture,
-                       const std::array<float*, 2>& boxes) {
+void write_boxes(const PairParameters& views, Size image, const std::array<float*, 2>& boxes) {
   for (size_t v = 0; v < 2; ++v) {
-    const std::array<float, 4> corners = view_coordinates(views[v], picture);
-    std::copy(corners.begin(), corners.end(), boxes[v]);
+    std::ranges::copy(view_box(views[v], image), boxes[v]);
   }
 }
 
-// How many steps of a raw view its worker does: those up to the last that has no kernel.
-size_t steps_here(const ViewParameters& view) {
+// How many steps of a raw view the worker applies: all up to the last one without a kernel.
+size_t worker_steps(const ViewParameters& view) {
   size_t count = view.steps.size();
   while (count > 0 && has_kernel(view.steps[count - 1].op)) --count;
   return count;
 }
 
 // A raw view whose resized pixels are `planes`.
-void write_resized(Planes planes, const ViewParameters& view, int size, uint8_t* row) {
+void write_resized(ColorPlanes planes, const ViewParameters& view, int size, uint8_t* row) {
   const std::span<const Step> steps(view.steps);
-  const size_t here = steps_here(view);
+  const size_t here = worker_steps(view);
   for (const Step& step : steps.first(here)) apply(planes, step);
   write_raw_view(row, size, {size, size}, false, steps.subspan(here));
   std::ranges::copy(to_image(planes).rgb, raw_pixels(row, size));
@@ -124,7 +122,7 @@ void decode_raw(Decoder& decoder, const PairParameters& views, int size,
   std::array<CropSink, 2> sinks;
   for (size_t v = 0; v < 2; ++v) {
     const Size crop{views[v].crop.width, views[v].crop.height};
-    if (fits_raw_view(crop, size) && steps_here(views[v]) == 0) {
+    if (fits_raw_view(crop, size) && worker_steps(views[v]) == 0) {
       write_raw_view(rows[v], size, crop, views[v].flip, views[v].steps);
       sinks[v] = copy_to(raw_pixels(rows[v], size), crop.width);
     } else {
@@ -141,7 +139,7 @@ void decode_raw(Decoder& decoder, const PairParameters& views, int size,
 }  // namespace
 
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
-                std::array<engine::Random, 2> streams, const PairSlots& slots) {
+                std::array<engine::Random, 2> streams, const PairSlots<float>& slots) {
   const std::unique_ptr<Decoder> decoder = open_timed(bytes);
   const PairParameters views = sample_pair(streams, recipe, decoder->size(), size);
   const bool evaluation = is_evaluation(views);
@@ -155,11 +153,11 @@ void make_views(Bytes bytes, const PairRecipe& recipe, int size,
                               static_cast<double>(5 * pixels[v].bytes.size()));
     normalize(pixels[v], slots.views[v]);
   }
-  write_coordinates(views, decoder->size(), slots.boxes);
+  write_boxes(views, decoder->size(), slots.boxes);
 }
 
-void make_raw_views(Bytes bytes, const PairRecipe& recipe, int size,
-                    std::array<engine::Random, 2> streams, const RawPairSlots& slots) {
+void make_views(Bytes bytes, const PairRecipe& recipe, int size,
+                std::array<engine::Random, 2> streams, const PairSlots<uint8_t>& slots) {
   const std::unique_ptr<Decoder> decoder = open_timed(bytes);
   const PairParameters views = sample_pair(streams, recipe, decoder->size(), size);
   if (is_evaluation(views)) {
@@ -170,7 +168,7 @@ void make_raw_views(Bytes bytes, const PairRecipe& recipe, int size,
   } else {
     decode_raw(*decoder, views, size, slots.views);
   }
-  write_coordinates(views, decoder->size(), slots.boxes);
+  write_boxes(views, decoder->size(), slots.boxes);
 }
 
 }  // namespace pixpro

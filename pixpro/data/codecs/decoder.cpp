@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/error.h"
 #include "pixpro/data/codecs/codec.h"
 
 namespace pixpro {
@@ -16,7 +15,7 @@ class DecodedImage : public Decoder {
   Size size() const override { return {image_.width, image_.height}; }
 
   void decode(const Box& region, const Sink& sink) override {
-    require_region(region, size());
+    require_inside(region, size());
     sink({image_.row(region.top) + 3 * region.left, int64_t{3} * image_.width, region.top,
           region.height});
   }
@@ -28,7 +27,7 @@ class DecodedImage : public Decoder {
 }  // namespace
 
 Image Decoder::decode(const Box& region) {
-  require_region(region, size());
+  require_inside(region, size());
   Image out(region.width, region.height);
   decode(region, [&](const RowBlock& block) {
     for (int i = 0; i < block.rows; ++i) {
@@ -42,14 +41,6 @@ Image Decoder::decode(const Box& region) {
 std::unique_ptr<Decoder> open_image(Bytes bytes) {
   if (is_jpeg(bytes)) return open_jpeg(bytes);
   return std::make_unique<DecodedImage>(decode_image(bytes));
-}
-
-void require_region(const Box& region, Size size) {
-  engine::require(region.left >= 0 && region.top >= 0 && region.width >= 1 && region.height >= 1 &&
-                      region.left <= size.width - region.width &&
-                      region.top <= size.height - region.height,
-                  "the region of ", region.width, " x ", region.height, " pixels at (", region.left,
-                  ", ", region.top, ") leaves the picture of ", size.width, " x ", size.height);
 }
 
 }  // namespace pixpro

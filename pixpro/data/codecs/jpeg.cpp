@@ -1,5 +1,4 @@
-// JPEG through libjpeg-turbo's own interface, which can leave out rows and columns that nobody asks
-// for.
+// JPEG through libjpeg-turbo's own interface, which can skip rows and columns outside a region.
 #include <algorithm>
 #include <cstring>
 
@@ -14,11 +13,11 @@ namespace {
 // Rows handed out at a time: few enough to stay in the cache.
 constexpr int kBlockRows = 16;
 
-// 500 scans at most: a tiny progressive file cannot keep a worker busy for minutes.
+// A tiny progressive file with more scans could keep a worker busy for minutes.
 constexpr int kMaxScans = 500;
 
-// Whether the end marker is there, found by walking from marker to marker. A file cut short would
-// still decode, its lower part an even gray or its details missing.
+// Whether the end marker is there, found by walking from marker to marker. A file that was cut
+// short would still decode, but with a gray lower part or without its details.
 bool is_complete(Bytes bytes) {
   size_t at = 2;
   while (at + 1 < bytes.size()) {
@@ -27,7 +26,7 @@ bool is_complete(Bytes bytes) {
     at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data());
     const uint8_t marker = bytes[at + 1];
     if (marker == 0xD9) return true;
-    // A pixel byte 0xFF, a restart marker, padding: nothing to jump over.
+    // A pixel byte 0xFF, a restart marker or padding: there is no segment to jump over.
     const bool is_bare = marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8) || marker == 0xFF;
     if (is_bare || at + 3 >= bytes.size()) {
       ++at;
@@ -38,8 +37,8 @@ bool is_complete(Bytes bytes) {
   return false;
 }
 
-// Photo editors store CMYK inverted, so that 255 is no ink: then red = cyan * black / 255. The
-// result may overwrite its source.
+// Photo editors store CMYK inverted, so that 255 means no ink; then red = cyan * black / 255. Works
+// in place too.
 void cmyk_to_rgb(const uint8_t* cmyk, int pixels, uint8_t* rgb) {
   for (int p = 0; p < pixels; ++p, cmyk += 4) {
     const uint8_t inks[3] = {cmyk[0], cmyk[1], cmyk[2]};
@@ -85,7 +84,7 @@ class JpegDecoder : public Decoder {
   }
 
   void decode(const Box& region, const Sink& sink) override {
-    require_region(region, size());
+    require_inside(region, size());
     const bool cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     int skipped = 0;
@@ -118,13 +117,14 @@ class JpegDecoder : public Decoder {
     });
   }
 
-  // Leaves the decoder in front of the region's first row and returns how many pixels of a row lie
-  // before the region. At the edges of what is decoded, chroma is not upsampled from both sides: a
-  // margin keeps those pixels out of the region.
+  // Starts decoding at the region's first row and returns how many pixels of a decoded row precede
+  // the region. At the edges of what is decoded, chroma is upsampled from one side only; a margin
+  // keeps these pixels out of the region.
   int start(const Box& region) {
-    constexpr int kMargin = 32;  // pixels, as many as a block of the coarsest chroma covers
+    constexpr int kMargin = 32;  // pixels that a block of the coarsest chroma covers
     jpeg_start_decompress(&info_);
-    // A progressive file may end before its details: then edges are smoothed across blocks.
+    // A progressive file may end before its details. Then libjpeg smooths across blocks, and only
+    // whole rows have the pixels of the whole image.
     if (info_.progressive_mode) {
       if (region.top > 0) jpeg_skip_scanlines(&info_, static_cast<JDIMENSION>(region.top));
       return region.left;
@@ -140,7 +140,7 @@ class JpegDecoder : public Decoder {
 
   JpegErrors errors_;
   jpeg_progress_mgr progress_{};
-  Decompressor decompressor_;  // destroyed before what it points to
+  Decompressor decompressor_;  // after the members it points to, to be destroyed before them
   jpeg_decompress_struct& info_ = decompressor_.info;
 };
 

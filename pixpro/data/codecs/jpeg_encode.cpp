@@ -9,8 +9,8 @@ struct Compressor {
   jpeg_compress_struct info{};
 };
 
-// The most bytes that noise can become: as many as its pixels have in whole blocks of 16 x 16, and
-// the headers.
+// The most bytes that noise can take: those of its pixels in whole blocks of 16 x 16, and the
+// headers.
 size_t most_bytes(const Image& image) {
   const auto padded = [](int side) { return (static_cast<size_t>(side) + 15) / 16 * 16; };
   return 3 * padded(image.width) * padded(image.height) + 2048;

@@ -1,4 +1,4 @@
-// How libjpeg reports trouble, made into exceptions. For jpeg.cpp and jpeg_encode.cpp.
+// Turns libjpeg's errors into exceptions, for jpeg.cpp and jpeg_encode.cpp.
 #pragma once
 
 #include <csetjmp>
@@ -11,8 +11,8 @@
 
 namespace pixpro {
 
-// The library reports trouble by a call that must not return. It jumps back to where the library
-// was entered, past the library's own frames only, and the error is thrown there.
+// The library reports an error by a call that must not return. That call jumps back to where the
+// library was entered, over frames of the library only, and the exception is thrown there.
 class JpegErrors {
  public:
   // For a jpeg_compress_struct or jpeg_decompress_struct, before it is created.
@@ -25,18 +25,19 @@ class JpegErrors {
       self->manager_.format_message(common, self->message_);
       std::longjmp(self->entry_, 1);
     };
-    // Other damage earns a warning and leaves a picture, as with Pillow.
+    // Damage that earns only a warning still leaves an image, as in Pillow.
     manager_.emit_message = [](j_common_ptr, int) {};
   }
 
-  // Runs a call into the library. Objects made inside must own nothing: an error jumps over them.
+  // Runs a call into the library. Objects created inside must not need a destructor, because an
+  // error jumps over them.
   template <class Call>
   void guard(const Call& call) {
     if (setjmp(entry_) != 0) engine::fail("JPEG: ", static_cast<const char*>(message_));
     call();
   }
 
-  // From a callback inside such a call: gives it up.
+  // Ends such a call with an error, from a callback inside it.
   template <class... Arguments>
   [[noreturn]] void give_up(const char* format, Arguments... arguments) {
     std::snprintf(message_, sizeof message_, format, arguments...);

@@ -1,5 +1,5 @@
-// libpng does the reading. It reports errors with longjmp, which may pass over nothing that has a
-// destructor: hence two small functions of plain pointers that tell whether all went well.
+// libpng reports errors with longjmp, which must not jump over objects with destructors. Therefore
+// two small functions use plain pointers only, and return whether all went well.
 #include <png.h>
 
 #include <algorithm>
@@ -20,15 +20,15 @@ class Reader {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) png_destroy_read_struct(&png_, nullptr, nullptr);
-    engine::require(png_ != nullptr, "PNG: no memory for the decoder");
+    engine::require(png_ != nullptr, "PNG: not enough memory for the decoder");
   }
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // Everything in front of the pixels. Three channels of 8 bits are asked for: gray is repeated, a
-  // palette looked up, alpha left out (not blended), of 16 bits the upper 8 kept. Gamma, profiles
-  // and texts are passed over unread.
+  // Reads everything before the pixels and asks for three channels of 8 bits: gray is repeated, a
+  // palette looked up, alpha dropped (not blended), and of 16 bits the upper 8 are kept. Gamma,
+  // profiles and texts are skipped.
   bool read_header() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_read_fn(png_, this, take_bytes);
@@ -95,7 +95,7 @@ Image decode_png(Bytes bytes) {
   Reader reader(bytes);
   engine::require(reader.read_header(), "PNG: ", reader.message());
   require_decodable_size(reader.width(), reader.height());
-  // Deflate packs at most 1032 bytes into one.
+  // Deflate packs at most 1032 bytes into one byte.
   engine::require(reader.stored_bytes() / 1032 <= bytes.size(), "PNG: ", bytes.size(),
                   " bytes cannot hold ", reader.width(), " x ", reader.height(), " pixels");
   Image image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));

@@ -1,7 +1,7 @@
-// libtiff unpacks the strips or tiles; turning their samples into RGB is done here, because its own
-// conversion multiplies by alpha and rounds 16 bits otherwise than Pillow. The first picture of
-// the file is read. Floating point, signed and CIELab samples, which have no agreed range or need a
-// profile, are refused, as are uncompressed YCbCr and JPEG of the old kind.
+// libtiff unpacks strips and tiles. Their samples are turned into RGB here, because libtiff's own
+// conversion multiplies by alpha and rounds 16 bits differently from Pillow. The first image of the
+// file is read. Refused are floating point and signed samples, which have no agreed range, CIELab,
+// which needs a profile, uncompressed YCbCr and old-style JPEG.
 #include <tiffio.h>
 
 #include <algorithm>
@@ -12,44 +12,43 @@
 
 #include "engine/error.h"
 #include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/codecs/orientation.h"
 #include "pixpro/data/codecs/tiff_layout.h"
 
 namespace pixpro {
 namespace {
 
-// The file in memory as libtiff reads it, and the first thing it complained of.
-struct Memory {
+// The file as libtiff reads it, and the first error that libtiff reported.
+struct TiffFile {
   Bytes bytes;
   toff_t at = 0;
   std::array<char, 160> message{};
 };
 
 tmsize_t read_bytes(thandle_t handle, void* out, tmsize_t wanted) {
-  auto* memory = static_cast<Memory*>(handle);
-  if (wanted < 0 || memory->at > memory->bytes.size()) return 0;
+  auto* file = static_cast<TiffFile*>(handle);
+  if (wanted < 0 || file->at > file->bytes.size()) return 0;
   const size_t count =
-      std::min(static_cast<size_t>(wanted), memory->bytes.size() - static_cast<size_t>(memory->at));
-  std::copy_n(memory->bytes.data() + memory->at, count, static_cast<uint8_t*>(out));
-  memory->at += count;
+      std::min(static_cast<size_t>(wanted), file->bytes.size() - static_cast<size_t>(file->at));
+  std::copy_n(file->bytes.data() + file->at, count, static_cast<uint8_t*>(out));
+  file->at += count;
   return static_cast<tmsize_t>(count);
 }
 
 tmsize_t write_bytes(thandle_t, void*, tmsize_t) { return 0; }
 
 toff_t seek(thandle_t handle, toff_t offset, int whence) {
-  auto* memory = static_cast<Memory*>(handle);
-  const toff_t base = whence == SEEK_SET   ? 0
-                      : whence == SEEK_CUR ? memory->at
-                                           : memory->bytes.size();
-  return memory->at = base + offset;
+  auto* file = static_cast<TiffFile*>(handle);
+  const toff_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? file->at : file->bytes.size();
+  return file->at = base + offset;
 }
 
 int close_nothing(thandle_t) { return 0; }
 
-toff_t size_of_file(thandle_t handle) { return static_cast<Memory*>(handle)->bytes.size(); }
+toff_t size_of_file(thandle_t handle) { return static_cast<TiffFile*>(handle)->bytes.size(); }
 
 int keep_message(TIFF*, void* user, const char*, const char* format, va_list arguments) {
-  auto& message = static_cast<Memory*>(user)->message;
+  auto& message = static_cast<TiffFile*>(user)->message;
   if (message[0] == 0) std::vsnprintf(message.data(), message.size(), format, arguments);
   return 1;
 }
@@ -61,16 +60,16 @@ struct CloseTiff {
 };
 using Handle = std::unique_ptr<TIFF, CloseTiff>;
 
-Handle open_tiff(Memory& memory) {
+Handle open_tiff(TiffFile& file) {
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(
       TIFFOpenOptionsAlloc(), TIFFOpenOptionsFree);
-  engine::require(options != nullptr, "TIFF: no memory for the decoder");
+  engine::require(options != nullptr, "TIFF: not enough memory for the decoder");
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 30);
-  TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_message, &memory);
+  TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_message, &file);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_message, nullptr);
-  Handle tiff(TIFFClientOpenExt("", "rm", &memory, read_bytes, write_bytes, seek, close_nothing,
+  Handle tiff(TIFFClientOpenExt("", "rm", &file, read_bytes, write_bytes, seek, close_nothing,
                                 size_of_file, nullptr, nullptr, options.get()));
-  engine::require(tiff != nullptr, "TIFF: ", memory.message.data());
+  engine::require(tiff != nullptr, "TIFF: ", file.message.data());
   return tiff;
 }
 
@@ -164,7 +163,7 @@ TiffLayout read_layout(TIFF* tiff) {
   return layout;
 }
 
-// Sample i of a row, as 8 bits; of fewer as they are.
+// Sample i of a row: 16 bits are cut to 8, fewer than 8 are not scaled.
 uint8_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
   if (bits == 8) return row[i];
   if (bits == 16) {
@@ -176,21 +175,21 @@ uint8_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
   return row[bit / 8] >> (8 - bits - bit % 8) & ((1 << bits) - 1);
 }
 
-// One strip or tile after another, unpacked and put in its place.
+// Unpacks strips or tiles one by one.
 class Blocks {
  public:
-  Blocks(TIFF* tiff, const Memory& memory, const TiffLayout& layout)
-      : tiff_(tiff), memory_(memory), layout_(layout) {
+  Blocks(TIFF* tiff, const TiffFile& file, const TiffLayout& layout)
+      : tiff_(tiff), file_(file), layout_(layout) {
     row_bytes_ = layout.tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff);
     const auto bytes_for = [&](size_t pixels) {
       return (pixels * samples_together() * layout.bits + 7) / 8;
     };
-    // A tile may overhang the picture, but not by far.
+    // A tile may extend beyond the image, but not by far.
     const size_t most = (size_t{1} << 24) + 4 * bytes_for(layout.width) * layout.height;
     engine::require(row_bytes_ >= static_cast<tmsize_t>(bytes_for(layout.block_width)) &&
                         layout.block_height <= most / static_cast<size_t>(row_bytes_),
                     "TIFF: tiles of ", layout.block_width, " x ", layout.block_height,
-                    " pixels in a picture of ", layout.width, " x ", layout.height);
+                    " pixels in an image of ", layout.width, " x ", layout.height);
     block_.resize(static_cast<size_t>(row_bytes_) * layout.block_height);
   }
 
@@ -202,9 +201,8 @@ class Blocks {
                                             block_.data(), wanted)
                       : TIFFReadEncodedStrip(tiff_, TIFFComputeStrip(tiff_, top, plane),
                                              block_.data(), wanted);
-    engine::require(
-        found == wanted, "TIFF: ",
-        memory_.message[0] != 0 ? memory_.message.data() : "a strip or tile is cut short");
+    engine::require(found == wanted, "TIFF: ",
+                    file_.message[0] != 0 ? file_.message.data() : "a strip or tile is cut short");
     const size_t columns = std::min(layout_.block_width, layout_.width - left);
     const uint32_t bands = layout_.planes_apart ? 1 : layout_.bands;
     for (uint32_t y = 0; y < rows; ++y) {
@@ -222,15 +220,15 @@ class Blocks {
   size_t samples_together() const { return layout_.planes_apart ? 1 : layout_.samples; }
 
   TIFF* tiff_;
-  const Memory& memory_;
+  const TiffFile& file_;
   const TiffLayout& layout_;
   tmsize_t row_bytes_ = 0;
   std::vector<uint8_t> block_;
 };
 
 // [height, width, bands]
-std::vector<uint8_t> read_samples(TIFF* tiff, const Memory& memory, const TiffLayout& layout) {
-  Blocks blocks(tiff, memory, layout);
+std::vector<uint8_t> read_samples(TIFF* tiff, const TiffFile& file, const TiffLayout& layout) {
+  Blocks blocks(tiff, file, layout);
   std::vector<uint8_t> kept(size_t{layout.width} * layout.height * layout.bands);
   const uint32_t planes = layout.planes_apart ? layout.bands : 1;
   for (uint32_t plane = 0; plane < planes; ++plane) {
@@ -255,10 +253,10 @@ bool is_tiff(Bytes bytes) {
 }
 
 Image decode_tiff(Bytes bytes) {
-  Memory memory{.bytes = bytes};
-  const Handle tiff = open_tiff(memory);
+  TiffFile file{.bytes = bytes};
+  const Handle tiff = open_tiff(file);
   const TiffLayout layout = read_layout(tiff.get());
-  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), memory, layout)), layout.orientation);
+  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), file, layout)), layout.orientation);
 }
 
 }  // namespace pixpro

@@ -14,7 +14,7 @@ struct DeleteDemuxer {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
 };
 
-// The first frame (the picture itself, where nothing moves). Its chunks lie in the file's bytes.
+// The first frame; a still image has only this one. It points into the file's bytes.
 struct Frame {
   explicit Frame(const WebPDemuxer* demuxer) {
     found = WebPDemuxGetFrame(demuxer, 1, &iterator) != 0 && iterator.complete != 0;
@@ -46,14 +46,14 @@ Image decode_webp(Bytes bytes) {
   const WebPIterator& at = frame.iterator;
   engine::require(at.x_offset >= 0 && at.y_offset >= 0 && at.width >= 1 && at.height >= 1 &&
                       at.x_offset + at.width <= width && at.y_offset + at.height <= height,
-                  "WebP: the first frame does not lie in the picture");
-  // Of an animation, what the first frame leaves free is black. Alpha is left out, not blended.
+                  "WebP: the first frame is not inside the image");
+  // What the first frame of an animation leaves free is black. Alpha is dropped, not blended.
   Image image(static_cast<int>(width), static_cast<int>(height));
   uint8_t* out = image.row(at.y_offset) + 3 * at.x_offset;
   const size_t room = static_cast<size_t>(image.rgb.data() + image.rgb.size() - out);
   const uint8_t* decoded =
       WebPDecodeRGBInto(at.fragment.bytes, at.fragment.size, out, room, 3 * image.width);
-  engine::require(decoded != nullptr, "WebP: the picture is damaged");
+  engine::require(decoded != nullptr, "WebP: the image is damaged");
   return image;
 }
 

@@ -1,4 +1,4 @@
-// Whole files into memory.
+// Reads whole files.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace pixpro {
 
-// The most bytes an encoded picture may have: more is refused before memory is taken for it.
+// The most bytes that an encoded image may have. More are refused before memory is taken for them.
 constexpr int64_t kMaxEncodedBytes = int64_t{1} << 28;
 
-// Replaces `bytes` by the file's. Throws Error where it cannot be read, is no regular file (a pipe
-// would be waited for), or has more than kMaxEncodedBytes; the message leaves out the path.
+// Replaces `bytes` by the file's. Throws Error, without the path, if the file cannot be read, has
+// more than kMaxEncodedBytes, or is not a regular file (reading a pipe might never end).
 void read_file(const std::filesystem::path& path, std::vector<uint8_t>& bytes);
 
 }  // namespace pixpro

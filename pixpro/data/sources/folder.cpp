@@ -20,13 +20,14 @@ bool has_image_name(const fs::path& path) {
   for (char& letter : extension) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
-  constexpr std::array<std::string_view, 11> kKnown{
-      ".jpg", ".jpeg", ".png", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"};
+  constexpr std::array<std::string_view, 13> kKnown{".jpg",  ".jpeg", ".png", ".webp", ".tif",
+                                                    ".tiff", ".bmp",  ".gif", ".psd",  ".tga",
+                                                    ".pgm",  ".ppm",  ".pnm"};
   return std::ranges::find(kKnown, extension) != kKnown.end();
 }
 
 // Adds the relative paths of the images below folder / relative. `ancestors` holds the real paths
-// of the folders on the way here: a link to one of them would never end.
+// of the folders above: following a link to one of them would never end.
 void collect(const fs::path& folder, const fs::path& relative, std::vector<fs::path>& ancestors,
              std::vector<std::string>& found) {
   const fs::path real = fs::canonical(folder / relative);
@@ -34,7 +35,7 @@ void collect(const fs::path& folder, const fs::path& relative, std::vector<fs::p
   ancestors.push_back(real);
   for (const fs::directory_entry& entry : fs::directory_iterator(folder / relative)) {
     const fs::path path = relative / entry.path().filename();
-    std::error_code ignored;  // a link in a circle is neither a folder nor a file
+    std::error_code ignored;  // a link to itself is neither a folder nor a file
     const fs::file_type type = entry.status(ignored).type();
     if (type == fs::file_type::directory) {
       collect(folder, path, ancestors, found);
@@ -79,7 +80,8 @@ std::vector<fs::path> list_images(const fs::path& folder) {
     engine::fail("cannot search the image folder \"", folder.string(), "\": ", error.what());
   }
   engine::require(!found.empty(),
-                  "no JPEG, PNG, BMP, PBM, PGM, PPM, TIFF or WebP file in the image folder \"",
+                  "no JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM file in the image "
+                  "folder \"",
                   folder.string(), "\" or the folders below it");
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;

@@ -1,4 +1,4 @@
-// Finding the pictures of a data set.
+// Finds the images of a data set.
 #pragma once
 
 #include <filesystem>
@@ -7,10 +7,10 @@
 namespace pixpro {
 
 // The paths of all files at any depth below `folder` whose name ends as an image's does (.jpg .jpeg
-// .png .bmp .pbm .pgm .ppm .pnm .tif .tiff .webp, in any case), ordered bytewise by their path
-// relative to it, so that the order is the same on every machine. Symbolic
-// links are followed, except to a folder they lie in; one that leads nowhere is listed, and
-// reported when it is read. Throws Error where there is no such folder or no such file in it.
+// .png .webp .tif .tiff .bmp .gif .psd .tga .pgm .ppm .pnm, in any case). They are ordered bytewise
+// by their path relative to `folder`, so that the order is the same on every machine. Symbolic
+// links are followed, except to a folder that contains them; one that leads nowhere is listed, and
+// reported when it is read. Throws Error if there is no such folder or no such file in it.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder);
 
 }  // namespace pixpro

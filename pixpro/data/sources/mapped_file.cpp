@@ -23,7 +23,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   struct stat status {};
   const bool is_regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   const auto size = static_cast<size_t>(status.st_size);
-  // An empty file cannot be mapped, and has nothing to show.
+  // An empty file cannot be mapped, and need not be.
   void* start =
       is_regular && size > 0 ? mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : nullptr;
   const int error = errno;
@@ -43,8 +43,8 @@ void MappedFile::bring_in(Bytes part) const {
   const size_t begin = offset / page * page;
   void* start = const_cast<uint8_t*>(bytes_.data()) + begin;
   const size_t length = offset + part.size() - begin;
-  madvise(start, length, MADV_WILLNEED);  // one request instead of one a page; a hint, no more
-  // Kernels before 5.14 do not know this (EINVAL).
+  madvise(start, length, MADV_WILLNEED);  // a hint: one request instead of one per page
+  // Kernels before 5.14 do not know MADV_POPULATE_READ (EINVAL).
   while (madvise(start, length, MADV_POPULATE_READ) != 0 && errno != EINVAL) {
     engine::require(errno == EINTR || errno == EAGAIN, "cannot read ", part.size(),
                     " bytes at offset ", offset, ": ", text_of(errno));

@@ -1,4 +1,4 @@
-// A file seen as memory.
+// A file mapped into memory, read only.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@ namespace pixpro {
 
 class MappedFile {
  public:
-  // Throws Error, without the path, where it cannot be mapped.
+  // Throws Error, without the path, if the file cannot be mapped.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
@@ -17,8 +17,8 @@ class MappedFile {
 
   Bytes bytes() const { return bytes_; }
 
-  // Reads a part of bytes() from the disk, all of it at once. Throws Error where the disk fails;
-  // without this call touching the bytes would then end the program.
+  // Reads a part of bytes() from the disk at once. Throws Error if the disk fails. Without this
+  // call, touching the bytes would then end the program.
   void bring_in(Bytes part) const;
 
  private:

@@ -21,14 +21,14 @@ std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// `count` numbers that lie one behind the other.
+// `count` adjacent numbers.
 std::vector<uint64_t> numbers_at(const uint8_t* bytes, uint64_t count) {
   std::vector<uint64_t> numbers(count);
   std::memcpy(numbers.data(), bytes, count * sizeof(uint64_t));
   return numbers;
 }
 
-// Element i of those that end at `ends`, the first of which begins at `begin`.
+// Element i of adjacent ones that end at `ends`; the first begins at `begin`.
 Bytes part(Bytes whole, const std::vector<uint64_t>& ends, uint64_t begin, int64_t i) {
   const auto index = static_cast<size_t>(i);
   const uint64_t from = index == 0 ? begin : ends[index - 1];
@@ -96,7 +96,7 @@ PackIndex::PackIndex(Bytes file) : file_(file) {
   engine::require(std::ranges::is_sorted(image_ends_) && std::ranges::is_sorted(name_ends_) &&
                       image_ends_.front() >= kBegin.size() && images_end <= index_at &&
                       name_ends_.back() == index_at - images_end,
-                  "the packed file is damaged: its images do not lie one behind the other");
+                  "the packed file is damaged: its index does not describe adjacent images");
   names_ = file.subspan(images_end, index_at - images_end);
 }
 

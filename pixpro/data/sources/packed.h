@@ -1,14 +1,14 @@
-// Many encoded pictures in one file: reading a picture is one request to the disk, without a folder
-// to search or a file to open, which is what network disks are slow at.
+// Many encoded images in one file. Reading an image is then one request to the disk; there is no
+// folder to search and no file to open, which are slow on network disks.
 //
 //   16 bytes              "pixpro packed 1\n"
-//   the pictures          one behind the other
-//   their names           one behind the other
-//   count x 2 integers    for every picture where it ends (in the file), where its name ends (from
-//                         the first name on)
+//   the images            without gaps
+//   their names           without gaps
+//   count integers        where each image ends, as an offset in the file
+//   count integers        where each name ends, as an offset from the first name
 //   integer, 16 bytes     count, "pixpro pack end\n"
 //
-// Integers are unsigned, 64 bits, little-endian.
+// Integers are unsigned, of 64 bits, little-endian.
 #pragma once
 
 #include <filesystem>
@@ -21,12 +21,12 @@
 
 namespace pixpro {
 
-// Writes such a file so that its name never holds half of one.
+// Writes such a file. It appears under its name only when commit() has been called.
 class PackWriter {
  public:
   explicit PackWriter(const std::filesystem::path& path);
   void add(std::string_view name, Bytes encoded);
-  void commit();  // once, after the last picture
+  void commit();  // call once, after the last image
 
   int64_t size() const { return static_cast<int64_t>(image_ends_.size()); }
   int64_t bytes() const { return static_cast<int64_t>(end_); }
@@ -38,11 +38,11 @@ class PackWriter {
   std::string names_;
 };
 
-// Where the pictures of a packed file lie.
+// Finds the images in a packed file.
 class PackIndex {
  public:
-  // Throws Error where the bytes are no packed file, a damaged or an unfinished one. Nothing that
-  // passes points outside of them.
+  // Throws Error if the bytes are not a packed file, or a damaged or unfinished one. In an index
+  // that is accepted, everything points inside the file.
   explicit PackIndex(Bytes file);
 
   int64_t size() const { return static_cast<int64_t>(image_ends_.size()); }

@@ -14,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// libzip's handle serves one thread at a time and holds the archive's whole list of names
-// (390 MB and two seconds to open for 1.28 million). A picture is read in a twentieth of the time
-// it is augmented in, so a few handles serve many workers.
+// A handle of libzip serves one thread at a time and holds all names of the archive: for 1.28
+// million it takes 390 MB and two seconds to open. Reading an image takes a twentieth of the time
+// that augmenting it takes, so a few handles serve many workers.
 constexpr int kMostHandles = 4;
 
-// Deflate packs at most 1032 bytes into one: a larger claim is a lie.
+// Deflate packs at most 1032 bytes into one byte; a larger claim is false.
 constexpr uint64_t kMostDeflated = 1032;
 
 struct CloseArchive {
@@ -45,7 +45,7 @@ Archive open_archive(const fs::path& path) {
   return archive;
 }
 
-// The size of an entry that may be unpacked.
+// The size of an entry. Throws Error if it may not be unpacked.
 size_t checked_size(zip_t* archive, uint64_t index) {
   zip_stat_t status;
   zip_stat_init(&status);
@@ -59,7 +59,8 @@ size_t checked_size(zip_t* archive, uint64_t index) {
                   "zip: compression method ", status.comp_method,
                   ", expected 0 (stored) or 8 (deflated)");
   engine::require(status.size <= static_cast<uint64_t>(kMaxEncodedBytes), "zip: the entry claims ",
-                  status.size, " bytes, more than the ", kMaxEncodedBytes, " a picture may have");
+                  status.size, " bytes, more than the ", kMaxEncodedBytes,
+                  " that an image may have");
   engine::require(status.size / kMostDeflated <= status.comp_size, "zip: ", status.comp_size,
                   " bytes cannot unpack to ", status.size);
   return static_cast<size_t>(status.size);
@@ -69,7 +70,7 @@ void read_entry(zip_t* archive, uint64_t index, std::vector<uint8_t>& bytes) {
   bytes.resize(checked_size(archive, index));
   const Entry entry(zip_fopen_index(archive, index, 0));
   engine::require(entry != nullptr, "zip: ", zip_strerror(archive));
-  // One byte more than there should be: at the end libzip compares the checksum.
+  // Reads one byte beyond the end, which makes libzip compare the checksum.
   size_t done = 0;
   for (;;) {
     uint8_t beyond = 0;
@@ -121,7 +122,7 @@ class ZipSource : public Source {
   }
 
  private:
-  // A handle that comes back by itself.
+  // A handle that is given back automatically.
   using Loan = std::unique_ptr<zip_t, std::function<void(zip_t*)>>;
   Loan lend(Archive archive) const {
     return {archive.release(), [this](zip_t* back) { give_back(Archive(back)); }};
@@ -156,7 +157,7 @@ class ZipSource : public Source {
 
   const fs::path path_;
   const std::vector<std::string> names_;
-  std::vector<int64_t> indices_;  // of the entries; -1: there is none
+  std::vector<int64_t> indices_;  // of the entries; -1 if there is none
 
   mutable std::mutex mutex_;  // guards what follows
   mutable std::condition_variable returned_;

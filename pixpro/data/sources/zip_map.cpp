@@ -12,7 +12,7 @@ bool is_class_number(std::string_view text) {
          std::ranges::all_of(text, [](char digit) { return digit >= '0' && digit <= '9'; });
 }
 
-// The beginning of a line, on one line and without control characters.
+// The beginning of a line, without control characters.
 std::string excerpt(std::string_view line) {
   std::string shown(line.substr(0, 60));
   for (char& letter : shown) {
@@ -40,7 +40,7 @@ std::vector<std::string> parse_map(std::string_view text) {
                     excerpt(line), "\"");
     paths.emplace_back(path);
   }
-  engine::require(!paths.empty(), "expected a line for every picture, found none");
+  engine::require(!paths.empty(), "expected one line per image, found none");
   return paths;
 }
 

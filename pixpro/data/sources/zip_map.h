@@ -1,4 +1,4 @@
-// The list of pictures beside a zip archive, as the published code reads it.
+// The list of images next to a zip archive, as the published code reads it.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace pixpro {
 
-// The paths of a text with one line "path<TAB>label" a picture, in their order; a slash in front is
-// dropped, further columns are ignored. The label is a class number, which pre-training does not
-// use. Throws Error naming the line that is none, and where there is no line at all.
+// The paths of a text with one line "path<TAB>label" per image, in their order. Leading slashes are
+// dropped and further columns ignored. The label is a class number, which pre-training does not
+// use. Throws Error, naming the line, if one is different, and if there is no line at all.
 std::vector<std::string> parse_map(std::string_view text);
 
 }  // namespace pixpro

@@ -1,46 +1,26 @@
-// A folder of a test's own that disappears with it.
+// What tests of data sets work on: a folder of files and made-up images.
 #pragma once
-
-#include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "pixpro/data/image.h"
+#include "tests/support/temp_dir.h"
 
 namespace pixpro {
 
-class ScratchFolder {
+class ScratchFolder : public test_support::TempDir {
  public:
-  ScratchFolder() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::temp_directory_path() /
-            (std::string("pixpro_") + test->name() + "_" + std::to_string(getpid()));
-    std::filesystem::create_directories(path_);
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
   std::filesystem::path write(const std::string& name, const std::string& content) const {
-    const std::filesystem::path path = path_ / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << content;
-    return path;
+    const std::filesystem::path file = path() / name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary) << content;
+    return file;
   }
-
- private:
-  std::filesystem::path path_;
 };
 
-// Smooth in both directions and different for every `kind`.
+// An image that is smooth in both directions, and different for every `kind`.
 inline Image test_image(int width, int height, int kind) {
   Image image(width, height);
   for (int y = 0; y < height; ++y) {

@@ -1,3 +1,4 @@
+// The picture of a pair of views, and the shapes that it is painted with.
 #include "pixpro/report/pair_painting.h"
 
 #include <gtest/gtest.h>
@@ -21,13 +22,13 @@ ViewPair example() {
   return pair;
 }
 
-TEST(Picture, ShowsOriginalAndViewsSideBySide) {
+TEST(PairPainting, ShowsOriginalAndViewsSideBySide) {
   const ViewPair pair = example();
   const Image picture = paint_pairs(pair);
   EXPECT_EQ(picture.height, 544);
   EXPECT_EQ(picture.width, 32 + 720 + 72 + 480 + 150 + 480 + 32);
   EXPECT_EQ(picture.rgb, paint_pairs(pair).rgb);
-  // Between the views lies white paper, crossed by the two lines.
+  // The paper between the views is white, and crossed by two lines.
   const int between = 32 + 720 + 72 + 480 + 75;
   int colored = 0;
   for (int y = 0; y < picture.height; ++y) {
@@ -38,7 +39,7 @@ TEST(Picture, ShowsOriginalAndViewsSideBySide) {
   EXPECT_LE(colored, 16);
 }
 
-TEST(Picture, TakesAnyNumberOfPairsAndAnyShape) {
+TEST(PairPainting, TakesAnyNumberOfPairsAndAnyShape) {
   ViewPair pair = example();
   pair.positives.clear();
   EXPECT_GT(paint_pairs(pair).pixels(), 0);
@@ -54,13 +55,13 @@ TEST(Picture, TakesAnyNumberOfPairsAndAnyShape) {
   EXPECT_GT(paint_pairs(pair).pixels(), 0);
 }
 
-TEST(Picture, RefusesCellsOutsideTheGrid) {
+TEST(PairPainting, RefusesCellsOutsideTheGrid) {
   ViewPair pair = example();
   pair.positives.emplace_back(0, 4);
   EXPECT_THROW(paint_pairs(pair), engine::Error);
 }
 
-TEST(Canvas, ShapesAreCutOffAtTheEdge) {
+TEST(Canvas, ShapesAreClippedAtTheEdge) {
   Image canvas(20, 10);
   const Ink white{{255, 255, 255}, 1};
   fill(canvas, {-5, -5, 100, 8}, white);

@@ -1,5 +1,5 @@
-// Raw views (raw_view.h) become the network's input in three launches a batch. Compiled without
-// fused multiply-add, and so with the CPU's bytes.
+// Raw views (raw_view.h) become the network's input in three launches per batch. This file is
+// compiled without fused multiply-add, which makes its bytes equal to the CPU's.
 #include "engine/cuda/kernel.cuh"
 #include "pixpro/data/augment/blur.h"
 #include "pixpro/data/augment/normalize.h"
@@ -14,10 +14,10 @@ using engine::Grid;
 using engine::kBlockThreads;
 using engine::launch;
 
-// Of the block that does all steps of a view; leaves each of them 128 registers.
+// Threads of the block that applies all steps of a view. Each can have 128 registers.
 constexpr int kStepThreads = 512;
 
-// The raw view that this block works on: blocks of the same x share one.
+// The raw view that this block works on. Blocks with the same blockIdx.x share one.
 struct DeviceRaw {
   const uint8_t* row;
   int size;
@@ -42,7 +42,7 @@ __device__ T* planes_of_block(T* planes, int size) {
   return planes + int64_t{3} * size * size * blockIdx.x;
 }
 
-// Calls f(i) for those of 0 .. count-1 that fall to this thread of the view's blocks.
+// Calls f(i) for this thread's share of 0 .. count-1 among all threads of the view's blocks.
 template <class F>
 __device__ void for_each_in_view(int count, F&& f) {
   const auto step = static_cast<int>(gridDim.y * blockDim.x);
@@ -58,12 +58,12 @@ struct Sums {
     g += c.g * weight;
     b += c.b * weight;
   }
-  // At most 255: what rounding adds to the sum of kMaxTaps weights is far from half a level.
+  // At most 255: rounding kMaxTaps weights changes their sum by far less than half a level.
   __device__ Rgb rounded() const { return {r >> kResizeBits, g >> kResizeBits, b >> kResizeBits}; }
 };
 
-// planes: [M,3,size,size]. A column of the crop is summed as often as rows of the view need it, so
-// that nothing is kept in between.
+// planes: [M,3,size,size]. Each pixel of the view sums its rows of the crop anew, so that no
+// intermediate image is kept.
 __global__ void resize_kernel(int size, const uint8_t* raw, uint8_t* planes) {
   const DeviceRaw in(raw, size);
   const RawView& view = in.view();
@@ -87,7 +87,8 @@ __global__ void resize_kernel(int size, const uint8_t* raw, uint8_t* planes) {
   });
 }
 
-// The mean luma of a picture of which every thread has changed only the pixels that it reads here.
+// The mean luma of an image. Needs no barrier before it: every thread reads here only pixels that
+// it has written itself.
 __device__ int mean_luma(const uint8_t* image, int count) {
   int64_t sum = 0;
   for_each_in_view(count, [&](int p) {
@@ -116,7 +117,7 @@ __device__ Rgb changed(Rgb c, const RawStep& step, int mean) {
   }
 }
 
-// Steps begin .. end-1, of which only the first may be contrast and none a blur.
+// Applies steps begin .. end-1, of which only the first may be contrast and none a blur.
 __device__ void change_colors(const RawView& view, int begin, int end, int count, uint8_t* image) {
   const int mean = view.steps[begin].op == Op::contrast ? mean_luma(image, count) : 0;
   for_each_in_view(count, [&](int p) {
@@ -143,7 +144,7 @@ __device__ void box_filter(const ExtendedBox& box, int size, int stride, const u
   });
 }
 
-// An even number of passes: the result is where the picture was.
+// The number of passes is even, so the result ends up in `image`.
 __device__ void blur(const ExtendedBox& box, int size, uint8_t* image, uint8_t* scratch) {
   for (int pass = 0; pass < 2 * kBlurPasses; ++pass) {
     __syncthreads();
@@ -154,7 +155,7 @@ __device__ void blur(const ExtendedBox& box, int size, uint8_t* image, uint8_t* 
   __syncthreads();
 }
 
-// The end of a run of steps that single pixels can take one after the other.
+// The end of the run of steps from `begin` on that each pixel can go through by itself.
 __device__ int end_of_colors(const RawView& view, int begin) {
   int end = begin + 1;
   while (end < view.step_count && view.steps[end].op != Op::contrast &&
@@ -164,7 +165,7 @@ __device__ int end_of_colors(const RawView& view, int begin) {
   return end;
 }
 
-// One block a view. scratch: as large as planes.
+// One block per view. scratch: as large as planes.
 __global__ void steps_kernel(int size, const uint8_t* raw, uint8_t* planes, uint8_t* scratch) {
   const RawView& view = DeviceRaw(raw, size).view();
   uint8_t* image = planes_of_block(planes, size);

@@ -1,4 +1,4 @@
-// Colour operations against Pillow's own mix of float and double, for every colour there is.
+// Colour operations against Pillow's own mix of float and double, for every colour.
 #include "pixpro/data/augment/color.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ struct Hsv {
   uint8_t hue, saturation, value;
 };
 
-// Smith's conversion in Pillow's precision.
+// Smith's conversion with Pillow's precision.
 Hsv to_hsv(const Color& color) {
   const auto [r, g, b] = color;
   const uint8_t most = std::max({r, g, b}), least = std::min({r, g, b});
@@ -47,8 +47,8 @@ Color from_hsv(const Hsv& hsv) {
 }
 
 TEST(Hue, EqualsPillowForEveryColor) {
-  constexpr int kSide = 4096;  // 2^24 pixels, each of another colour
-  Planes all(kSide, kSide);
+  constexpr int kSide = 4096;  // 2^24 pixels, each of a different colour
+  ColorPlanes all(kSide, kSide);
   for (const double shift : {0.07, -0.5}) {
     for (int64_t i = 0; i < all.pixels(); ++i) {
       for (int c = 0; c < 3; ++c) all.plane(c)[i] = static_cast<uint8_t>(i >> 8 * c);
@@ -69,10 +69,10 @@ TEST(Hue, EqualsPillowForEveryColor) {
   }
 }
 
-// From hue, saturation and value back, for all of them: colours of every saturation and value,
-// turned to every hue.
+// The way back from hue, saturation and value: reds of every saturation and value, turned to every
+// hue.
 TEST(Hue, EqualsPillowForEveryHue) {
-  Planes planes(256, 256);
+  ColorPlanes planes(256, 256);
   for (int turn = -127; turn <= 127; ++turn) {
     for (int value = 0; value < 256; ++value) {
       for (int least = 0; least < 256; ++least) {
@@ -100,7 +100,7 @@ TEST(Hue, EqualsPillowForEveryHue) {
 }
 
 TEST(Brightness, RoundsProductsDown) {
-  Planes planes(256, 1);
+  ColorPlanes planes(256, 1);
   for (const double factor : {0.0, 0.37, 1.0, 1.4, 2.0, 30.0}) {
     for (int i = 0; i < 3 * 256; ++i)
       planes.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(i);

@@ -1,4 +1,4 @@
-// Every operation against pictures recorded from Pillow and torchvision.
+// Every operation against images recorded with Pillow and torchvision.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -24,7 +24,7 @@ Image apply_recorded(const nlohmann::json& test) {
   }
   if (op == "resize_shorter") return resize_shorter(image, test["size"]);
   if (op == "center_crop") return center_crop(image, test["size"]);
-  Planes planes = to_planes(image);
+  ColorPlanes planes = to_planes(image);
   if (op == "hflip") flip_horizontally(planes);
   for (const OpInfo& info : op_infos()) {
     if (op != info.name) continue;

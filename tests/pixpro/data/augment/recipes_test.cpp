@@ -1,4 +1,4 @@
-// The distributions from which views are drawn, and that a view depends on its stream alone.
+// The distributions of views, and that a view depends on its random stream alone.
 #include "pixpro/data/augment/recipes.h"
 
 #include <gtest/gtest.h>
@@ -15,16 +15,16 @@ namespace pixpro {
 namespace {
 
 constexpr int kDraws = 20000;
-constexpr Size kPicture{500, 375};
+constexpr Size kImage{500, 375};
 
-// A share of n draws lies within 5 deviations of its probability.
+// Expects a share of n draws within 5 standard deviations of its probability.
 void expect_share(int64_t count, int64_t n, double probability) {
   const double total = static_cast<double>(n);
   const double deviation = std::sqrt(probability * (1 - probability) / total);
   EXPECT_NEAR(static_cast<double>(count) / total, probability, 5 * deviation + 1e-12);
 }
 
-// The values spread evenly over [low, high]: each tenth of it gets its share.
+// Expects values that are uniform over [low, high]: each tenth of the interval gets its share.
 void expect_uniform(const std::vector<double>& values, double low, double high) {
   std::array<int64_t, 10> counts{};
   for (const double value : values) {
@@ -36,17 +36,17 @@ void expect_uniform(const std::vector<double>& values, double low, double high) 
   for (const int64_t count : counts) expect_share(count, std::ssize(values), 0.1);
 }
 
-std::vector<ViewParameters> sample_many(const ViewRecipe& recipe, Size picture, uint64_t seed) {
+std::vector<ViewParameters> sample_many(const ViewRecipe& recipe, Size image, uint64_t seed) {
   std::vector<ViewParameters> views;
   for (int i = 0; i < kDraws; ++i) {
     engine::Random random = view_stream(seed, 3, i, 0);
-    views.push_back(sample_view(random, recipe, picture, 224));
+    views.push_back(sample_view(random, recipe, image, 224));
   }
   return views;
 }
 
 TEST(Recipes, CropsFollowAreaAndRatio) {
-  // Up to 0.4 of this picture's area every ratio fits, so no draw is repeated.
+  // A crop of up to 0.4 of this image's area fits with every ratio, so no draw is repeated.
   ViewRecipe recipe;
   recipe.min_area = 0.02;
   const Size large{40000, 30000};
@@ -66,7 +66,7 @@ TEST(Recipes, CropsFollowAreaAndRatio) {
     tops.push_back(box.top / (large.height - height));
   }
   expect_share(flips, kDraws, 0.5);
-  // Large areas with a ratio that does not fit are drawn again, so small ones are no rarer than
+  // Large areas are drawn again if the ratio does not fit, so the share of small ones is at least
   // (0.4 - 0.02) / 0.98.
   EXPECT_GT(areas.size(), kDraws * 0.38);
   expect_uniform(areas, 0.0199, 0.4001);
@@ -75,8 +75,8 @@ TEST(Recipes, CropsFollowAreaAndRatio) {
   expect_uniform(tops, 0, 1);
 }
 
-// The same draws as torchvision's rule, repeated until the box fits: how often each tenth of the
-// areas comes out where large boxes are rejected.
+// Compares with torchvision's rule, which draws until the box fits: how often each tenth of the
+// areas comes out when large boxes are rejected.
 TEST(Recipes, LargeCropsAreAcceptedAsOftenAsTheyFit) {
   std::array<double, 10> expected{};
   engine::Random random(99);
@@ -84,17 +84,16 @@ TEST(Recipes, LargeCropsAreAcceptedAsOftenAsTheyFit) {
   while (accepted < 10 * kDraws) {
     const double area = random.uniform(0.08, 1.0);
     const double ratio = std::exp(random.uniform(std::log(0.75), std::log(4.0 / 3.0)));
-    const double target = area * kPicture.width * kPicture.height;
-    if (std::nearbyint(std::sqrt(target * ratio)) > kPicture.width) continue;
-    if (std::nearbyint(std::sqrt(target / ratio)) > kPicture.height) continue;
+    const double target = area * kImage.width * kImage.height;
+    if (std::nearbyint(std::sqrt(target * ratio)) > kImage.width) continue;
+    if (std::nearbyint(std::sqrt(target / ratio)) > kImage.height) continue;
     expected[static_cast<size_t>((area - 0.08) / 0.092 * 0.99999)] += 1.0 / (10 * kDraws);
     ++accepted;
   }
   std::array<int64_t, 10> counts{};
   ViewRecipe recipe;
-  for (const ViewParameters& view : sample_many(recipe, kPicture, 8)) {
-    const double area =
-        1.0 * view.crop.width * view.crop.height / (kPicture.width * kPicture.height);
+  for (const ViewParameters& view : sample_many(recipe, kImage, 8)) {
+    const double area = 1.0 * view.crop.width * view.crop.height / (kImage.width * kImage.height);
     ++counts[static_cast<size_t>(std::clamp((area - 0.08) / 0.092, 0.0, 9.0))];
   }
   for (size_t i = 0; i < counts.size(); ++i) {
@@ -116,7 +115,7 @@ TEST_P(PublishedRecipe, HasItsProbabilitiesAndRanges) {
   EXPECT_EQ(recipe.min_area, 0.2);
   std::map<Op, std::vector<double>> amounts;
   std::map<std::vector<Op>, int64_t> orders;
-  for (const ViewParameters& view : sample_many(recipe, kPicture, 1)) {
+  for (const ViewParameters& view : sample_many(recipe, kImage, 1)) {
     std::vector<Op> order;
     for (const Step& step : view.steps) {
       amounts[step.op].push_back(step.amount);
@@ -163,14 +162,14 @@ TEST(Recipes, RandAugmentDrawsTwoOfFifteen) {
   recipe.rand_augment = true;
   std::map<Op, std::vector<Step>> drawn;
   std::array<int64_t, 3> steps{};
-  for (const ViewParameters& view : sample_many(recipe, kPicture, 2)) {
+  for (const ViewParameters& view : sample_many(recipe, kImage, 2)) {
     ++steps[std::min<size_t>(view.steps.size(), 2)];
     for (const Step& step : view.steps) drawn[step.op].push_back(step);
   }
   expect_share(steps[0], kDraws, 0.25);
   expect_share(steps[1], kDraws, 0.5);
   EXPECT_EQ(drawn.size(), 15u);
-  // A magnitude is cut to 10 in half of the cases: then the amount is the largest there is.
+  // Half of the magnitudes are clipped to 10, which gives the largest amount.
   const std::map<Op, double> largest = {{Op::rotate, 30},
                                         {Op::posterize, 4},
                                         {Op::solarize, 256},
@@ -196,7 +195,7 @@ TEST(Recipes, RandAugmentDrawsTwoOfFifteen) {
     if (!info_of(op).is_warp) continue;
     expect_share(share([](const Step& s) { return s.amount < 0; }), n, 0.5);
     expect_share(share([](const Step& s) { return s.bicubic; }), n, 0.5);
-    // Magnitudes one deviation below the mean and lower: 0.1587 of a normal distribution.
+    // Magnitudes at least one deviation below the mean: 0.1587 of a normal distribution.
     expect_share(share([&](const Step& s) { return std::abs(s.amount) < 0.95 * most; }), n,
                  0.15866);
   }
@@ -205,7 +204,7 @@ TEST(Recipes, RandAugmentDrawsTwoOfFifteen) {
 TEST(Recipes, RandAugOrdersItsSteps) {
   const PairRecipe recipe = recipe_named("RandAug", 0.08);
   int64_t gray = 0, blurred = 0;
-  for (const ViewParameters& view : sample_many(recipe[1], kPicture, 4)) {
+  for (const ViewParameters& view : sample_many(recipe[1], kImage, 4)) {
     for (size_t i = 0; i < view.steps.size(); ++i) {
       if (view.steps[i].op == Op::grayscale) {
         ++gray;
@@ -224,7 +223,7 @@ TEST(Recipes, AViewDependsOnSeedEpochSampleAndViewAlone) {
   const ViewRecipe recipe = recipe_named("RandAug", 0.08)[0];
   const auto draw = [&](uint64_t seed, int64_t epoch, int64_t sample, int view) {
     engine::Random random = view_stream(seed, epoch, sample, view);
-    return sample_view(random, recipe, kPicture, 224);
+    return sample_view(random, recipe, kImage, 224);
   };
   EXPECT_EQ(draw(1, 2, 3, 0), draw(1, 2, 3, 0));
   EXPECT_NE(draw(1, 2, 3, 0), draw(2, 2, 3, 0));

@@ -1,3 +1,4 @@
+// Batches come in order and with the right content, whatever happens to workers and images.
 #include "pixpro/data/batches/loader.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,7 @@ class LoaderTest : public testing::Test {
   std::unique_ptr<Source> source_;
 };
 
-// What the loader must hand out for one picture, made without it.
+// What the loader must hand out for an image: pixels and box, made without a loader.
 std::pair<Values, Values> expected_view(const std::filesystem::path& path,
                                         const LoaderOptions& options, int64_t epoch, int64_t sample,
                                         int view) {
@@ -59,7 +60,7 @@ std::pair<Values, Values> expected_view(const std::filesystem::path& path,
       sample_view(random, options.recipe[static_cast<size_t>(view)], size, options.image_size);
   Values pixels(static_cast<size_t>(3 * options.image_size * options.image_size));
   normalize(apply_view(image, drawn, options.image_size), pixels.data());
-  const auto corners = view_coordinates(drawn, size);
+  const auto corners = view_box(drawn, size);
   return {pixels, Values(corners.begin(), corners.end())};
 }
 
@@ -121,7 +122,7 @@ TEST_F(LoaderTest, NeitherWorkersNorRestartsNorRanksChangeAnything) {
 TEST_F(LoaderTest, BrokenImagesAreReportedOnceAndReplaced) {
   write_images(5);
   scratch_.write("101.png", "broken");
-  write_png(scratch_.path() / "102.png", test_image(1, 50, 0));  // too narrow for coordinates
+  write_png(scratch_.path() / "102.png", test_image(1, 50, 0));  // too narrow for a box
   std::filesystem::create_symlink("nowhere.png", scratch_.path() / "105.png");
   const LoaderOptions chosen = options(6);
   Loader loader(source(), chosen);
@@ -204,7 +205,7 @@ TEST_F(LoaderTest, MoreBrokenImagesThanAllowedAreAnError) {
   EXPECT_EQ(strict.take_broken().size(), 2u);
 }
 
-// Counts how many pictures have been asked for.
+// Counts how many images have been read.
 class CountingSource : public Source {
  public:
   explicit CountingSource(const Source& source) : source_(source) {}
@@ -224,8 +225,8 @@ class CountingSource : public Source {
   mutable std::atomic<int64_t> reads_ = 0;
 };
 
-// Two batches an epoch. With the first one taken, the workers go on to the next epoch before the
-// last batch of this one has been asked for: the test hangs where they do not.
+// An epoch has two batches. When the first one has been taken, the workers continue with the next
+// epoch before the second one has been asked for. If they did not, this test would hang.
 TEST_F(LoaderTest, TheNextEpochBeginsBeforeThisOneEnds) {
   write_images(8);
   const CountingSource counting(source());
@@ -239,7 +240,7 @@ TEST_F(LoaderTest, TheNextEpochBeginsBeforeThisOneEnds) {
   EXPECT_EQ(loader.next().epoch, 1);
 }
 
-// A batch of one picture would keep one worker busy, were not more batches begun.
+// Batches of one image keep several workers busy, because more batches are begun.
 TEST_F(LoaderTest, SmallBatchesGiveWorkToEveryWorker) {
   write_images(8);
   const CountingSource counting(source());

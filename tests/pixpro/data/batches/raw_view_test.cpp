@@ -1,4 +1,4 @@
-// What a worker leaves to a device, and what it does itself.
+// What a worker leaves to a device, and what it does by itself.
 #include "pixpro/data/batches/raw_view.h"
 
 #include <gtest/gtest.h>
@@ -19,28 +19,29 @@ namespace {
 
 constexpr int kSize = 30;
 
-// A pair of raw views of a picture and how they were drawn.
+// The raw views of an image, and how they were drawn.
 struct RawPair {
   engine::Tensor rows{{2, raw_view_bytes(kSize)}, engine::DType::u8};
   std::array<ViewParameters, 2> drawn;
 
-  RawPair(Size picture, Bytes file, const char* recipe_name, int64_t sample) {
+  RawPair(Size image, Bytes file, const char* recipe_name, int64_t sample) {
     const PairRecipe recipe = recipe_named(recipe_name, 0.08);
     const std::array streams{view_stream(0, 0, sample, 0), view_stream(0, 0, sample, 1)};
     for (size_t v = 0; v < 2; ++v) {
       engine::Random stream = streams[v];
-      drawn[v] = sample_view(stream, recipe[v], picture, kSize);
+      drawn[v] = sample_view(stream, recipe[v], image, kSize);
     }
     float boxes[8];
-    make_raw_views(file, recipe, kSize, streams, {{row(0), row(1)}, {boxes, boxes + 4}});
+    const PairRows<uint8_t> out{row(0), boxes, raw_view_bytes(kSize), 1};
+    make_views(file, recipe, kSize, streams, out.slots(0));
   }
   uint8_t* row(size_t v) { return rows.data<uint8_t>() + v * raw_view_bytes(kSize); }
   const RawView& view(size_t v) { return *reinterpret_cast<const RawView*>(row(v)); }
 };
 
 TEST(RawView, HoldsTheCropAsItWasDecoded) {
-  const Image picture = test_image(50, 40, 3);
-  const std::vector<uint8_t> file = encode_png(picture);
+  const Image image = test_image(50, 40, 3);
+  const std::vector<uint8_t> file = encode_png(image);
   for (int64_t sample = 0; sample < 20; ++sample) {
     RawPair pair({50, 40}, file, "BYOL", sample);
     for (size_t v = 0; v < 2; ++v) {
@@ -51,14 +52,15 @@ TEST(RawView, HoldsTheCropAsItWasDecoded) {
       const uint8_t* pixels = raw_pixels(pair.row(v), kSize);
       for (int y = 0; y < crop.height; ++y, pixels += 3 * crop.width) {
         ASSERT_TRUE(
-            std::equal(pixels, pixels + 3 * crop.width, picture.row(crop.top + y) + 3 * crop.left));
+            std::equal(pixels, pixels + 3 * crop.width, image.row(crop.top + y) + 3 * crop.left));
       }
     }
   }
 }
 
-// Of a large picture; and of steps, as many as the last one without a kernel asks for.
-TEST(RawView, LeavesToTheWorkerWhatHasNoRoomOrNoKernel) {
+// The worker resizes crops that are too large, and applies all steps up to the last one without a
+// kernel.
+TEST(RawView, LeavesToTheWorkerWhatIsTooLargeOrHasNoKernel) {
   const std::vector<uint8_t> small = encode_png(test_image(50, 40, 3));
   const std::vector<uint8_t> large = encode_png(test_image(200, 150, 3));
   int large_crops = 0, cut_steps = 0;

@@ -1,3 +1,4 @@
+// Which images make up which batch.
 #include "pixpro/data/batches/sampler.h"
 
 #include <gtest/gtest.h>

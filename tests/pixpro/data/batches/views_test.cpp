@@ -1,3 +1,4 @@
+// Views made while an image is decoded against views of the whole image.
 #include "pixpro/data/batches/views.h"
 
 #include <gtest/gtest.h>
@@ -18,19 +19,19 @@ constexpr int kSize = 24;
 
 using Values = std::vector<float>;
 
-// One view of the picture, decoded wholly: its pixels, then its coordinates.
+// One view of an image that was decoded as a whole: its pixels, then its box.
 Values view_of_whole(const Image& image, const ViewRecipe& recipe, engine::Random random) {
   const Size size{image.width, image.height};
   const ViewParameters view = sample_view(random, recipe, size, kSize);
   Values values(3 * kSize * kSize);
   normalize(apply_view(image, view, kSize), values.data());
-  const std::array<float, 4> corners = view_coordinates(view, size);
+  const std::array<float, 4> corners = view_box(view, size);
   values.insert(values.end(), corners.begin(), corners.end());
   return values;
 }
 
-// make_views decodes no more than the two crops need, which must not show.
-TEST(Views, OfEveryFormatAreThoseOfTheWholePicture) {
+// make_views decodes no more than the two crops need, which must not change them.
+TEST(Views, OfEveryFormatAreThoseOfTheWholeImage) {
   const std::filesystem::path folder = std::filesystem::path(PIXPRO_GOLDEN_DIR) / "decode";
   const auto recorded = nlohmann::json::parse(std::ifstream(folder / "cases.json"));
   for (const auto& test : recorded["cases"]) {
@@ -44,8 +45,8 @@ TEST(Views, OfEveryFormatAreThoseOfTheWholePicture) {
       for (int64_t sample = 0; sample < 5; ++sample) {
         constexpr size_t kPixels = 3 * kSize * kSize;
         std::array<Values, 2> views = {Values(kPixels + 4), Values(kPixels + 4)};
-        const PairSlots slots{{views[0].data(), views[1].data()},
-                              {views[0].data() + kPixels, views[1].data() + kPixels}};
+        const PairSlots<float> slots{{views[0].data(), views[1].data()},
+                                     {views[0].data() + kPixels, views[1].data() + kPixels}};
         const std::array streams{view_stream(1, 2, sample, 0), view_stream(1, 2, sample, 1)};
         make_views(bytes, recipe, kSize, streams, slots);
         for (size_t v = 0; v < 2; ++v) {

@@ -1,3 +1,4 @@
+// Whole images of every format and of all kinds of it, and files that must be refused.
 #include "pixpro/data/image.h"
 
 #include <gtest/gtest.h>
@@ -15,9 +16,12 @@
 #include "engine/error.h"
 #include "engine/random.h"
 #include "tests/pixpro/data/scratch_folder.h"
+#include "tests/support/error_of.h"
 
 namespace pixpro {
 namespace {
+
+using test_support::error_of;
 
 const std::filesystem::path kFolder = std::filesystem::path(PIXPRO_GOLDEN_DIR) / "decode";
 const std::filesystem::path kOddFolder = std::filesystem::path(PIXPRO_GOLDEN_DIR) / "decode_odd";
@@ -30,15 +34,6 @@ int largest_difference(const Image& a, const Image& b) {
     largest = std::max(largest, std::abs(a.rgb[i] - b.rgb[i]));
   }
   return largest;
-}
-
-std::string error_of(const std::filesystem::path& path) {
-  try {
-    read_image(path);
-  } catch (const engine::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::vector<uint8_t> bytes_of(const std::filesystem::path& path) {
@@ -57,11 +52,11 @@ TEST(Image, DecodesAsPillowDoes) {
   }
 }
 
-// Interlaced, 16-bit, run-length encoded, tiled, planar, animated: small files of every kind that
-// the formats know. Where 16-bit gray is concerned, the numbers are those scaled to 8 bits.
+// Interlaced, 16-bit, run-length encoded, tiled, planar, animated: a small file of every kind that
+// is read. For 16 bits, where Pillow clips gray and refuses PSD, the numbers are scaled to 8 bits.
 TEST(Image, DecodesOddFilesAsPillowDoes) {
   const auto recorded = nlohmann::json::parse(std::ifstream(kOddFolder / "cases.json"));
-  ASSERT_EQ(recorded["cases"].size(), 119u);
+  ASSERT_EQ(recorded["cases"].size(), 130u);
   for (const auto& test : recorded["cases"]) {
     const std::string file = test["file"];
     SCOPED_TRACE(file);
@@ -88,44 +83,55 @@ TEST(Image, RefusesDamagedFilesAndNamesThem) {
     EXPECT_GE(files.size(), 4u);
     for (const auto& file : files) {
       const std::filesystem::path path = folder / file.get<std::string>();
-      EXPECT_TRUE(error_of(path).starts_with(path.string() + ": ")) << path << error_of(path);
+      const std::string error = error_of([&] { read_image(path); });
+      EXPECT_TRUE(error.starts_with(path.string() + ": ")) << path << error;
     }
   }
-  EXPECT_NE(error_of("/nowhere/a.png").find("/nowhere/a.png: cannot open"), std::string::npos);
-  EXPECT_NE(error_of(kFolder), "no error") << "a folder is not an image";
+  EXPECT_NE(error_of([] { read_image("/nowhere/a.png"); }).find("/nowhere/a.png: cannot open"),
+            std::string::npos);
+  EXPECT_THROW(read_image(kFolder), engine::Error) << "a folder is not an image";
 }
 
 TEST(Image, RefusesEveryTruncation) {
-  for (const char* name : {"rgb.png", "palette.png", "gray.jpg", "progressive.jpg", "rgb.bmp",
-                           "rgb.ppm", "gray.pgm", "raw.tif", "lossless.webp", "lossy.webp"}) {
-    const std::vector<uint8_t> whole = bytes_of(kFolder / name);
+  struct File {
+    std::filesystem::path path;
+    size_t idle = 0;  // last bytes, which carry nothing of the image
+  };
+  const std::vector<File> files = {{kFolder / "rgb.png", 16},
+                                   {kFolder / "palette.png", 16},
+                                   {kFolder / "gray.jpg"},
+                                   {kFolder / "progressive.jpg"},
+                                   {kFolder / "rgb.bmp", 3},
+                                   {kFolder / "rgb.ppm"},
+                                   {kFolder / "gray.pgm"},
+                                   {kFolder / "raw.tif"},
+                                   {kFolder / "lossless.webp"},
+                                   {kFolder / "lossy.webp"},
+                                   {kOddFolder / "gif_interlaced.gif", 1},
+                                   {kOddFolder / "psd_rgb.psd"},
+                                   {kOddFolder / "psd_rgb_rle.psd"},
+                                   {kOddFolder / "tga_16.tga"},
+                                   {kOddFolder / "tga_24_rle.tga"}};
+  for (const File& file : files) {
+    const std::vector<uint8_t> whole = bytes_of(file.path);
     ASSERT_GT(whole.size(), 100u);
-    // PNG's last 16 bytes carry nothing of the picture, nor do the 3 behind the last row of this
-    // BMP.
-    const size_t idle = whole[0] == 0x89 ? 16 : whole[0] == 'B' ? 3 : 0;
-    const size_t needed = whole.size() - idle;
+    const size_t needed = whole.size() - file.idle;
     for (size_t size = 0; size < needed; size += size + 100 < needed ? 37 : 1) {
       const std::vector<uint8_t> cut(whole.begin(), whole.begin() + static_cast<int64_t>(size));
-      EXPECT_THROW(decode_image(cut), engine::Error) << name << " cut to " << size << " bytes";
+      EXPECT_THROW(decode_image(cut), engine::Error) << file.path << " cut to " << size << " bytes";
     }
   }
 }
 
-// What decoding says; "" where a picture comes out.
 std::string complaint(const std::vector<uint8_t>& bytes) {
-  try {
-    decode_image(bytes);
-    return "";
-  } catch (const engine::Error& error) {
-    return error.what();
-  }
+  return error_of([&] { decode_image(bytes); });
 }
 
-// A file whose header says 100,000 x 100,000 pixels: the numbers of `name`'s width and height,
-// big-endian or little-endian of so many bytes, are overwritten.
-std::vector<uint8_t> claim(const std::string& name, size_t width_at, size_t height_at, size_t size,
-                           bool big_endian, uint32_t side) {
-  std::vector<uint8_t> bytes = bytes_of(kFolder / name);
+// The file with a header that claims side x side pixels. Width and height are numbers of `size`
+// bytes.
+std::vector<uint8_t> claim(const std::filesystem::path& path, size_t width_at, size_t height_at,
+                           size_t size, bool big_endian, uint32_t side) {
+  std::vector<uint8_t> bytes = bytes_of(path);
   for (size_t i = 0; i < size; ++i) {
     const size_t place = big_endian ? size - 1 - i : i;
     bytes[width_at + place] = bytes[height_at + place] = static_cast<uint8_t>(side >> (8 * i));
@@ -133,7 +139,7 @@ std::vector<uint8_t> claim(const std::string& name, size_t width_at, size_t heig
   return bytes;
 }
 
-// The most memory this process has held so far.
+// The most memory that this process has held so far.
 int64_t peak_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -142,24 +148,52 @@ int64_t peak_bytes() {
 
 TEST(Image, RefusesAbsurdSizesBeforeTakingMemory) {
   const int64_t before = peak_bytes();
-  const std::string words = "the picture claims 100000 x 100000 pixels";
-  std::vector<uint8_t> png = claim("rgb.png", 16, 20, 4, true, 100'000);
+  const std::string words = "the image claims 100000 x 100000 pixels";
+  std::vector<uint8_t> png = claim(kFolder / "rgb.png", 16, 20, 4, true, 100'000);
   const std::array<uint8_t, 4> checksum{0x27, 0x30, 0x9C, 0x9F};
   std::ranges::copy(checksum, png.begin() + 29);
   EXPECT_NE(complaint(png).find(words), std::string::npos) << complaint(png);
-  const auto bmp = claim("rgb.bmp", 18, 22, 4, false, 100'000);
+  const auto bmp = claim(kFolder / "rgb.bmp", 18, 22, 4, false, 100'000);
   EXPECT_NE(complaint(bmp).find(words), std::string::npos) << complaint(bmp);
+  const auto psd = claim(kOddFolder / "psd_rgb.psd", 18, 14, 4, true, 100'000);
+  EXPECT_NE(complaint(psd).find(words), std::string::npos) << complaint(psd);
   const std::string pgm = "P5 100000 100000 255 ";
   EXPECT_NE(complaint({pgm.begin(), pgm.end()}).find(words), std::string::npos);
-  // Formats that cannot say 100,000: the most they can.
-  const auto jpeg = claim("gray.jpg", 96, 94, 2, true, 65535);
-  EXPECT_NE(complaint(jpeg).find("65500 pixels"), std::string::npos) << complaint(jpeg);
-  const auto tiff = claim("raw.tif", 18, 30, 4, false, 100'000);
+  const auto tiff = claim(kFolder / "raw.tif", 18, 30, 4, false, 100'000);
   EXPECT_NE(complaint(tiff).find(words), std::string::npos) << complaint(tiff);
-  // Within the limits, but more than so few bytes can hold.
-  EXPECT_NE(complaint(claim("rgb.bmp", 18, 22, 4, false, 16'000)).find("cut short"),
-            std::string::npos);
+  // Formats that cannot express 100,000: the most that they can.
+  for (const auto& bytes : {claim(kFolder / "gray.jpg", 96, 94, 2, true, 65535),
+                            claim(kOddFolder / "gif_87.gif", 6, 8, 2, false, 65535),
+                            claim(kOddFolder / "tga_16.tga", 12, 14, 2, false, 65535)}) {
+    EXPECT_NE(complaint(bytes).find("65500"), std::string::npos) << complaint(bytes);
+  }
   EXPECT_LT(peak_bytes() - before, 64 << 20);
+}
+
+// Sizes within the limits that a file's few bytes cannot fill.
+TEST(Image, RefusesSizesThatItsBytesCannotHold) {
+  const int64_t before = peak_bytes();
+  for (const auto& bytes : {claim(kFolder / "rgb.bmp", 18, 22, 4, false, 16'000),
+                            claim(kOddFolder / "tga_16.tga", 12, 14, 2, false, 16'000),
+                            claim(kOddFolder / "tga_24_rle.tga", 12, 14, 2, false, 16'000),
+                            claim(kOddFolder / "psd_rgb.psd", 18, 14, 4, true, 16'000),
+                            claim(kOddFolder / "psd_rgb_rle.psd", 18, 14, 4, true, 16'000)}) {
+    EXPECT_NE(complaint(bytes).find("cut short"), std::string::npos) << complaint(bytes);
+  }
+  EXPECT_LT(peak_bytes() - before, 64 << 20);
+}
+
+TEST(Image, SaysWhatIsNotRead) {
+  const auto complaint_about = [](const char* name) {
+    return complaint(bytes_of(kOddFolder / name));
+  };
+  EXPECT_EQ(complaint_about("rle8.bmp"), "BMP: compression 1 with 8 bits per pixel, expected none");
+  EXPECT_EQ(complaint_about("b16.bmp"), "BMP: 16 bits per pixel, expected 1, 4, 8, 24 or 32");
+  EXPECT_EQ(complaint_about("p4.pbm"),
+            "PNM: kind P4, expected P5 or P6; text and black-and-white images are not read");
+  EXPECT_EQ(complaint_about("psd_cmyk.psd"),
+            "PSD: colour mode 4, expected 1 (gray), 2 (palette), 3 (RGB) or 8 (duotone)");
+  EXPECT_EQ(complaint_about("gif_early.gif"), "GIF: the frame ends before its last pixel");
 }
 
 TEST(Image, PngRoundTripLeavesNothingBehind) {

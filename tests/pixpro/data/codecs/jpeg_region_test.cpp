@@ -1,5 +1,4 @@
-// A region of a JPEG must have the pixels that it has in the whole picture, for every way in which
-// chroma is stored.
+// A region of a JPEG has the same pixels as in the whole image, however chroma is stored.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -21,7 +20,7 @@ namespace {
 struct JpegKind {
   const char* name;
   J_COLOR_SPACE input;
-  int across = 1, down = 1;  // pixels that share a chroma value
+  int across = 1, down = 1;  // how many pixels share a chroma value
   bool progressive = false;
   int restart_rows = 0;
 };
@@ -73,13 +72,13 @@ Image cut(const Image& image, const Box& box) {
 
 class JpegRegion : public testing::TestWithParam<JpegKind> {};
 
-TEST_P(JpegRegion, HasThePixelsOfTheWholePicture) {
+TEST_P(JpegRegion, HasThePixelsOfTheWholeImage) {
   engine::Random random(5);
   const auto between = [&](int low, int high) {
     return low + static_cast<int>(random.below(high - low + 1));
   };
-  for (int picture = 0; picture < 12; ++picture) {
-    const int width = between(1, picture % 2 == 0 ? 40 : 260), height = between(1, 200);
+  for (int image = 0; image < 12; ++image) {
+    const int width = between(1, image % 2 == 0 ? 40 : 260), height = between(1, 200);
     const std::vector<uint8_t> bytes = encode(GetParam(), width, height);
     const Image whole = decode_image(bytes);
     for (int i = 0; i < 40; ++i) {
@@ -108,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
                     JpegKind{"progressive444", JCS_RGB, 1, 1, true}),
     [](const auto& test) { return std::string("Kind") + test.param.name; });
 
-// The encoder's buffer is as large as the worst picture needs: noise, at the best quality.
+// The encoder's buffer holds the worst image: noise at the best quality.
 TEST(Jpeg, NoiseOfEverySizeIsEncodedWhole) {
   engine::Random random(9);
   for (int side = 1; side <= 70; ++side) {
@@ -120,7 +119,7 @@ TEST(Jpeg, NoiseOfEverySizeIsEncodedWhole) {
   }
 }
 
-TEST(Decoder, RefusesRegionsThatLeaveThePicture) {
+TEST(Decoder, RefusesRegionsOutsideTheImage) {
   const std::vector<uint8_t> jpeg = encode_jpeg(Image(20, 10), 90), png = encode_png(Image(20, 10));
   for (const auto& bytes : {jpeg, png}) {
     for (const Box& box :

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "engine/error.h"
 #include "tests/pixpro/data/scratch_folder.h"
+#include "tests/support/error_of.h"
 
 namespace pixpro {
 namespace {
@@ -20,14 +20,14 @@ std::vector<std::string> relative_names(const std::filesystem::path& folder) {
 
 TEST(Folder, ListsImagesBytewiseByRelativePath) {
   const ScratchFolder scratch;
-  for (const char* name :
-       {"b.jpg", "B.JPG", "a/z.Png", "a/b/c.jpeg", "a.png", "a-b/x.jpg", "é.jpg", "notes.txt",
-        "jpg", "a/archive.png.zip", "1.webp", "2.TIFF", "3.pgm", "4.gif"}) {
+  for (const char* name : {"b.jpg", "B.JPG", "a/z.Png", "a/b/c.jpeg", "a.png", "a-b/x.jpg", "é.jpg",
+                           "notes.txt", "jpg", "a/archive.png.zip", "1.webp", "2.TIFF", "3.pgm",
+                           "4.gif", "5.psd", "6.tga", "7.pbm"}) {
     scratch.write(name, "x");
   }
-  const std::vector<std::string> expected{"./1.webp",  "./2.TIFF", "./3.pgm",    "./B.JPG",
-                                          "a-b/x.jpg", "./a.png",  "a/b/c.jpeg", "a/z.Png",
-                                          "./b.jpg",   "./é.jpg"};
+  const std::vector<std::string> expected{
+      "./1.webp",  "./2.TIFF", "./3.pgm",    "./4.gif", "./5.psd", "./6.tga", "./B.JPG",
+      "a-b/x.jpg", "./a.png",  "a/b/c.jpeg", "a/z.Png", "./b.jpg", "./é.jpg"};
   EXPECT_EQ(relative_names(scratch.path()), expected);
 }
 
@@ -52,12 +52,7 @@ TEST(Folder, SaysWhatIsMissing) {
   const ScratchFolder scratch;
   scratch.write("notes.txt", "x");
   const auto message = [](const std::filesystem::path& path) {
-    try {
-      list_images(path);
-    } catch (const engine::Error& error) {
-      return std::string(error.what());
-    }
-    return std::string("no error");
+    return test_support::error_of([&] { list_images(path); });
   };
   EXPECT_NE(message(scratch.path() / "none").find("does not exist"), std::string::npos);
   EXPECT_NE(message(scratch.path() / "notes.txt").find("not a folder"), std::string::npos);

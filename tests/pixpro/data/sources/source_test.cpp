@@ -1,4 +1,4 @@
-// Folders, zip archives, packed files and the cache: all give the same pictures.
+// Folders, zip archives, packed files and the cache all give the same images.
 #include "pixpro/data/sources/source.h"
 
 #include <gtest/gtest.h>
@@ -6,29 +6,21 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <functional>
 #include <thread>
 
 #include "engine/error.h"
 #include "pixpro/data/sources/packed.h"
 #include "pixpro/data/sources/zip_map.h"
 #include "tests/pixpro/data/scratch_folder.h"
+#include "tests/support/error_of.h"
 #include "tests/support/zip_file.h"
 
 namespace pixpro {
 namespace {
 
+using test_support::error_of;
 using test_support::write_zip;
 using test_support::ZipEntry;
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const engine::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::string read_text(const Source& source, int64_t i) {
   std::vector<uint8_t> buffer;
@@ -36,7 +28,7 @@ std::string read_text(const Source& source, int64_t i) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Something of every size, well and badly compressible.
+// Content of any size, half of it compressible.
 std::string content_of(int i) {
   std::string content(static_cast<size_t>(i) * 997, 'a');
   for (size_t k = 0; k < content.size() / 2; ++k) content[k] = static_cast<char>(k * k + k / 7);
@@ -125,7 +117,7 @@ TEST_F(SourceTest, ZipTellsWhatIsMissingOrDamaged) {
 }
 
 TEST_F(SourceTest, ZipBombsStopAtALimit) {
-  // 300 MB of zeros in 300 kB: more than a picture may have.
+  // 300 MB of zeros in 300 kB: more than an image may have.
   const std::string zeros(300 << 20, '\0');
   write_zip(path("train.zip"), {{"a.png", zeros}, {"b.png", zeros.substr(0, 1 << 20)}});
   scratch_.write("train_map.txt", "a.png\t0\nb.png\t0\n");
@@ -134,7 +126,7 @@ TEST_F(SourceTest, ZipBombsStopAtALimit) {
   EXPECT_NE(error_of([&] { read_text(*source, 0); }).find("claims 314572800 bytes, more than"),
             std::string::npos);
   EXPECT_EQ(read_text(*source, 1).size(), 1u << 20);
-  // An entry that claims less than it unpacks to, and one that claims more than deflate can do.
+  // One entry claims less than it unpacks to, the other more than deflate can pack.
   const uint32_t honest = 1 << 20;
   for (const auto& [claim, words] : {std::pair<uint32_t, std::string>{100, "more than the 100"},
                                      {200u << 20, "cannot unpack to"}}) {
@@ -184,7 +176,7 @@ TEST_F(SourceTest, PackedFilesReturnWhatWasAdded) {
   for (int i = 0; i < 9; ++i) EXPECT_EQ(read_text(*source, i), content_of(i));
 }
 
-// A packed file of two pictures in memory.
+// A packed file of two images in memory.
 std::vector<uint8_t> small_pack(const ScratchFolder& scratch) {
   PackWriter writer(scratch.path() / "small");
   const std::array<uint8_t, 5> content{1, 2, 3, 4, 5};
@@ -201,11 +193,11 @@ TEST_F(SourceTest, PackedFilesThatLieAreRefused) {
   for (size_t size = 0; size < whole.size(); ++size) {
     EXPECT_THROW(PackIndex(Bytes(whole).first(size)), engine::Error) << size;
   }
-  // The numbers: ends of pictures, ends of names, count.
+  // The numbers: ends of images, ends of names, count.
   const size_t numbers = whole.size() - 16 - 5 * 8;
   for (size_t place = 0; place < 5; ++place) {
     for (const uint64_t value : {uint64_t{0}, uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 2}) {
-      if (place == 2 && value == 0) continue;  // an empty first name is no lie
+      if (place == 2 && value == 0) continue;  // the first name may be empty
       std::vector<uint8_t> bytes = whole;
       std::memcpy(bytes.data() + numbers + 8 * place, &value, 8);
       EXPECT_THROW(PackIndex{bytes}, engine::Error) << place << " " << value;

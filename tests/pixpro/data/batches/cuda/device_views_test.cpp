@@ -1,4 +1,4 @@
-// Views finished on a CUDA device against those of the loader's workers: the same bytes.
+// Views that a CUDA device finishes have the bytes of those that the loader's workers make.
 #include "pixpro/data/batches/device_views.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ Image noise_image(int width, int height, uint64_t seed) {
   return image;
 }
 
-// How far pictures are from those expected, in levels of 0..255.
+// How far images are from the expected ones, in levels of 0..255.
 struct Difference {
   int64_t values = 0, different = 0;
   double largest = 0;
@@ -50,14 +50,14 @@ struct Difference {
   }
 };
 
-// Within 1 level is the promise. That no byte differs is what integers and rounding without fused
-// products give.
+// Differences of up to 1 level are allowed. Integers and rounding without fused multiply-add leave
+// none.
 void expect_equal(const Difference& difference) {
   EXPECT_LE(difference.largest, 1.0);
   EXPECT_EQ(difference.different, 0) << "of " << difference.values << " values";
 }
 
-// A crop and what is to become of it.
+// A crop and what happens to it.
 struct Case {
   Image crop;
   bool flip = false;
@@ -79,7 +79,8 @@ Tensor expected_of(const std::vector<Case>& cases, int size) {
   Tensor views({std::ssize(cases), 3, size, size});
   float* view = views.data<float>();
   for (const Case& c : cases) {
-    Planes planes = resized_crop(c.crop, {0, 0, c.crop.width, c.crop.height}, size, size, c.flip);
+    ColorPlanes planes =
+        resized_crop(c.crop, {0, 0, c.crop.width, c.crop.height}, size, size, c.flip);
     for (const Step& step : c.steps) apply(planes, step);
     normalize(planes, view);
     view += 3 * size * size;
@@ -118,7 +119,7 @@ TEST(CudaViews, EveryOperation) {
   }
 }
 
-// Contrast sees what was before it, blur what neighbours have become, and what follows them both.
+// Contrast depends on all pixels after the steps before it, blur on their neighbours.
 TEST(CudaViews, StepsInEveryOrder) {
   SKIP_WITHOUT_CUDA();
   std::vector<Step> steps = {{Op::brightness, 1.3},
@@ -155,8 +156,8 @@ TEST(CudaViews, CropsOfEverySize) {
   }
 }
 
-// Brighter, darker and noisy pictures of several sizes; some of their crops have no room and are
-// resized by the worker.
+// Smooth and noisy images of several sizes. Some of their crops are too large, so that the worker
+// resizes them.
 TEST(CudaViews, WholeRecipes) {
   SKIP_WITHOUT_CUDA();
   constexpr int kSize = 29, kSamples = 200;
@@ -177,12 +178,12 @@ TEST(CudaViews, WholeRecipes) {
       const std::vector<uint8_t>& bytes = files[static_cast<size_t>(sample) % files.size()];
       const std::array streams{view_stream(5, 0, sample, 0), view_stream(5, 0, sample, 1)};
       float* view = expected.data<float>() + 2 * sample * kFloats;
-      float* coord = boxes.data<float>() + 8 * sample;
-      make_views(bytes, recipe, kSize, streams, {{view, view + kFloats}, {coord, coord + 4}});
+      const PairRows<float> out{view, boxes.data<float>() + 8 * sample, kFloats, 1};
+      make_views(bytes, recipe, kSize, streams, out.slots(0));
       uint8_t* row = raw.data<uint8_t>() + 2 * sample * raw_view_bytes(kSize);
-      float* raw_box = raw_boxes.data<float>() + 8 * sample;
-      make_raw_views(bytes, recipe, kSize, streams,
-                     {{row, row + raw_view_bytes(kSize)}, {raw_box, raw_box + 4}});
+      const PairRows<uint8_t> raw_out{row, raw_boxes.data<float>() + 8 * sample,
+                                      raw_view_bytes(kSize), 1};
+      make_views(bytes, recipe, kSize, streams, raw_out.slots(0));
     }
     Difference difference;
     difference.add(DeviceViews(kCuda, DType::f32, kSize).finish(raw), expected);
@@ -191,7 +192,7 @@ TEST(CudaViews, WholeRecipes) {
   }
 }
 
-TEST(CudaViews, OfEveryTypeLieAsNetworksTakeThem) {
+TEST(CudaViews, HaveTheTypeAndLayoutThatNetworksTake) {
   SKIP_WITHOUT_CUDA();
   constexpr int kSize = 9;
   const std::vector<Case> cases = {{.crop = noise_image(9, 11, 1)},
@@ -212,8 +213,8 @@ TEST(CudaViews, OfEveryTypeLieAsNetworksTakeThem) {
   }
 }
 
-// Batches travel one after the other through the same memory, while the host goes on.
-TEST(CudaViews, OfALoaderAreThoseItWouldHandOut) {
+// Several batches pass through the same device memory while the host continues.
+TEST(CudaViews, OfARawLoaderAreThoseOfAFinishedOne) {
   SKIP_WITHOUT_CUDA();
   const ScratchFolder scratch;
   for (int i = 0; i < 7; ++i) {
@@ -228,18 +229,17 @@ TEST(CudaViews, OfALoaderAreThoseItWouldHandOut) {
   options.raw = true;
   Loader raw(*source, options);
   DeviceViews device_views(kCuda, DType::f32, options.image_size);
-  std::vector<Tensor> on_device;
-  std::vector<Batch> expected;
+  std::vector<Batch> on_device, expected;
   for (int step = 0; step < 5; ++step) {
-    const Batch batch = raw.next();
-    on_device.push_back(device_views.finish(batch.views));
+    on_device.push_back(device_views.finish(raw.next_raw()));
     expected.push_back(finished.next());
-    EXPECT_EQ(batch.epoch, expected.back().epoch);
-    EXPECT_EQ(batch.step, expected.back().step);
-    EXPECT_EQ(engine::to_values(batch.boxes), engine::to_values(expected.back().boxes));
   }
-  for (size_t step = 0; step < 5; ++step) {
-    EXPECT_EQ(engine::to_values(on_device[step]), engine::to_values(expected[step].views)) << step;
+  for (size_t i = 0; i < 5; ++i) {
+    const Batch &found = on_device[i], &wanted = expected[i];
+    EXPECT_EQ(found.epoch, wanted.epoch);
+    EXPECT_EQ(found.step, wanted.step);
+    EXPECT_EQ(engine::to_values(found.boxes), engine::to_values(wanted.boxes));
+    EXPECT_EQ(engine::to_values(found.views), engine::to_values(wanted.views)) << i;
   }
 }
 
