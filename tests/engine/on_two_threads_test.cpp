@@ -54,8 +54,8 @@ TEST(OnTwoThreads, WithTwoThreadsBothRunAtTheSameTimeOnOneEach) {
 
 TEST(OnTwoThreads, OnCudaOrWithAnotherNumberOfThreadsOneRunsAfterTheOther) {
   const Device cuda{Device::Type::cuda, 0};
-  for (const auto& [device, count] : {std::pair(kCpu, 1), {kCpu, 3}, {kCpu, 4}, {cuda, 2}}) {
-    with_threads(count, [&, device = device, count = count] {
+  for (const auto& [where, threads] : {std::pair(kCpu, 1), {kCpu, 3}, {kCpu, 4}, {cuda, 2}}) {
+    with_threads(threads, [&, device = where, count = threads] {
       std::vector<std::pair<int, int>> calls;  // piece, threads
       const auto piece = [&](int i) { calls.emplace_back(i, omp_get_max_threads()); };
       on_two_threads(device, std::bind(piece, 0), std::bind(piece, 1));

@@ -70,7 +70,7 @@ Frame read_first_frame(Bytes bytes) {
   in.take(2);  // background colour, which programs ignore, and shape of a pixel
   read_palette(in, flags, frame);
   for (uint8_t kind = in.byte(); kind != ','; kind = in.byte()) {
-    engine::require(kind == '!', "GIF: there is no image before the end of the file");
+    engine::require(kind == '!', "GIF: the file is damaged or has no image");
     read_extension(in, frame);
   }
   read_image(in, frame);

@@ -125,9 +125,9 @@ void read_samples_layout(TIFF* tiff, TiffLayout& layout) {
   const bool few_bits = layout.bits == 1 || layout.bits == 2 || layout.bits == 4;
   engine::require(
       layout.bits == 8 || (layout.bits == 16 && !is_palette) || (few_bits && colors == 1),
-      "TIFF: ", layout.bits, " bits a sample are not supported for these colours");
+      "TIFF: ", layout.bits, " bits per sample are not supported for these colours");
   engine::require(layout.samples >= colors && layout.samples <= 16, "TIFF: ", layout.samples,
-                  " samples a pixel, ", colors, " to 16 expected");
+                  " samples per pixel, expected ", colors, " to 16");
   uint16_t extras = 0;
   uint16_t* kinds = nullptr;
   TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extras, &kinds);

@@ -9,7 +9,7 @@ namespace pixpro {
 
 // The paths of a text with one line "path<TAB>label" per image, in their order. Leading slashes are
 // dropped and further columns ignored. The label is a class number, which pre-training does not
-// use. Throws Error, naming the line, if one is different, and if there is no line at all.
+// use. Throws Error if there is no line, or, naming the line, if it has another form.
 std::vector<std::string> parse_map(std::string_view text);
 
 }  // namespace pixpro
