@@ -117,7 +117,7 @@ TEST_F(Pretrain, PackShrinksImagesAndSkipsBrokenOnes) {
       run_pixpro({"pack", data_.string(), pack.string(), "--shorter-side", "50"});
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.out.find("9 of 10 images"), std::string::npos) << result.out;
-  EXPECT_NE(result.err.find("a.jpg: the content is none of"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("a.jpg: the content is not JPEG"), std::string::npos) << result.err;
   const auto source = pixpro::open_packed(pack);
   EXPECT_EQ(source->name(0), pack.string() + "@/picture0.png");
   std::vector<uint8_t> buffer;
