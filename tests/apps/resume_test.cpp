@@ -177,7 +177,7 @@ TEST_F(Resume, RefusesWhatIsNotACheckpointAndChangesNothing) {
   engine::TensorFile lying = engine::read_tensor_file(checkpoint("run"));
   lying.tensors["broken_images"] = engine::from_values<int64_t>({1}, {9});
   engine::write_tensor_file(bad, lying);
-  expect_refusal(refusal(bad), {"image 9 is said to be broken, but there are only 9"});
+  expect_refusal(refusal(bad), {"image 9 is known to be broken, but there are only 9"});
 
   fs::resize_file(checkpoint("run"), whole.size() / 2);
   expect_refusal(train(run, {"--auto-resume"}, 1), {checkpoint("run").string()});
