@@ -131,11 +131,13 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
                   newest_checkpoint(flags).string(), "'");
 }
 
-void announce(const PretrainFlags& flags, const pixpro::Source& source,
+void announce(const PretrainFlags& flags, const Threads& threads, const pixpro::Source& source,
               const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
   std::cout << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
             << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
-            << " epochs\n";
+            << " epochs\n"
+            << "threads: " << threads.count << " for computing (" << threads.reason << "), "
+            << flags.num_workers << " for loading images\n";
   if (trainer.steps_done() > 0) {
     std::cout << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
               << '\n';
@@ -165,7 +167,8 @@ void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& opt
 
 void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   check(flags);
-  use_machine(flags.training.machine);
+  const Threads threads = use_machine(flags.training.machine);
+  sleep_if_cores_are_short(threads.count + flags.num_workers);
   const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
@@ -184,7 +187,7 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   }
 
   make_output_folder(flags.output_dir);
-  announce(flags, *source, images.loader, trainer);
+  announce(flags, threads, *source, images.loader, trainer);
   write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
   train(flags, images, trainer, settings, state);

@@ -1,7 +1,5 @@
 #include "apps/flags/machine.h"
 
-#include <omp.h>
-
 #include <map>
 
 #include "apps/flags/checks.h"
@@ -12,7 +10,8 @@ namespace apps {
 void add_machine_flags(Command& command, MachineFlags& flags) {
   add_seed(command, flags.seed);
   command.add("--threads", &flags.threads, ChangesNumbers::no,
-              "CPU threads that compute; 0: one per core", CLI::Range(0, 4096));
+              "CPU threads that compute; 0: one per core that the process may use",
+              CLI::Range(0, 4096));
   command.add("--device", &flags.device, ChangesNumbers::no, "cpu, cuda or cuda:N");
   command.add("--precision", &flags.precision, ChangesNumbers::yes,
               "Of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
@@ -49,7 +48,7 @@ engine::DType precision_of(const MachineFlags& flags) {
   return found->second;
 }
 
-void use_machine(const MachineFlags& flags) {
+Threads use_machine(const MachineFlags& flags) {
   const engine::Device device = device_of(flags);
   if constexpr (engine::kHasCuda) {
     if (device != engine::kCpu) {
@@ -58,13 +57,13 @@ void use_machine(const MachineFlags& flags) {
                                       .benchmark = flags.cudnn_benchmark});
     }
   }
-  if (flags.threads > 0) omp_set_num_threads(flags.threads);
   const std::map<std::string, engine::ConvPolicy> policies = {
       {"auto", engine::ConvPolicy::automatic},
       {"direct", engine::ConvPolicy::direct},
       {"winograd", engine::ConvPolicy::winograd},
       {"library", engine::ConvPolicy::library}};
   engine::cpu_context().settings.conv_policy = policies.at(flags.conv_algorithm);
+  return use_threads(flags.threads);
 }
 
 }  // namespace apps

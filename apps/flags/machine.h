@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/command.h"
+#include "apps/threads.h"
 #include "engine/device.h"
 
 namespace apps {
@@ -28,7 +29,7 @@ engine::Device device_of(const MachineFlags& flags);
 // The type of activations and convolutions. Throws Error if the device does not compute in it.
 engine::DType precision_of(const MachineFlags& flags);
 
-// Sets up this thread to compute as the flags say.
-void use_machine(const MachineFlags& flags);
+// Sets up this thread to compute as the flags say. Returns the CPU threads that it got.
+Threads use_machine(const MachineFlags& flags);
 
 }  // namespace apps

@@ -1,0 +1,93 @@
+#include "engine/cpu/cores.h"
+
+#include <omp.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The first words of a file, or empty ones if it cannot be read.
+std::pair<std::string, std::string> two_words(const fs::path& path) {
+  std::pair<std::string, std::string> words;
+  std::ifstream(path) >> words.first >> words.second;
+  return words;
+}
+
+std::optional<double> number(const std::string& text) {
+  std::istringstream in(text);
+  double value = 0.0;
+  return in >> value && value > 0.0 ? std::optional(value) : std::nullopt;
+}
+
+// The quota of one cgroup: "max 100000" or "150000 100000" in cpu.max (version 2); version 1 has a
+// file for each number, and -1 for no quota.
+std::optional<double> quota_of(const fs::path& group) {
+  auto [quota, period] = two_words(group / "cpu.max");
+  if (quota.empty()) {
+    quota = two_words(group / "cpu.cfs_quota_us").first;
+    period = two_words(group / "cpu.cfs_period_us").first;
+  }
+  const std::optional<double> micros = number(quota), of = number(period);
+  return micros && of ? std::optional(*micros / *of) : std::nullopt;
+}
+
+bool is_cpu_controller(const std::string& controllers) {
+  std::istringstream names(controllers);
+  for (std::string name; std::getline(names, name, ',');) {
+    if (name == "cpu") return true;
+  }
+  return false;
+}
+
+int affinity_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
+}
+
+}  // namespace
+
+std::optional<double> cpu_quota(const fs::path& membership, const fs::path& root) {
+  std::optional<double> least;
+  std::ifstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/a/b" or "0::/a/b"
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (!controllers.empty() && !is_cpu_controller(controllers)) continue;
+    const fs::path mount = controllers.empty() ? root : root / controllers;
+    // Inside a container the path may be the host's, which is not visible: the mount itself is the
+    // container's group then.
+    fs::path group = fs::path(line.substr(second + 1)).relative_path();
+    while (true) {
+      if (const auto quota = quota_of(mount / group))
+        least = std::min(least.value_or(*quota), *quota);
+      if (group.empty()) break;
+      group = group.parent_path();
+    }
+  }
+  return least;
+}
+
+Cores usable_cores() {
+  const int affinity = affinity_cores();
+  Cores cores{affinity, std::to_string(affinity) + (affinity == 1 ? " core" : " cores")};
+  if (const auto quota = cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup")) {
+    const int whole = std::max(1, static_cast<int>(*quota));
+    std::ostringstream text;
+    text << "a CPU quota of " << *quota << " cores";
+    if (whole < cores.count) cores = {whole, text.str()};
+  }
+  const int asked = omp_get_max_threads(), limit = omp_get_thread_limit();
+  if (asked < cores.count) cores = {asked, "OMP_NUM_THREADS"};
+  if (limit < cores.count) cores = {limit, "OMP_THREAD_LIMIT"};
+  return cores;
+}
+
+}  // namespace engine
