@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <span>
 #include <sstream>
+#include <tuple>
 
 namespace pixpro {
 namespace {

@@ -1,5 +1,6 @@
 #include "engine/cuda/cudnn/cudnn.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "engine/cuda/event.h"

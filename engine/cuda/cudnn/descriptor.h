@@ -4,6 +4,7 @@
 
 #include <cudnn.h>
 
+#include <cstdint>
 #include <memory>
 #include <source_location>
 #include <vector>

@@ -3,6 +3,7 @@
 // differently from Pillow.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "engine/error.h"
 #include "pixpro/data/codecs/byte_reader.h"

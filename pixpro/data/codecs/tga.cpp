@@ -1,4 +1,6 @@
 // Truevision TGA with and without run lengths: gray, with a palette, or RGB.
+#include <array>
+
 #include "engine/error.h"
 #include "pixpro/data/codecs/byte_reader.h"
 #include "pixpro/data/codecs/codec.h"

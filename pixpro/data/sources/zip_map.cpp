@@ -1,6 +1,7 @@
 #include "pixpro/data/sources/zip_map.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "engine/error.h"
 

@@ -2,6 +2,7 @@
 // weights and buffers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/tensor_ops.h"

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
+
 #include "engine/cpu/conv/algorithm.h"
 #include "engine/cpu/conv/direct.h"
 #include "engine/cpu/conv/winograd/winograd.h"

@@ -1,6 +1,7 @@
 // A region of a JPEG has the same pixels as in the whole image, however chroma is stored.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
