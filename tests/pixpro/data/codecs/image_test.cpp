@@ -72,7 +72,7 @@ TEST(Image, DecodesOddFilesAsPillowDoes) {
     std::ostringstream hash;
     hash << std::hex << std::setw(16) << std::setfill('0')
          << engine::hash_name({reinterpret_cast<const char*>(found.rgb.data()), found.rgb.size()});
-    EXPECT_EQ(hash.str(), test["fnv1a"]);
+    EXPECT_EQ(hash.str(), test["fnv1a"].get<std::string>());
   }
 }
 
