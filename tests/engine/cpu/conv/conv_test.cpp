@@ -281,13 +281,19 @@ TEST(Conv2d, ErrorsNameTheTensorThatDoesNotFit) {
             "conv2d: bias f32 [5] expected, found f64 [5] plain cpu");
 }
 
-// The engine takes numbers beyond oneDNN's 32 bits.
+// The engine takes strides beyond 32 bits. oneDNN 3.7 computes with them; older ones refuse them.
 TEST(Conv2d, AnErrorOfTheLibraryNamesTheConvolution) {
   constexpr int64_t kFar = int64_t{1} << 31;
   const Tensor x = full({1, 16, 3, 3}, 1.0), w = full({16, 16, 1, 1}, 1.0), none;
   Tensor y = empty_like(x);
   const std::string message = error_of(
       [&] { conv2d_forward(cpu_context(), x, w, none, {.stride = kFar, .padding = kFar}, y); });
+  if (message == "no error") {
+    Tensor expected = zeros({1, 16, 3, 3}, DType::f64);
+    for (int64_t c = 0; c < 16; ++c) expected.data<double>()[9 * c + 4] = 16.0;  // sees x[0, 0]
+    EXPECT_EQ(distance(y, expected), 0.0);
+    return;
+  }
   EXPECT_NE(message.find("oneDNN: convolution forward of [1,16,3,3] and [16,16,1,1] failed"),
             std::string::npos)
       << message;
