@@ -1,6 +1,7 @@
 #include "pixpro/data/batches/batch_filler.h"
 
 #include <array>
+#include <new>
 #include <string>
 #include <utility>
 #include <variant>
@@ -55,6 +56,9 @@ BatchFiller::Outcome BatchFiller::try_image(int64_t image, const Job& job,
     } catch (const LostFile&) {
       is_still_lost = broken_.is_noted(image);
       if (!is_still_lost) throw;  // it may be there in a moment
+    } catch (const engine::Error&) {
+      if (!share.is_affordable()) throw std::bad_alloc();
+      throw;
     }
   };
   const auto name = [&] { return source_->name(image); };

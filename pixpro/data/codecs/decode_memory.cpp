@@ -1,5 +1,9 @@
 #include "pixpro/data/codecs/decode_memory.h"
 
+#include <algorithm>
+#include <memory>
+#include <new>
+
 #include "engine/error.h"
 
 namespace pixpro {
@@ -17,6 +21,12 @@ DecodeMemory::Share::Share(DecodeMemory& memory) : memory_(memory) {
 DecodeMemory::Share::~Share() {
   own_share = nullptr;
   memory_.give_back(*this);
+}
+
+bool DecodeMemory::Share::is_affordable() const {
+  constexpr int64_t kLeast = int64_t{1} << 20;  // for an image whose size is not known yet
+  const std::unique_ptr<uint8_t[]> memory(new (std::nothrow) uint8_t[std::max(bytes_, kLeast)]);
+  return memory != nullptr;
 }
 
 void DecodeMemory::take(int64_t bytes) {

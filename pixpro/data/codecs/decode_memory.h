@@ -22,6 +22,10 @@ class DecodeMemory {
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
 
+    // Whether as much memory as the image needs can be had. A library that finds too little calls
+    // that an error of its own, which looks like damage.
+    bool is_affordable() const;
+
    private:
     friend class DecodeMemory;
     DecodeMemory& memory_;
