@@ -4,7 +4,7 @@
 #include <chrono>
 #include <iostream>
 
-#include "engine/memory_limits.h"
+#include "engine/cpu/memory_limits.h"
 
 namespace apps {
 
@@ -25,7 +25,7 @@ pixpro::Patience patience_of(const ReadingFlags& flags) {
 
 int64_t decode_memory_bytes(const ReadingFlags& flags) {
   if (flags.decode_memory > 0) return flags.decode_memory << 20;
-  return std::min(int64_t{4} << 30, engine::total_memory() / 4);
+  return std::min(int64_t{4} << 30, engine::memory_limits().total / 4);
 }
 
 }  // namespace apps

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <new>
 
-#include "engine/memory_limits.h"
+#include "engine/cpu/memory_limits.h"
 
 namespace pixpro {
 namespace {
@@ -50,7 +50,8 @@ class CachedSource : public Source {
   // Looks at the machine once per kCheckEvery bytes.
   bool has_room() const {
     checked_at_ = kept_bytes_ + kCheckEvery;
-    return engine::available_memory() > engine::total_memory() / kRoom;
+    const engine::MemoryLimits memory = engine::memory_limits();
+    return memory.available > memory.total / kRoom;
   }
 
   static constexpr int64_t kCheckEvery = int64_t{64} << 20;
