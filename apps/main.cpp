@@ -1,11 +1,15 @@
 // pixpro: pre-trains image backbones with PixPro. Exit status: 0 for success, 1 for failure, 2 for
 // a bad command line.
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 
 #include "apps/commands/commands.h"
+#include "pixpro/data/batches/loader.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
                "pixpro");
   app.require_subcommand(1);
@@ -34,4 +38,13 @@ int main(int argc, char** argv) {
     std::cerr << "pixpro: " << error.what() << '\n';
     return 1;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int status = run(argc, argv);
+  if (!pixpro::Loader::left_workers()) return status;
+  std::cout.flush();
+  std::quick_exit(status);
 }

@@ -1,17 +1,24 @@
 // pixpro pack: puts a folder of images into one file, which pretrain reads.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/reading.h"
 #include "apps/flags/source.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "pixpro/data/augment/resize.h"
 #include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/codecs/decode_memory.h"
+#include "pixpro/data/sources/file_bytes.h"
 #include "pixpro/data/sources/packed.h"
+#include "pixpro/data/sources/retry.h"
 #include "pixpro/data/sources/source.h"
 
 namespace apps {
@@ -20,41 +27,83 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kAtATime = 256;  // images held in memory
-constexpr int kQuality = 90;       // of the JPEGs that shrunk images become
+// Images held in memory. Each thread may exceed the bytes by the image it reads.
+constexpr int64_t kAtATime = 256, kBytesAtATime = int64_t{256} << 20;
+constexpr int kQuality = 90;  // of the JPEGs that shrunk images become
 
 struct PackFlags {
   fs::path data_dir, out;
   bool zip = false;
+  ReadingFlags reading;
   int shorter_side = 0;  // 0: no image is changed
 };
 
 // An image on its way into the file.
 struct Packed {
   std::vector<uint8_t> bytes;
-  std::string trouble;  // why it is left out; empty if it is not
+  std::string trouble;       // why it is left out; empty if it is not
+  std::exception_ptr error;  // what ends the command instead
+};
+
+// What the threads share.
+struct Packer {
+  Packer(std::unique_ptr<pixpro::Source> images, const PackFlags& flags)
+      : source(std::move(images)),
+        shorter_side(flags.shorter_side),
+        retry(patience_of(flags.reading)),
+        decode_memory(decode_memory_bytes(flags.reading)) {}
+
+  const std::unique_ptr<pixpro::Source> source;
+  const int shorter_side;
+  pixpro::Retry retry;
+  pixpro::DecodeMemory decode_memory;
 };
 
 // An image whose shorter side is longer than `shorter_side` is shrunk and becomes a JPEG.
-Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side) {
+std::vector<uint8_t> encoded_image(Packer& packer, int64_t i) {
+  std::vector<uint8_t> buffer;
+  const pixpro::Bytes encoded = packer.source->read(i, buffer);
+  if (packer.shorter_side > 0) {
+    const pixpro::DecodeMemory::Share share(packer.decode_memory);
+    const pixpro::Image image = pixpro::decode_image(encoded);
+    if (std::min(image.width, image.height) > packer.shorter_side) {
+      return encode_jpeg(resize_shorter(image, packer.shorter_side), kQuality);
+    }
+  }
+  return {encoded.begin(), encoded.end()};
+}
+
+Packed prepare(Packer& packer, int64_t i) {
   Packed packed;
   try {
-    std::vector<uint8_t> buffer;
-    const pixpro::Bytes encoded = source.read(i, buffer);
-    if (shorter_side > 0) {
-      const pixpro::Image image = pixpro::decode_image(encoded);
-      if (std::min(image.width, image.height) > shorter_side) {
-        packed.bytes = encode_jpeg(resize_shorter(image, shorter_side), kQuality);
-        return packed;
-      }
-    }
-    packed.bytes.assign(encoded.begin(), encoded.end());
+    packer.retry.run(
+        {}, [&] { return packer.source->name(i); },
+        [&] { packed.bytes = encoded_image(packer, i); });
+  } catch (const pixpro::LostFile& error) {
+    packed.trouble = error.what();
+  } catch (const engine::ReadError&) {
+    packed.error = std::current_exception();
   } catch (const engine::Error& error) {
     packed.trouble = error.what();
-  } catch (const std::bad_alloc&) {
-    packed.trouble = "there is not enough memory for it";
   }
   return packed;
+}
+
+// As many of the images from `first` to `last` as may be in memory at a time.
+std::vector<Packed> prepare_some(Packer& packer, int64_t first, int64_t last) {
+  std::vector<Packed> images(static_cast<size_t>(std::min(last - first, kAtATime)));
+  const auto most = static_cast<int64_t>(images.size());
+  std::atomic<int64_t> next = 0, bytes = 0;
+  engine::parallel_for(omp_get_max_threads(), 1, [&](int64_t, int64_t) {
+    while (bytes < kBytesAtATime) {
+      const int64_t i = next++;
+      if (i >= most) return;
+      Packed& packed = images[static_cast<size_t>(i)] = prepare(packer, first + i);
+      bytes += static_cast<int64_t>(packed.bytes.size());
+    }
+  });
+  images.resize(static_cast<size_t>(std::min(next.load(), most)));
+  return images;
 }
 
 std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& flags) {
@@ -63,25 +112,20 @@ std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& fl
 }
 
 void pack(const PackFlags& flags) {
-  const std::unique_ptr<pixpro::Source> source = pixpro::open_source(flags.data_dir, flags.zip);
+  Packer packer(pixpro::open_source(flags.data_dir, flags.zip), flags);
+  const pixpro::Source& source = *packer.source;
   pixpro::PackWriter writer(flags.out);
-  const int64_t count = source->size();
+  const int64_t count = source.size();
   Clock::time_point printed = Clock::now();
-  for (int64_t first = 0; first < count; first += kAtATime) {
-    std::vector<Packed> images(static_cast<size_t>(std::min(kAtATime, count - first)));
-    engine::parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        images[static_cast<size_t>(i)] = prepare(*source, first + i, flags.shorter_side);
-      }
-    });
-    for (size_t i = 0; i < images.size(); ++i) {
-      const int64_t index = first + static_cast<int64_t>(i);
-      if (images[i].trouble.empty()) {
-        writer.add(name_in(*source, index, flags), images[i].bytes);
+  for (int64_t index = 0; index < count;) {
+    for (const Packed& image : prepare_some(packer, index, count)) {
+      if (image.error) std::rethrow_exception(image.error);
+      if (image.trouble.empty()) {
+        writer.add(name_in(source, index, flags), image.bytes);
       } else {
-        std::cerr << "pixpro: skipped: " << source->name(index) << ": " << images[i].trouble
-                  << '\n';
+        std::cerr << "pixpro: skipped: " << source.name(index) << ": " << image.trouble << '\n';
       }
+      ++index;
     }
     if (Clock::now() - printed < std::chrono::seconds(1)) continue;
     printed = Clock::now();
@@ -102,6 +146,7 @@ void add_pack(CLI::App& app) {
   command.add("OUT", &flags->out, ChangesNumbers::no, "The file; pretrain takes it as --data-dir")
       ->required();
   add_zip(command, flags->zip);
+  add_reading_flags(command, flags->reading);
   command.add("--shorter-side", &flags->shorter_side, ChangesNumbers::yes,
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",

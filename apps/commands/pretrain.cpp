@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/reading.h"
 #include "apps/flags/source.h"
 #include "apps/flags/training.h"
 #include "apps/flags/views.h"
@@ -27,6 +28,7 @@ namespace fs = std::filesystem;
 
 struct PretrainFlags {
   SourceFlags source;
+  ReadingFlags reading;
   ViewFlags views;
   TrainingFlags training;
   int64_t batch_size = 128;
@@ -72,8 +74,9 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::R
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
           .first_step = static_cast<int64_t>(state.steps.size()),
-          .known_broken = state.broken_images,
           .max_broken = flags.max_broken,
+          .patience = patience_of(flags.reading),
+          .decode_memory_bytes = decode_memory_bytes(flags.reading),
           .raw = flags.views.on_gpu()};
 }
 
@@ -156,8 +159,11 @@ void print_memory(engine::Device device) {
 }
 
 void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& options,
-                   const std::vector<pixpro::StepRecord>& steps) {
+                   const pixpro::Loader& loader, const std::vector<pixpro::StepRecord>& steps) {
   std::cout << '\n';
+  if (const std::string broken = loader.broken_summary(); !broken.empty()) {
+    std::cout << "broken   " << broken << '\n';
+  }
   if (options.device != engine::kCpu) print_memory(options.device);
   std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
             << "weights  " << weights_file(flags).string() << '\n'
@@ -169,14 +175,15 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   check(flags);
   const Threads threads = use_machine(flags.training.machine);
   sleep_if_cores_are_short(threads.count + flags.num_workers);
-  const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
+  const std::shared_ptr<const pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
   pixpro::RunState state;
   if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
+  state.broken_images.clear();  // every start judges the images anew
 
   const pixpro::LoaderOptions loading = loader_options(flags, state);
-  Images images{.loader{*source, loading}};
+  Images images{.loader{source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
   pixpro::Trainer trainer(options);
@@ -192,7 +199,7 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
                      options.model.pos_ratio);
   train(flags, images, trainer, settings, state);
   write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
-  print_outcome(flags, options, state.steps);
+  print_outcome(flags, options, images.loader, state.steps);
 }
 
 }  // namespace
@@ -201,8 +208,11 @@ void add_pretrain(CLI::App& app) {
   auto flags = std::make_shared<PretrainFlags>();
   Command command(app, "pretrain", "Pre-train a backbone on a folder of images");
   add_source_flags(command, flags->source);
-  command.add("--max-broken", &flags->max_broken, ChangesNumbers::no,
-              "Stop if more images than this cannot be read", CLI::NonNegativeNumber);
+  command.add(
+      "--max-broken", &flags->max_broken, ChangesNumbers::no,
+      "Stop if more images than this are broken; without the flag, if more than a tenth are",
+      CLI::NonNegativeNumber);
+  add_reading_flags(command, flags->reading);
   command.add("--num-workers", &flags->num_workers, ChangesNumbers::no,
               "Threads that read and augment images", CLI::Range(1, 1024));
   add_augment_on(command, flags->views);

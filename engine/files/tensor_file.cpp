@@ -1,16 +1,11 @@
 #include "engine/files/tensor_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <span>
-#include <system_error>
 
 #include "engine/files/atomic_file.h"
+#include "engine/files/input_file.h"
 #include "engine/files/tensor_file_header.h"
 #include "engine/tensor_ops.h"
 
@@ -25,40 +20,6 @@ std::string file_called(const std::filesystem::path& path) {
   const std::string name = path.string();
   return "'" + name + "'";
 }
-
-class InputFile {
- public:
-  explicit InputFile(const std::filesystem::path& path)
-      // O_NONBLOCK: opening a named pipe must not wait for its writer.
-      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    require(descriptor_ >= 0, "cannot open it: ", std::generic_category().message(errno));
-  }
-  ~InputFile() { close(descriptor_); }
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-
-  int64_t size() const {
-    struct stat status {};
-    require(fstat(descriptor_, &status) == 0, std::generic_category().message(errno));
-    require(!S_ISDIR(status.st_mode), "it is a folder, expected a file");
-    require(S_ISREG(status.st_mode), "it is not a regular file");
-    return status.st_size;
-  }
-
-  void read(int64_t offset, std::span<std::byte> target) const {
-    while (!target.empty()) {
-      const ssize_t count = pread(descriptor_, target.data(), target.size(), offset);
-      if (count < 0 && errno == EINTR) continue;
-      require(count >= 0, "cannot read it: ", std::generic_category().message(errno));
-      require(count > 0, "it ends after ", offset, " bytes: it was shortened while being read");
-      target = target.subspan(static_cast<size_t>(count));
-      offset += count;
-    }
-  }
-
- private:
-  int descriptor_;
-};
 
 // The header as text.
 std::string read_header_text(const InputFile& file) {

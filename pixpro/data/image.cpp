@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "engine/files/atomic_file.h"
 #include "pixpro/data/codecs/codec.h"
+#include "pixpro/data/codecs/decode_memory.h"
 #include "pixpro/data/sources/file_bytes.h"
 
 namespace pixpro {
@@ -25,11 +26,12 @@ constexpr Format kFormats[] = {{is_jpeg, decode_jpeg}, {is_png, decode_png}, {is
 
 }  // namespace
 
-void require_decodable_size(int64_t width, int64_t height) {
+void require_decodable_size(int64_t width, int64_t height, int64_t bytes_per_pixel) {
   engine::require(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
                       width * height <= kMaxPixels,
                   "the image claims ", width, " x ", height, " pixels; a side may have 1 to ",
                   kMaxSide, ", the whole image at most ", kMaxPixels);
+  DecodeMemory::take(width * height * bytes_per_pixel);
 }
 
 void require_inside(const Box& box, Size size) {

@@ -44,9 +44,10 @@ const std::vector<std::array<std::string, 3>> kFixed = {
 
 // At most rounding depends on these.
 const std::set<std::string> kFree = {
-    "--data-dir",  "--zip",    "--cache-mode",     "--max-broken",      "--num-workers",
-    "--save-freq", "--resume", "--auto-resume",    "--output-dir",      "--augment-on",
-    "--threads",   "--device", "--conv-algorithm", "--cudnn-benchmark", "--deterministic",
+    "--data-dir",        "--zip",           "--cache-mode", "--max-broken", "--io-patience",
+    "--decode-memory",   "--num-workers",   "--save-freq",  "--resume",     "--auto-resume",
+    "--output-dir",      "--augment-on",    "--threads",    "--device",     "--conv-algorithm",
+    "--cudnn-benchmark", "--deterministic",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.
@@ -113,8 +114,9 @@ TEST_F(RunToResume, RefusesOtherSettingsAndNamesThem) {
 
 TEST_F(RunToResume, TakesOtherValuesOfFlagsThatLeaveTheNumbers) {
   const std::vector<std::array<std::string, 2>> changes = {
-      {"--threads", "1"},    {"--num-workers", "1"},         {"--save-freq", "3"},
-      {"--max-broken", "7"}, {"--conv-algorithm", "direct"}, {"--cache-mode", "full"},
+      {"--threads", "1"},     {"--num-workers", "1"},         {"--save-freq", "3"},
+      {"--max-broken", "7"},  {"--conv-algorithm", "direct"}, {"--cache-mode", "full"},
+      {"--io-patience", "9"}, {"--decode-memory", "64"},
   };
   for (const auto& [flag, value] : changes) {
     // The settings are accepted, so it is the lack of tensors that ends the run.

@@ -66,10 +66,16 @@ void read_map(Bytes bytes) {
 }
 
 void read_pack(Bytes bytes) {
-  const pixpro::PackIndex index(bytes);
+  const pixpro::PackIndex index(
+      static_cast<int64_t>(bytes.size()), [&](int64_t offset, std::span<std::byte> target) {
+        std::ranges::copy(std::as_bytes(bytes.subspan(static_cast<size_t>(offset), target.size())),
+                          target.begin());
+      });
   uint64_t sum = 0;
   for (int64_t i = 0; i < index.size(); ++i) {
-    for (const uint8_t byte : index.image(i)) sum += byte;
+    const auto [offset, size] = index.image(i);
+    const Bytes image = bytes.subspan(static_cast<size_t>(offset), static_cast<size_t>(size));
+    for (const uint8_t byte : image) sum += byte;
     sum += index.name(i).size();
   }
   [[maybe_unused]] volatile uint64_t read = sum;

@@ -14,6 +14,20 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, int64_t epoch);
 // The random stream of view 0 or 1 of an image in an epoch.
 engine::Random view_stream(uint64_t seed, int64_t epoch, int64_t sample, int view);
 
+// The images that may stand in for image `sample` of an epoch if it is broken, in the order in
+// which they are tried: all others, each once, from a place and in strides that are random. So
+// broken neighbors are not all replaced by the same image.
+class Substitutes {
+ public:
+  // count: at least 2 images
+  Substitutes(int64_t count, uint64_t seed, int64_t epoch, int64_t sample);
+
+  int64_t next();  // may be called count - 1 times
+
+ private:
+  int64_t count_, sample_, stride_, next_;
+};
+
 // Which images of an epoch a step takes: step s takes order[s * total, (s + 1) * total) with
 // total = batch_size * ranks, and rank r takes the r-th contiguous slice of these. What is left at
 // the end of the epoch is dropped.

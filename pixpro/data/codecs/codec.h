@@ -38,7 +38,9 @@ std::vector<uint8_t> encode_png(const Image& image);
 // Baseline, chroma halved in both directions; quality 1 to 100.
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
 
-// Throws Error unless 1 <= side <= 65500 and width * height <= 2^28.
-void require_decodable_size(int64_t width, int64_t height);
+// Throws Error unless 1 <= side <= 65500 and width * height <= 2^28. Then waits until an image of
+// this size fits into the DecodeMemory of this thread. To be called before memory is taken for the
+// pixels. The default per pixel is an image in RGB and as much again for the decoder's own work.
+void require_decodable_size(int64_t width, int64_t height, int64_t bytes_per_pixel = 6);
 
 }  // namespace pixpro

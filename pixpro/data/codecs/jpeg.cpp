@@ -73,7 +73,9 @@ class JpegDecoder : public Decoder {
       jpeg_mem_src(&info_, bytes.data(), bytes.size());
       jpeg_read_header(&info_, TRUE);
     });
-    require_decodable_size(info_.image_width, info_.image_height);
+    // Only a progressive file is held as a whole, as coefficients.
+    require_decodable_size(info_.image_width, info_.image_height,
+                           jpeg_has_multiple_scans(&info_) ? 9 : 3);
     engine::require(is_complete(bytes), "JPEG: the file is cut short");
   }
   JpegDecoder(const JpegDecoder&) = delete;

@@ -1,43 +1,53 @@
 #include "pixpro/data/sources/file_bytes.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
+#include <span>
 #include <system_error>
-
-#include "engine/error.h"
 
 namespace pixpro {
 namespace {
 
-struct Descriptor {
-  ~Descriptor() {
-    if (number >= 0) close(number);
-  }
-  int number;
-};
+namespace fs = std::filesystem;
 
-std::string last_error() { return std::generic_category().message(errno); }
+// The file that a path leads to, through links; it need not exist.
+fs::path target_of(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux follows
+  std::error_code error;
+  for (int links = 0; links < kMostLinks; ++links) {
+    const fs::path next = fs::read_symlink(path, error);
+    if (error) break;  // not a link
+    path = path.parent_path() / next;
+  }
+  return path;
+}
+
+// An empty folder proves nothing: that is what remains of storage that is no longer mounted.
+bool has_files(const fs::path& folder) {
+  std::error_code error;
+  const fs::directory_iterator first(folder.empty() ? "." : folder, error);
+  return !error && first != fs::directory_iterator();
+}
+
+bool is_lost(const fs::path& path, int error) {
+  if (error == ENOENT) return has_files(target_of(path).parent_path());
+  struct stat status {};
+  return (error == EACCES || error == EPERM) && stat(path.c_str(), &status) == 0;
+}
 
 }  // namespace
 
-void read_file(const std::filesystem::path& path, std::vector<uint8_t>& bytes) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  engine::require(file.number >= 0, "cannot open the file: ", last_error());
-  struct stat status {};
-  engine::require(fstat(file.number, &status) == 0, "cannot look at the file: ", last_error());
-  engine::require(S_ISREG(status.st_mode), "not a regular file");
-  engine::require(status.st_size <= kMaxEncodedBytes, "the file has ", status.st_size,
-                  " bytes, more than the ", kMaxEncodedBytes, " that are accepted");
-  bytes.resize(static_cast<size_t>(status.st_size));
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t count = read(file.number, bytes.data() + done, bytes.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    engine::require(count >= 0, "cannot read the file: ", last_error());
-    engine::require(count > 0, "read only ", done, " of ", bytes.size(), " bytes");
-    done += static_cast<size_t>(count);
+void read_file(const fs::path& path, std::vector<uint8_t>& bytes) {
+  try {
+    const engine::InputFile file(path);
+    engine::require(file.size() <= kMaxEncodedBytes, "the file has ", file.size(),
+                    " bytes, more than the ", kMaxEncodedBytes, " that are accepted");
+    bytes.resize(static_cast<size_t>(file.size()));
+    file.read(0, std::as_writable_bytes(std::span(bytes)));
+  } catch (const engine::ReadError& error) {
+    if (is_lost(path, error.code())) throw LostFile(error.what(), error.code());
+    throw;
   }
 }
 

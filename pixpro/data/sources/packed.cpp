@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <utility>
 
-#include "engine/error.h"
-#include "pixpro/data/sources/mapped_file.h"
+#include "engine/files/input_file.h"
+#include "pixpro/data/sources/file_bytes.h"
 #include "pixpro/data/sources/source.h"
 
 namespace pixpro {
@@ -17,41 +20,88 @@ static_assert(std::endian::native == std::endian::little,
 constexpr std::string_view kBegin = "pixpro packed 1\n", kEnd = "pixpro pack end\n";
 constexpr size_t kTrailer = sizeof(uint64_t) + 16;  // count and kEnd
 
-std::string_view as_text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+using Numbers = std::vector<uint64_t>;
 
-// `count` adjacent numbers.
-std::vector<uint64_t> numbers_at(const uint8_t* bytes, uint64_t count) {
-  std::vector<uint64_t> numbers(count);
-  std::memcpy(numbers.data(), bytes, count * sizeof(uint64_t));
+Numbers read_numbers(const PackIndex::Read& read, uint64_t offset, uint64_t count) {
+  Numbers numbers(count);
+  read(static_cast<int64_t>(offset), std::as_writable_bytes(std::span(numbers)));
   return numbers;
 }
 
-// Element i of adjacent ones that end at `ends`; the first begins at `begin`.
-Bytes part(Bytes whole, const std::vector<uint64_t>& ends, uint64_t begin, int64_t i) {
+std::string read_text(const PackIndex::Read& read, uint64_t offset, uint64_t bytes) {
+  std::string text(bytes, '\0');
+  read(static_cast<int64_t>(offset), std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+// Where element i of adjacent ones that end at `ends` begins and ends; the first begins at `begin`.
+std::pair<uint64_t, uint64_t> part(const Numbers& ends, uint64_t begin, int64_t i) {
   const auto index = static_cast<size_t>(i);
-  const uint64_t from = index == 0 ? begin : ends[index - 1];
-  return whole.subspan(from, ends[index] - from);
+  return {index == 0 ? begin : ends[index - 1], ends[index]};
+}
+
+PackIndex index_of(const engine::InputFile& file) {
+  return PackIndex(file.size(),
+                   [&](int64_t offset, std::span<std::byte> target) { file.read(offset, target); });
 }
 
 class PackedSource : public Source {
  public:
   explicit PackedSource(const std::filesystem::path& path)
-      : path_(path), file_(path), index_(file_.bytes()) {}
+      : path_(path), file_(std::make_shared<engine::InputFile>(path)), index_(index_of(*file_)) {}
 
   int64_t size() const override { return index_.size(); }
   std::string name(int64_t i) const override { return path_.string() + "@/" + index_.name(i); }
-  Bytes read(int64_t i, std::vector<uint8_t>&) const override {
-    const Bytes image = index_.image(i);
-    file_.bring_in(image);
-    return image;
+
+  Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
+    const PackIndex::Extent image = index_.image(i);
+    engine::require(image.bytes <= kMaxEncodedBytes, "the image has ", image.bytes,
+                    " bytes, more than the ", kMaxEncodedBytes, " that are accepted");
+    buffer.resize(static_cast<size_t>(image.bytes));
+    try {
+      file()->read(image.offset, std::as_writable_bytes(std::span(buffer)));
+    } catch (const engine::ReadError&) {
+      reopen();
+      file()->read(image.offset, std::as_writable_bytes(std::span(buffer)));
+    }
+    return buffer;
   }
 
  private:
+  std::shared_ptr<const engine::InputFile> file() const {
+    const std::lock_guard lock(mutex_);
+    return file_;
+  }
+
+  // A file that was put back, or a share that was mounted again, is another file to the system.
+  void reopen() const {
+    auto file = std::make_shared<engine::InputFile>(path_);
+    if (!is_same(*file)) {
+      throw engine::ReadError("it has changed: it has " + std::to_string(file->size()) +
+                                  " bytes, and had " + std::to_string(file_bytes_) +
+                                  " at the start",
+                              ESTALE);
+    }
+    const std::lock_guard lock(mutex_);
+    file_ = std::move(file);
+  }
+
+  bool is_same(const engine::InputFile& file) const {
+    if (file.size() != file_bytes_) return false;
+    try {
+      return index_of(file) == index_;
+    } catch (const engine::ReadError&) {
+      throw;
+    } catch (const engine::Error&) {
+      return false;  // not a packed file any more
+    }
+  }
+
   const std::filesystem::path path_;
-  const MappedFile file_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const engine::InputFile> file_;  // guarded by mutex_
   const PackIndex index_;
+  const int64_t file_bytes_ = file_->size();
 };
 
 }  // namespace
@@ -79,31 +129,35 @@ void PackWriter::commit() {
   file_.commit();
 }
 
-PackIndex::PackIndex(Bytes file) : file_(file) {
-  engine::require(
-      file.size() >= kBegin.size() + kTrailer && as_text(file.first(kBegin.size())) == kBegin,
-      "not a file made by `pixpro pack`");
-  engine::require(as_text(file.last(kEnd.size())) == kEnd,
+PackIndex::PackIndex(int64_t file_bytes, const Read& read) {
+  const auto bytes = static_cast<uint64_t>(file_bytes);
+  engine::require(bytes >= kBegin.size() + kTrailer && read_text(read, 0, kBegin.size()) == kBegin,
+                  "not a file made by `pixpro pack`");
+  engine::require(read_text(read, bytes - kEnd.size(), kEnd.size()) == kEnd,
                   "the packed file is cut short: its end is missing");
-  const uint64_t count = numbers_at(file.last(kTrailer).data(), 1)[0];
-  const uint64_t room = file.size() - kBegin.size() - kTrailer;
+  const uint64_t count = read_numbers(read, bytes - kTrailer, 1)[0];
+  const uint64_t room = bytes - kBegin.size() - kTrailer;
   engine::require(count >= 1 && count <= room / (2 * sizeof(uint64_t)), "the packed file claims ",
-                  count, " images, which its ", file.size(), " bytes cannot hold");
-  const uint64_t index_at = file.size() - kTrailer - 2 * sizeof(uint64_t) * count;
-  image_ends_ = numbers_at(file.data() + index_at, count);
-  name_ends_ = numbers_at(file.data() + index_at + sizeof(uint64_t) * count, count);
+                  count, " images, which its ", bytes, " bytes cannot hold");
+  const uint64_t index_at = bytes - kTrailer - 2 * sizeof(uint64_t) * count;
+  image_ends_ = read_numbers(read, index_at, count);
+  name_ends_ = read_numbers(read, index_at + sizeof(uint64_t) * count, count);
   const uint64_t images_end = image_ends_.back();
   engine::require(std::ranges::is_sorted(image_ends_) && std::ranges::is_sorted(name_ends_) &&
                       image_ends_.front() >= kBegin.size() && images_end <= index_at &&
                       name_ends_.back() == index_at - images_end,
                   "the packed file is damaged: its index does not describe adjacent images");
-  names_ = file.subspan(images_end, index_at - images_end);
+  names_ = read_text(read, images_end, index_at - images_end);
 }
 
-Bytes PackIndex::image(int64_t i) const { return part(file_, image_ends_, kBegin.size(), i); }
+PackIndex::Extent PackIndex::image(int64_t i) const {
+  const auto [begin, end] = part(image_ends_, kBegin.size(), i);
+  return {static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)};
+}
 
 std::string PackIndex::name(int64_t i) const {
-  return std::string(as_text(part(names_, name_ends_, 0, i)));
+  const auto [begin, end] = part(name_ends_, 0, i);
+  return names_.substr(begin, end - begin);
 }
 
 std::unique_ptr<Source> open_packed(const std::filesystem::path& file) {

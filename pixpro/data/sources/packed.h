@@ -11,7 +11,10 @@
 // Integers are unsigned, of 64 bits, little-endian.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,20 +41,29 @@ class PackWriter {
   std::string names_;
 };
 
-// Finds the images in a packed file.
+// Finds the images in a packed file. Keeps a copy of the file's index, so that the file need not be
+// readable any more.
 class PackIndex {
  public:
-  // Throws Error if the bytes are not a packed file, or a damaged or unfinished one. In an index
-  // that is accepted, everything points inside the file.
-  explicit PackIndex(Bytes file);
+  // Fills the bytes from an offset of the file on.
+  using Read = std::function<void(int64_t offset, std::span<std::byte> target)>;
+
+  // Throws Error if the file is not a packed file, or a damaged or unfinished one. In an index that
+  // is accepted, everything points inside the file.
+  PackIndex(int64_t file_bytes, const Read& read);
+  bool operator==(const PackIndex&) const = default;
 
   int64_t size() const { return static_cast<int64_t>(image_ends_.size()); }
-  Bytes image(int64_t i) const;
   std::string name(int64_t i) const;
 
+  struct Extent {
+    int64_t offset, bytes;
+  };
+  Extent image(int64_t i) const;
+
  private:
-  Bytes file_, names_;
   std::vector<uint64_t> image_ends_, name_ends_;
+  std::string names_;
 };
 
 }  // namespace pixpro

@@ -1,6 +1,10 @@
 #include "pixpro/data/sources/source.h"
 
+#include <memory>
 #include <mutex>
+#include <new>
+
+#include "engine/cpu/memory_limits.h"
 
 namespace pixpro {
 namespace {
@@ -25,15 +29,43 @@ class CachedSource : public Source {
     }
     const Bytes found = source_->read(i, buffer);
     const std::lock_guard lock(mutex_);
-    if (kept.empty()) kept.assign(found.begin(), found.end());
-    return kept;
+    if (kept.empty()) keep(found, kept);
+    return kept.empty() ? found : Bytes(kept);
   }
 
  private:
+  // The cache gives way: once memory is short it stays as it is, and leaves room to the others.
+  void keep(Bytes found, std::vector<uint8_t>& kept) const {
+    if (is_full_) return;
+    try {
+      kept.assign(found.begin(), found.end());
+      kept_bytes_ += static_cast<int64_t>(found.size());
+      is_full_ = kept_bytes_ >= checked_at_ && !has_room();
+    } catch (const std::bad_alloc&) {
+      is_full_ = true;
+      reserve_.reset();
+    }
+  }
+
+  // Looks at the machine once per kCheckEvery bytes.
+  bool has_room() const {
+    checked_at_ = kept_bytes_ + kCheckEvery;
+    const engine::MemoryLimits memory = engine::memory_limits();
+    return memory.available > memory.total / kRoom;
+  }
+
+  static constexpr int64_t kCheckEvery = int64_t{64} << 20;
+  static constexpr int64_t kReserve = int64_t{128} << 20;
+  static constexpr int64_t kRoom = 16;  // the part of all memory that the cache leaves alone
+
   const std::unique_ptr<Source> source_;
   const int64_t rank_, ranks_;
   mutable std::mutex mutex_;  // guards what follows
   mutable std::vector<std::vector<uint8_t>> kept_;
+  mutable int64_t kept_bytes_ = 0, checked_at_ = kCheckEvery;
+  mutable bool is_full_ = false;
+  // Address space for the others if a limit on it ends the cache. It is never touched.
+  mutable std::unique_ptr<uint8_t[]> reserve_{new (std::nothrow) uint8_t[kReserve]};
 };
 
 }  // namespace

@@ -1,10 +1,11 @@
 #include <zip.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 
-#include "engine/error.h"
+#include "engine/files/input_file.h"
 #include "pixpro/data/sources/file_bytes.h"
 #include "pixpro/data/sources/source.h"
 #include "pixpro/data/sources/zip_map.h"
@@ -32,6 +33,7 @@ struct CloseEntry {
 };
 using Entry = std::unique_ptr<zip_file_t, CloseEntry>;
 
+// Any failure is a ReadError, because an archive that could be opened once is sound.
 Archive open_archive(const fs::path& path) {
   int code = 0;
   Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
@@ -40,16 +42,31 @@ Archive open_archive(const fs::path& path) {
     zip_error_init_with_code(&error, code);
     const std::string reason = zip_error_strerror(&error);
     zip_error_fini(&error);
-    engine::fail("cannot open the zip archive \"", path.string(), "\": ", reason);
+    throw engine::ReadError("cannot open the zip archive \"" + path.string() + "\": " + reason,
+                            EIO);
   }
   return archive;
+}
+
+// What libzip complains of: trouble of the system, which may pass, or damage.
+void fail_as(zip_error_t* error) {
+  const std::string message = std::string("zip: ") + zip_error_strerror(error);
+  switch (zip_error_code_zip(error)) {
+    case ZIP_ER_OPEN:
+    case ZIP_ER_SEEK:
+    case ZIP_ER_READ:
+    case ZIP_ER_MEMORY:
+      throw engine::ReadError(message, zip_error_code_system(error));
+    default:
+      throw engine::Error(message);
+  }
 }
 
 // The size of an entry. Throws Error if it may not be unpacked.
 size_t checked_size(zip_t* archive, uint64_t index) {
   zip_stat_t status;
   zip_stat_init(&status);
-  engine::require(zip_stat_index(archive, index, 0, &status) == 0, "zip: ", zip_strerror(archive));
+  if (zip_stat_index(archive, index, 0, &status) != 0) fail_as(zip_get_error(archive));
   constexpr uint64_t kNeeded =
       ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
   engine::require((status.valid & kNeeded) == kNeeded,
@@ -69,7 +86,7 @@ size_t checked_size(zip_t* archive, uint64_t index) {
 void read_entry(zip_t* archive, uint64_t index, std::vector<uint8_t>& bytes) {
   bytes.resize(checked_size(archive, index));
   const Entry entry(zip_fopen_index(archive, index, 0));
-  engine::require(entry != nullptr, "zip: ", zip_strerror(archive));
+  if (entry == nullptr) fail_as(zip_get_error(archive));
   // Reads one byte beyond the end, which makes libzip compare the checksum.
   size_t done = 0;
   for (;;) {
@@ -78,7 +95,7 @@ void read_entry(zip_t* archive, uint64_t index, std::vector<uint8_t>& bytes) {
     const zip_int64_t count =
         at_end ? zip_fread(entry.get(), &beyond, 1)
                : zip_fread(entry.get(), bytes.data() + done, bytes.size() - done);
-    engine::require(count >= 0, "zip: ", zip_file_strerror(entry.get()));
+    if (count < 0) fail_as(zip_file_get_error(entry.get()));
     if (count == 0) break;
     engine::require(!at_end, "zip: the entry unpacks to more than the ", done, " bytes it claims");
     done += static_cast<size_t>(count);
@@ -116,9 +133,18 @@ class ZipSource : public Source {
   Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
     const int64_t index = indices_[static_cast<size_t>(i)];
     engine::require(index >= 0, "zip: the archive has no entry of this name");
-    const Loan archive = borrow();
-    read_entry(archive.get(), static_cast<uint64_t>(index), buffer);
-    return buffer;
+    Loan archive = borrow();
+    try {
+      read_entry(archive.get(), static_cast<uint64_t>(index), buffer);
+      return buffer;
+    } catch (const engine::ReadError&) {
+      discard(std::move(archive));  // the next try opens the archive anew
+      throw;
+    } catch (const engine::Error& error) {
+      if (bytes_now() == bytes_) throw;  // damage, not a change under the run
+      discard(std::move(archive));
+      throw engine::ReadError(error.what(), ESTALE);
+    }
   }
 
  private:
@@ -140,13 +166,24 @@ class ZipSource : public Source {
       ++handles_;
     }
     try {
-      return lend(open_archive(path_));
+      Archive archive = open_archive(path_);
+      if (bytes_now() != bytes_) throw engine::ReadError("the zip archive has changed", ESTALE);
+      return lend(std::move(archive));
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      --handles_;
-      returned_.notify_one();
+      forget_handle();
       throw;
     }
+  }
+
+  void forget_handle() const {
+    const std::lock_guard lock(mutex_);
+    --handles_;
+    returned_.notify_one();
+  }
+
+  void discard(Loan archive) const {
+    Archive(archive.release()).reset();
+    forget_handle();
   }
 
   void give_back(Archive archive) const {
@@ -155,7 +192,14 @@ class ZipSource : public Source {
     returned_.notify_one();
   }
 
+  // The size of the archive; no number of bytes if it is away.
+  uint64_t bytes_now() const {
+    std::error_code ignored;
+    return fs::file_size(path_, ignored);
+  }
+
   const fs::path path_;
+  uint64_t bytes_ = bytes_now();
   const std::vector<std::string> names_;
   std::vector<int64_t> indices_;  // of the entries; -1 if there is none
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string>
 
 #include "engine/allocator.h"
@@ -12,6 +11,7 @@
 #include "pixpro/data/augment/augment.h"
 #include "pixpro/data/augment/normalize.h"
 #include "pixpro/data/sources/folder.h"
+#include "tests/pixpro/data/batches/fake_source.h"
 #include "tests/pixpro/data/scratch_folder.h"
 
 namespace pixpro {
@@ -32,9 +32,9 @@ class LoaderTest : public testing::Test {
     }
   }
   std::vector<std::filesystem::path> files() const { return list_images(scratch_.path()); }
-  const Source& source() {
+  std::shared_ptr<const Source> source() {
     if (source_ == nullptr) source_ = open_folder(scratch_.path());
-    return *source_;
+    return source_;
   }
 
   static LoaderOptions options(int64_t batch_size) {
@@ -47,7 +47,7 @@ class LoaderTest : public testing::Test {
   }
 
   ScratchFolder scratch_;
-  std::unique_ptr<Source> source_;
+  std::shared_ptr<const Source> source_;
 };
 
 // What the loader must hand out for an image: pixels and box, made without a loader.
@@ -120,135 +120,27 @@ TEST_F(LoaderTest, NeitherWorkersNorRestartsNorRanksChangeAnything) {
   }
 }
 
-TEST_F(LoaderTest, BrokenImagesAreReportedOnceAndReplaced) {
-  write_images(5);
-  scratch_.write("101.png", "broken");
-  write_png(scratch_.path() / "102.png", test_image(1, 50, 0));  // too narrow for a box
-  std::filesystem::create_symlink("nowhere.png", scratch_.path() / "105.png");
-  const LoaderOptions chosen = options(6);
-  Loader loader(source(), chosen);
-  std::vector<std::string> reported;
-  for (int64_t epoch = 0; epoch < 4; ++epoch) {
-    const Batch batch = loader.next();
-    std::vector<int64_t> samples = epoch_order(6, chosen.seed, epoch);
-    for (int64_t& sample : samples) {
-      if (sample == 1 || sample == 2) sample = 3;
-      if (sample == 5) sample = 0;
-    }
-    expect_samples(batch, files(), chosen, samples);
-    for (const BrokenImage& broken : loader.take_broken()) {
-      reported.push_back(std::filesystem::path(broken.name).filename());
-      EXPECT_TRUE(broken.reason.starts_with(broken.name + ": ")) << broken.reason;
-    }
-  }
-  std::sort(reported.begin(), reported.end());
-  EXPECT_EQ(reported, (std::vector<std::string>{"101.png", "102.png", "105.png"}));
-}
-
-TEST_F(LoaderTest, ImagesKnownToBeBrokenAreCountedButNotReportedAgain) {
-  write_images(5);
-  scratch_.write("101.png", "broken");
-  scratch_.write("103.png", "broken");
-  LoaderOptions chosen = options(5);
-  Loader fresh(source(), chosen);
-  const Values expected = values_of(fresh.next().views);
-  chosen.known_broken = {1};
-  chosen.max_broken = 2;
-  Loader resumed(source(), chosen);
-  EXPECT_EQ(values_of(resumed.next().views), expected);
-  const std::vector<BrokenImage> broken = resumed.take_broken();
-  ASSERT_EQ(broken.size(), 1U);
-  EXPECT_EQ(broken[0].sample, 3);
-
-  chosen.max_broken = 1;
-  Loader strict(source(), chosen);
-  EXPECT_THROW(strict.next(), engine::Error);
-  chosen.max_broken = 0;
-  EXPECT_THROW(Loader(source(), chosen), engine::Error);
-  chosen.max_broken = {};
-  chosen.known_broken = {5};
-  EXPECT_THROW(Loader(source(), chosen), engine::Error);
-}
-
-TEST_F(LoaderTest, NoReadableImageIsAnError) {
-  for (const char* name : {"1.png", "2.jpg", "3.png"}) scratch_.write(name, "broken");
-  Loader loader(source(), options(2));
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    try {
-      loader.next();
-      ADD_FAILURE() << "a batch without images";
-    } catch (const engine::Error& error) {
-      EXPECT_NE(std::string(error.what()).find("none of the 3 images"), std::string::npos);
-    }
-  }
-  EXPECT_EQ(loader.take_broken().size(), 3u);
-}
-
-TEST_F(LoaderTest, MoreBrokenImagesThanAllowedAreAnError) {
-  write_images(6);
-  for (const char* name : {"201.png", "202.jpg"}) scratch_.write(name, "broken");
-  LoaderOptions chosen = options(8);
-  chosen.max_broken = 2;
-  Loader patient(source(), chosen);
-  EXPECT_EQ(patient.next().size(), 8);
-  EXPECT_EQ(patient.take_broken().size(), 2u);
-  chosen.max_broken = 1;
-  Loader strict(source(), chosen);
-  try {
-    strict.next();
-    ADD_FAILURE() << "accepted";
-  } catch (const engine::Error& error) {
-    const std::string message = error.what();
-    EXPECT_NE(message.find("2 of the 8 images are broken, more than the 1 that --max-broken"),
-              std::string::npos)
-        << message;
-  }
-  EXPECT_EQ(strict.take_broken().size(), 2u);
-}
-
-// Counts how many images have been read.
-class CountingSource : public Source {
- public:
-  explicit CountingSource(const Source& source) : source_(source) {}
-  int64_t size() const override { return source_.size(); }
-  std::string name(int64_t i) const override { return source_.name(i); }
-  Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
-    ++reads_;
-    reads_.notify_all();
-    return source_.read(i, buffer);
-  }
-  void wait_for_reads(int64_t count) const {
-    for (int64_t now = reads_; now < count; now = reads_) reads_.wait(now);
-  }
-
- private:
-  const Source& source_;
-  mutable std::atomic<int64_t> reads_ = 0;
-};
-
 // An epoch has two batches. When the first one has been taken, the workers continue with the next
 // epoch before the second one has been asked for. If they did not, this test would hang.
 TEST_F(LoaderTest, TheNextEpochBeginsBeforeThisOneEnds) {
-  write_images(8);
-  const CountingSource counting(source());
+  const auto images = fake_images(8);
   LoaderOptions chosen = options(4);
   chosen.workers = 1;
-  Loader loader(counting, chosen);
-  counting.wait_for_reads(8);
+  Loader loader(images, chosen);
+  images->wait_for_reads(8);
   EXPECT_EQ(loader.next().epoch, 0);
-  counting.wait_for_reads(12);
+  images->wait_for_reads(12);
   EXPECT_EQ(loader.next().epoch, 0);
   EXPECT_EQ(loader.next().epoch, 1);
 }
 
 // Batches of one image keep several workers busy, because more batches are begun.
 TEST_F(LoaderTest, SmallBatchesGiveWorkToEveryWorker) {
-  write_images(8);
-  const CountingSource counting(source());
+  const auto images = fake_images(8);
   LoaderOptions chosen = options(1);
   chosen.workers = 5;
-  const Loader loader(counting, chosen);
-  counting.wait_for_reads(7);
+  const Loader loader(images, chosen);
+  images->wait_for_reads(7);
 }
 
 TEST_F(LoaderTest, BatchesComeFromTheAllocatorAndGoBackToIt) {

@@ -18,6 +18,32 @@ TEST(Sampler, OrderIsAPermutationOfItsEpoch) {
   EXPECT_NE(order, epoch_order(1000, 6, 2));
 }
 
+TEST(Sampler, EveryOtherImageIsASubstituteOnce) {
+  for (const int64_t count : {2, 3, 12, 97, 360}) {
+    for (const int64_t sample : {int64_t{0}, count / 2, count - 1}) {
+      Substitutes substitutes(count, 7, 3, sample);
+      std::vector<int64_t> found{sample};
+      for (int64_t i = 1; i < count; ++i) found.push_back(substitutes.next());
+      std::sort(found.begin(), found.end());
+      for (int64_t i = 0; i < count; ++i) EXPECT_EQ(found[static_cast<size_t>(i)], i) << count;
+    }
+  }
+}
+
+// A hole of 500 images in a row: their substitutes, and the second ones of these, are spread evenly
+// over the rest.
+TEST(Sampler, NeighborsHaveDifferentSubstitutes) {
+  std::vector<int> uses(1000);
+  for (int64_t sample = 0; sample < 500; ++sample) {
+    Substitutes substitutes(1000, 7, 3, sample);
+    int64_t image = sample;
+    while (image < 500) image = substitutes.next();
+    ++uses[static_cast<size_t>(image)];
+  }
+  EXPECT_LE(*std::max_element(uses.begin(), uses.end()), 6);
+  EXPECT_GE(std::count_if(uses.begin(), uses.end(), [](int n) { return n > 0; }), 280);
+}
+
 TEST(Sampler, RanksTakeContiguousSlicesOfAStep) {
   const BatchPlan plan{.batch_size = 4, .rank = 2, .ranks = 3};
   EXPECT_EQ(plan.steps_per_epoch(47), 3);

@@ -220,14 +220,14 @@ TEST(CudaViews, OfARawLoaderAreThoseOfAFinishedOne) {
   for (int i = 0; i < 7; ++i) {
     write_png(scratch.path() / (std::to_string(i) + ".png"), test_image(30 + i, 35, i));
   }
-  const std::unique_ptr<Source> source = open_folder(scratch.path());
+  const std::shared_ptr<const Source> source = open_folder(scratch.path());
   LoaderOptions options;
   options.plan.batch_size = 3;
   options.image_size = 17;
   options.workers = 2;
-  Loader finished(*source, options);
+  Loader finished(source, options);
   options.raw = true;
-  Loader raw(*source, options);
+  Loader raw(source, options);
   DeviceViews device_views(kCuda, DType::f32, options.image_size);
   std::vector<Batch> on_device, expected;
   for (int step = 0; step < 5; ++step) {
