@@ -75,10 +75,14 @@ Loader::OpenBatch Loader::take_batch(bool raw) {
                       : "with the option raw, batches come from next_raw()");
   std::unique_lock lock(mutex_);
   const auto begin = std::chrono::steady_clock::now();
-  batch_ready_.wait(lock, [this] {
-    return error_ || (!open_.empty() && open_.front().finished == options_.plan.batch_size);
-  });
+  const auto ready = [this] {
+    return interrupted_ || error_ ||
+           (!open_.empty() && open_.front().finished == options_.plan.batch_size);
+  };
+  // A signal handler may not notify.
+  while (!batch_ready_.wait_for(lock, std::chrono::milliseconds(50), ready)) continue;
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (interrupted_) throw Interrupted("interrupted while images were read");
   if (error_) std::rethrow_exception(error_);
   OpenBatch full = std::move(open_.front());
   open_.pop_front();

@@ -3,6 +3,7 @@
 // workers or their speed.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -14,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/tensor.h"
 #include "pixpro/data/augment/recipes.h"
 #include "pixpro/data/batches/batch.h"
@@ -43,6 +45,11 @@ struct LoaderOptions {
   bool raw = false;                        // batches are RawBatch, for a CUDA device to finish
 };
 
+// Thrown by next() and next_raw() after interrupt().
+class Interrupted : public engine::Error {
+  using Error::Error;
+};
+
 class Loader {
  public:
   // Throws Error if a single step needs more images than there are. The source must outlive the
@@ -60,6 +67,10 @@ class Loader {
   // for a loader without `raw`, next_raw() for one with it.
   Batch next();
   RawBatch next_raw();
+
+  // Has next() and next_raw() throw Interrupted, in this call and in all later ones, within a tenth
+  // of a second. May be called from any thread and from a signal handler.
+  void interrupt() { interrupted_ = true; }
 
   // The images found to be broken since the last call, each once. Works after an error too.
   std::vector<BrokenImage> take_broken();
@@ -92,6 +103,7 @@ class Loader {
   const LoaderOptions options_;
   const int64_t steps_per_epoch_;
   double wait_seconds_ = 0;  // of the consuming thread
+  std::atomic<bool> interrupted_ = false;
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable_any work_wanted_, batch_ready_;
