@@ -1,9 +1,51 @@
-// pixpro: pre-trains image backbones with PixPro. Exit status: 0 for success, 1 for failure, 2 for
-// a bad command line.
+// pixpro: pre-trains image backbones with PixPro.
+#include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 
+#include "apps/background.h"
 #include "apps/commands/commands.h"
+#include "apps/console.h"
+
+namespace {
+
+constexpr const char* kStatuses =
+    "Exit status: 0 success; 1 failure; 2 a bad command line; 75 pretrain was interrupted by a "
+    "signal and has saved its work, so the same command with --auto-resume goes on; 128 + N "
+    "another "
+    "command was ended by signal N.";
+
+// Commands that only write files, or a long log, do not care whether somebody reads what they
+// print.
+bool prints_its_result(const CLI::App& app) {
+  return !app.got_subcommand("pretrain") && !app.got_subcommand("pack");
+}
+
+int run(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    std::cout.flush();
+    engine::require(std::cout.good() || !prints_its_result(app),
+                    "the output could not be written as a whole");
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    apps::warn(std::string(error.what()) + " (see pixpro COMMAND --help)");
+    return 2;
+  } catch (const apps::CheckFailed&) {
+    return 1;
+  } catch (const apps::Stopped& stopped) {
+    apps::warn(stopped.what());
+    return apps::kInterruptedStatus;
+  } catch (const std::exception& error) {
+    apps::warn(error.what());
+    return 1;
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
@@ -20,18 +62,10 @@ int main(int argc, char** argv) {
   bench->require_subcommand(1);
   apps::add_bench_step(*bench);
   apps::add_bench_loader(*bench);
-  try {
-    app.parse(argc, argv);
-    return 0;
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "pixpro: " << error.what() << " (see pixpro COMMAND --help)\n";
-    return 2;
-  } catch (const apps::CheckFailed&) {
-    return 1;
-  } catch (const std::exception& error) {
-    std::cerr << "pixpro: " << error.what() << '\n';
-    return 1;
-  }
+  app.footer(kStatuses);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves must not end a run: see apps/console.h
+  const int status = run(app, argc, argv);
+  apps::finish_output();
+  if (apps::work_is_left_behind()) std::_Exit(status);
+  return status;
 }

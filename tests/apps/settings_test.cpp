@@ -44,9 +44,10 @@ const std::vector<std::array<std::string, 3>> kFixed = {
 
 // At most rounding depends on these.
 const std::set<std::string> kFree = {
-    "--data-dir",  "--zip",    "--cache-mode",     "--max-broken",      "--num-workers",
-    "--save-freq", "--resume", "--auto-resume",    "--output-dir",      "--augment-on",
-    "--threads",   "--device", "--conv-algorithm", "--cudnn-benchmark", "--deterministic",
+    "--data-dir",      "--zip",     "--cache-mode",  "--max-broken",     "--num-workers",
+    "--save-freq",     "--resume",  "--auto-resume", "--output-dir",     "--augment-on",
+    "--overwrite",     "--threads", "--device",      "--conv-algorithm", "--cudnn-benchmark",
+    "--deterministic",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.
