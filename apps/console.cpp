@@ -1,11 +1,13 @@
 #include "apps/console.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <mutex>
 #include <string_view>
@@ -78,6 +80,14 @@ Writer& writer() {
 }
 
 }  // namespace
+
+void prepare_output() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  int file = 0;
+  while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_RDONLY);
+  if (file >= 0) close(file);
+}
 
 void say(const std::string& text) { writer().add({STDOUT_FILENO, text}); }
 void warn(const std::string& text) { writer().add({STDERR_FILENO, "pixpro: " + text + "\n"}); }

@@ -1,5 +1,4 @@
 // pixpro: pre-trains image backbones with PixPro.
-#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -11,13 +10,10 @@
 namespace {
 
 constexpr const char* kStatuses =
-    "Exit status: 0 success; 1 failure; 2 a bad command line; 75 pretrain was interrupted by a "
-    "signal and has saved its work, so the same command with --auto-resume goes on; 128 + N "
-    "another "
-    "command was ended by signal N.";
+    "Exit status: 0 for success, 1 for failure, 2 for a bad command line. 75: pretrain was stopped "
+    "by a signal and has saved its work; the same command with --auto-resume goes on.";
 
-// Commands that only write files, or a long log, do not care whether somebody reads what they
-// print.
+// What the others print is a log, which need not be read by anybody.
 bool prints_its_result(const CLI::App& app) {
   return !app.got_subcommand("pretrain") && !app.got_subcommand("pack");
 }
@@ -48,6 +44,7 @@ int run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  apps::prepare_output();
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
                "pixpro");
   app.require_subcommand(1);
@@ -63,7 +60,6 @@ int main(int argc, char** argv) {
   apps::add_bench_step(*bench);
   apps::add_bench_loader(*bench);
   app.footer(kStatuses);
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves must not end a run: see apps/console.h
   const int status = run(app, argc, argv);
   apps::finish_output();
   if (apps::work_is_left_behind()) std::_Exit(status);
