@@ -114,10 +114,12 @@ class Turn {
 
 FolderLock::FolderLock(const fs::path& folder)
     : path_(folder / kName),
-      content_(text_of(this_process()) +
-               "\nThis process writes into the folder. Once it has ended, the file is obsolete.\n") {
+      content_(
+          text_of(this_process()) +
+          "\nThis process writes into the folder. Once it has ended, the file is obsolete.\n") {
   const Turn turn(folder);
-  while (!create(path_, content_)) {
+  for (int attempt = 0; !create(path_, content_); ++attempt) {
+    require(attempt < 100, "cannot write '", path_.string(), "': it keeps changing");
     const std::optional<Found> found = find(path_);
     if (!found) continue;  // it has just been removed
     const std::string holder = people_call(process_in(found->content));
@@ -139,13 +141,17 @@ FolderLock::~FolderLock() {
 
 void FolderLock::require_held() const {
   const std::optional<Found> found = find(path_);
-  if (found && found->content == content_) return;
-  if (!found && create(path_, content_)) return;  // somebody tidied up
-  const std::optional<Found> other = find(path_);
-  fail("'", path_.parent_path().string(), "' has been taken over by ",
-       people_call(other ? process_in(other->content) : std::nullopt),
-       ", because this process had not refreshed '", path_.string(), "' for ", kEndedAfter,
-       " seconds; nothing more is written there");
+  const std::string other = found ? found->content : content_;
+  require(other == content_ || other.empty(), "'", path_.parent_path().string(),
+          "' has been taken over by ", people_call(process_in(other)),
+          ", because this process had not refreshed '", path_.string(), "' for ", kEndedAfter,
+          " seconds; nothing more is written there");
+  if (found) return;
+  try {
+    create(path_, content_);  // somebody tidied up
+  } catch (const Error&) {
+    // Then the disk does not work, which whoever writes to it will notice.
+  }
 }
 
 void FolderLock::refresh(const std::stop_token& stop) const {

@@ -28,7 +28,8 @@ class FolderLock {
   ~FolderLock();  // removes the file, unless another process has taken over
 
   // Throws Error if another process has taken over because this one seemed to have ended, for
-  // example while it was suspended. To be called before something in the folder is replaced.
+  // example while it was suspended. To be called before something in the folder is replaced. That
+  // the lock cannot be read does not count.
   void require_held() const;
 
   // From whom this process took over, as a text for people, if it did.
