@@ -148,9 +148,11 @@ void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
   bool complete = false;
   try {
     complete = run.train();
-    const Interrupts::Saving saving;
-    folder.lock().require_held();
-    if (complete) write_tensor_file(folder.weights(), pixpro::weights_of(trainer.model()));
+    if (complete) {
+      const Interrupts::Saving saving;
+      folder.lock().require_held();
+      write_tensor_file(folder.weights(), pixpro::weights_of(trainer.model()));
+    }
   } catch (const std::exception& error) {
     engine::fail(error.what(), "; ", saves.how_to_go_on());
   }
