@@ -10,6 +10,7 @@ cmake -S . -B build/demo -G Ninja -DPIXPRO_TESTS=OFF
 cmake --build build/demo
 bash apps/photos.sh demo/photos
 
-build/demo/pixpro pretrain --data-dir demo/photos --output-dir demo/run \
+# Each further demo moves the files of the one before into a folder demo/run/previous.N.
+build/demo/pixpro pretrain --data-dir demo/photos --output-dir demo/run --overwrite \
   --arch resnet18 --image-size 96 --batch-size 16 --epochs 22 --warmup-epoch 1 --base-lr 48 \
   --num-workers 2

@@ -1,15 +1,51 @@
-// pixpro: pre-trains image backbones with PixPro. Exit status: 0 for success, 1 for failure, 2 for
-// a bad command line.
+// pixpro: pre-trains image backbones with PixPro.
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 
+#include "apps/background.h"
 #include "apps/commands/commands.h"
+#include "apps/console.h"
 #include "pixpro/data/batches/loader.h"
 
 namespace {
 
-int run(int argc, char** argv) {
+constexpr const char* kStatuses =
+    "Exit status: 0 for success, 1 for failure, 2 for a bad command line. 75: pretrain was stopped "
+    "by a signal and has saved its work; the same command with --auto-resume goes on.";
+
+// What the others print is a log, which need not be read by anybody.
+bool prints_its_result(const CLI::App& app) {
+  return !app.got_subcommand("pretrain") && !app.got_subcommand("pack");
+}
+
+int run(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    std::cout.flush();
+    engine::require(std::cout.good() || !prints_its_result(app),
+                    "the output could not be written as a whole");
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    apps::warn(std::string(error.what()) + " (see pixpro COMMAND --help)");
+    return 2;
+  } catch (const apps::CheckFailed&) {
+    return 1;
+  } catch (const apps::Stopped& stopped) {
+    apps::warn(stopped.what());
+    return apps::kInterruptedStatus;
+  } catch (const std::exception& error) {
+    apps::warn(error.what());
+    return 1;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  apps::prepare_output();
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
                "pixpro");
   app.require_subcommand(1);
@@ -24,27 +60,9 @@ int run(int argc, char** argv) {
   bench->require_subcommand(1);
   apps::add_bench_step(*bench);
   apps::add_bench_loader(*bench);
-  try {
-    app.parse(argc, argv);
-    return 0;
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "pixpro: " << error.what() << " (see pixpro COMMAND --help)\n";
-    return 2;
-  } catch (const apps::CheckFailed&) {
-    return 1;
-  } catch (const std::exception& error) {
-    std::cerr << "pixpro: " << error.what() << '\n';
-    return 1;
-  }
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  const int status = run(argc, argv);
-  if (!pixpro::Loader::left_workers()) return status;
-  std::cout.flush();
-  std::quick_exit(status);
+  app.footer(kStatuses);
+  const int status = run(app, argc, argv);
+  apps::finish_output();
+  if (apps::work_is_left_behind() || pixpro::Loader::left_workers()) std::_Exit(status);
+  return status;
 }

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <iomanip>
-#include <iostream>
 #include <sstream>
+
+#include "apps/console.h"
 
 namespace apps {
 namespace {
@@ -41,8 +42,8 @@ void Progress::show(const pixpro::StepRecord& record) {
        << total_steps_ << "  loss " << std::setprecision(4) << step.loss << "  lr "
        << step.learning_rate << "  momentum " << step.momentum << "  " << std::setprecision(1)
        << record.images_per_second << " images/s  waiting " << std::setprecision(0)
-       << 100.0 * record.wait_fraction << "%  left " << clock_text(left);
-  std::cout << line.str() << std::endl;
+       << 100.0 * record.wait_fraction << "%  left " << clock_text(left) << '\n';
+  say(line.str());
 }
 
 }  // namespace apps

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apps/command.h"
+#include "engine/error.h"
 
 namespace apps {
 
@@ -17,5 +18,14 @@ void add_bench_loader(CLI::App& bench);
 
 // Thrown by a command whose check failed and that has said so itself; the exit status is 1.
 struct CheckFailed {};
+
+// The exit status of pretrain if a signal has ended it and nothing is lost: EX_TEMPFAIL of
+// sysexits.h, "try again".
+constexpr int kInterruptedStatus = 75;
+
+// Thrown by pretrain then; the text says how to go on.
+class Stopped : public engine::Error {
+  using Error::Error;
+};
 
 }  // namespace apps

@@ -2,16 +2,19 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <utility>
 
 #include "apps/commands/commands.h"
+#include "apps/console.h"
 #include "apps/flags/reading.h"
 #include "apps/flags/source.h"
+#include "apps/interrupts.h"
 #include "engine/error.h"
+#include "engine/files/atomic_file.h"
 #include "engine/parallel.h"
 #include "pixpro/data/augment/resize.h"
 #include "pixpro/data/codecs/codec.h"
@@ -111,7 +114,17 @@ std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& fl
   return flags.zip ? name : fs::path(name).lexically_relative(flags.data_dir).string();
 }
 
+// The response to a signal: the file is as it was.
+void end_at_once(const fs::path& out, int signal) {
+  engine::remove_temporaries();
+  warn("interrupted; nothing has been written to " + out.string());
+  finish_output();
+  std::_Exit(128 + signal);
+}
+
 void pack(const PackFlags& flags) {
+  const Interrupts interrupts([&](int signal) { end_at_once(flags.out, signal); });
+  engine::remove_leftovers(flags.out, std::chrono::hours(24));
   Packer packer(pixpro::open_source(flags.data_dir, flags.zip), flags);
   const pixpro::Source& source = *packer.source;
   pixpro::PackWriter writer(flags.out);
@@ -123,17 +136,17 @@ void pack(const PackFlags& flags) {
       if (image.trouble.empty()) {
         writer.add(name_in(source, index, flags), image.bytes);
       } else {
-        std::cerr << "pixpro: skipped: " << source.name(index) << ": " << image.trouble << '\n';
+        warn("skipped: " + source.name(index) + ": " + image.trouble);
       }
       ++index;
     }
     if (Clock::now() - printed < std::chrono::seconds(1)) continue;
     printed = Clock::now();
-    std::cout << writer.size() << " of " << count << " images" << std::endl;
+    say(std::to_string(writer.size()) + " of " + std::to_string(count) + " images\n");
   }
   writer.commit();
-  std::cout << writer.size() << " of " << count << " images, " << writer.bytes() << " bytes, in "
-            << flags.out.string() << std::endl;
+  say(std::to_string(writer.size()) + " of " + std::to_string(count) + " images, " +
+      std::to_string(writer.bytes()) + " bytes, in " + flags.out.string() + "\n");
 }
 
 }  // namespace

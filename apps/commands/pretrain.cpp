@@ -1,10 +1,14 @@
 // pixpro pretrain: from a folder of images to a pre-trained backbone.
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
+#include <sstream>
 
+#include "apps/background.h"
 #include "apps/commands/commands.h"
+#include "apps/console.h"
 #include "apps/flags/reading.h"
 #include "apps/flags/source.h"
 #include "apps/flags/training.h"
@@ -12,6 +16,7 @@
 #include "apps/interrupts.h"
 #include "apps/output_folder.h"
 #include "apps/progress.h"
+#include "apps/saves.h"
 #include "pixpro/data/batches/device_views.h"
 #include "pixpro/data/batches/loader.h"
 #include "pixpro/report/metrics_file.h"
@@ -37,7 +42,7 @@ struct PretrainFlags {
   fs::path output_dir = "output";
   int64_t save_freq = 10;
   std::optional<fs::path> resume;
-  bool auto_resume = false;
+  bool auto_resume = false, overwrite = false;
 };
 
 void check(const PretrainFlags& flags) {
@@ -50,21 +55,35 @@ void check(const PretrainFlags& flags) {
       "workers with --augment-on cpu");
 }
 
-fs::path newest_checkpoint(const PretrainFlags& flags) {
-  return flags.output_dir / "current.safetensors";
+// The checkpoint that the run goes on from; none for a new run. A folder that holds the checkpoint
+// of another run is refused unless that is to be set aside.
+std::optional<fs::path> checkpoint_to_resume(const PretrainFlags& flags, const RunFolder& folder) {
+  if (const auto& before = folder.lock().taken_from()) {
+    say("the folder " + flags.output_dir.string() + " was in use by " + *before +
+        ", which has ended\n");
+  }
+  const fs::path own = folder.checkpoint();
+  if (fs::exists(own)) {
+    std::error_code ignored;  // a file that is missing is not the same
+    if (flags.auto_resume || (flags.resume && fs::equivalent(own, *flags.resume, ignored))) {
+      return own;
+    }
+    engine::require(flags.overwrite, "'", own.string(),
+                    "' is the checkpoint of an earlier run: add --auto-resume to go on from it, or "
+                    "--overwrite to start anew and keep the earlier run's files in a folder beside "
+                    "it, or choose another --output-dir");
+  }
+  return flags.resume;
 }
-fs::path weights_file(const PretrainFlags& flags) {
-  return flags.output_dir / "weights.safetensors";
-}
-fs::path metrics_file(const PretrainFlags& flags) { return flags.output_dir / "metrics.jsonl"; }
-fs::path picture_file(const PretrainFlags& flags) { return flags.output_dir / "views.png"; }
 
-// The checkpoint that the run goes on from; none for a new run.
-std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flags) {
-  const fs::path newest = newest_checkpoint(flags);
-  if (flags.auto_resume && fs::exists(newest)) return engine::read_tensor_file(newest);
-  if (flags.resume) return engine::read_tensor_file(*flags.resume);
-  return std::nullopt;
+// Keeps the files of an earlier run if this one does not go on from it.
+void set_aside_earlier_run(const RunFolder& folder, const std::optional<fs::path>& resumed) {
+  if (resumed == folder.checkpoint()) return;
+  const bool earlier = fs::exists(folder.checkpoint()) || fs::exists(folder.weights()) ||
+                       (resumed && fs::exists(folder.metrics()));
+  if (!earlier) return;
+  const Interrupts::Saving saving;
+  say("the files of an earlier run are now in " + folder.set_aside().string() + "\n");
 }
 
 pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state) {
@@ -89,7 +108,7 @@ struct Images {
 // Reports the broken images that have been found since the last call and adds them to the run's.
 void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
   for (const pixpro::BrokenImage& image : loader.take_broken()) {
-    std::cerr << "pixpro: skipped: " << image.reason << '\n';
+    warn("skipped: " + image.reason);
     broken.push_back(image.sample);
   }
 }
@@ -107,17 +126,18 @@ pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
   }
 }
 
-// Trains to the last step. A signal ends the run earlier, with a checkpoint and an error that says
-// how to continue.
-void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
-           const pixpro::Settings& settings, pixpro::RunState& state) {
-  pixpro::MetricsFile metrics(metrics_file(flags), state.steps);
+// Trains to the last step and writes the weights. Whatever ends the run earlier, a checkpoint is
+// saved, and the error says how to go on.
+void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
+           pixpro::Trainer& trainer, pixpro::RunState& state, const Interrupts& interrupts,
+           Saves& saves) {
+  pixpro::MetricsFile metrics(folder.metrics(), state.steps);
   Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
-  const Interrupts interrupts;
-  const int64_t save_steps = flags.save_freq * images.loader.steps_per_epoch();
+  const int64_t epoch = images.loader.steps_per_epoch(), period = flags.save_freq * epoch;
   const pixpro::Interlude checkpoint{
-      .due = [&](int64_t done, bool last) { return last || done % save_steps == 0; },
-      .act = [&] { write_checkpoint(newest_checkpoint(flags), trainer, state, settings); }};
+      .due = [&](int64_t done,
+                 bool last) { return last || done % (saves.failed() ? epoch : period) == 0; },
+      .act = [&](bool last) { saves.save(last); }};
   const auto record = [&](const pixpro::StepRecord& step) {
     metrics.write(step);
     progress.show(step);
@@ -128,59 +148,108 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
                            .record = record,
                            .stop_requested = [&] { return interrupts.arrived(); },
                            .interludes = {checkpoint}});
-  const bool complete = run.train();
-  engine::require(complete, "interrupted after step ", trainer.steps_done(), " of ",
-                  trainer.total_steps(), "; the same command with --auto-resume goes on from '",
-                  newest_checkpoint(flags).string(), "'");
+  bool complete = false;
+  try {
+    complete = run.train();
+    if (complete) {
+      const Interrupts::Saving saving;
+      folder.lock().require_held();
+      write_tensor_file(folder.weights(), pixpro::weights_of(trainer.model()));
+    }
+  } catch (const std::exception& error) {
+    engine::fail(error.what(), "; ", saves.how_to_go_on());
+  }
+  if (complete) return;
+  throw Stopped("interrupted after step " + std::to_string(trainer.steps_done()) + " of " +
+                std::to_string(trainer.total_steps()) + "; " + saves.how_to_go_on());
+}
+
+// Makes the picture on the side. It is a decoration: if it fails, a line says so, and that is all.
+std::unique_ptr<Background> start_picture(const fs::path& path,
+                                          const std::shared_ptr<const pixpro::Source>& source,
+                                          const pixpro::LoaderOptions& options, int64_t grid,
+                                          double pos_ratio) {
+  const auto fail = [path](const std::exception& error) {
+    warn(path.string() + " is missing, which does no harm: " + error.what());
+  };
+  try {
+    return std::make_unique<Background>([=] {
+      try {
+        write_pair_picture(path, *source, options, grid, pos_ratio);
+      } catch (const std::exception& error) {
+        fail(error);
+      }
+    });
+  } catch (const std::exception& error) {
+    fail(error);
+    return nullptr;
+  }
 }
 
 void announce(const PretrainFlags& flags, const Threads& threads, const pixpro::Source& source,
               const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
-  std::cout << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
-            << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
-            << " epochs\n"
-            << "threads: " << threads.count << " for computing (" << threads.reason << "), "
-            << flags.num_workers << " for loading images\n";
+  std::ostringstream text;
+  text << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
+       << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
+       << " epochs\n"
+       << "threads: " << threads.count << " for computing (" << threads.reason << "), "
+       << flags.num_workers << " for loading images\n";
   if (trainer.steps_done() > 0) {
-    std::cout << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
-              << '\n';
+    text << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
+         << '\n';
   }
-  std::cout << std::flush;
+  say(text.str());
 }
 
 // How much of the GPU's memory the run needed. Free memory in small pieces is of no use to large
 // tensors.
-void print_memory(engine::Device device) {
+void write_memory(std::ostream& out, engine::Device device) {
   const engine::MemoryStats memory = engine::allocator_of(device).stats();
   const auto mib = [](int64_t bytes) { return bytes >> 20; };
-  std::cout << "memory   tensors: " << mib(memory.peak_bytes) << " MiB at the peak, "
-            << mib(memory.current_bytes) << " MiB now; free: " << mib(memory.cached_bytes)
-            << " MiB in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
+  out << "memory   tensors: " << mib(memory.peak_bytes) << " MiB at the peak, "
+      << mib(memory.current_bytes) << " MiB now; free: " << mib(memory.cached_bytes)
+      << " MiB in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
 }
 
-void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& options,
-                   const pixpro::Loader& loader, const std::vector<pixpro::StepRecord>& steps) {
-  std::cout << '\n';
+void report_outcome(const RunFolder& folder, const pixpro::TrainerOptions& options,
+                    const pixpro::Loader& loader, const std::vector<pixpro::StepRecord>& steps) {
+  std::ostringstream text;
+  text << '\n';
   if (const std::string broken = loader.broken_summary(); !broken.empty()) {
-    std::cout << "broken   " << broken << '\n';
+    text << "broken   " << broken << '\n';
   }
-  if (options.device != engine::kCpu) print_memory(options.device);
-  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
-            << "weights  " << weights_file(flags).string() << '\n'
-            << "metrics  " << metrics_file(flags).string() << '\n'
-            << "picture  " << picture_file(flags).string() << std::endl;
+  if (options.device != engine::kCpu) write_memory(text, options.device);
+  text << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
+       << "weights  " << folder.weights().string() << '\n'
+       << "metrics  " << folder.metrics().string() << '\n';
+  if (fs::exists(folder.picture())) text << "picture  " << folder.picture().string() << '\n';
+  say(text.str());
+}
+
+// The response to a signal before the first step: there is nothing to save.
+void end_at_once(int) {
+  engine::remove_temporaries();
+  warn("interrupted before the first step; the same command starts again");
+  finish_output();
+  std::_Exit(kInterruptedStatus);
 }
 
 void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   check(flags);
   const Threads threads = use_machine(flags.training.machine);
   sleep_if_cores_are_short(threads.count + flags.num_workers);
+  Interrupts interrupts(end_at_once);
+  const RunFolder folder(flags.output_dir);
+  const std::optional<fs::path> resumed = checkpoint_to_resume(flags, folder);
   const std::shared_ptr<const pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
-  std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
+  std::optional<engine::TensorFile> checkpoint;
   pixpro::RunState state;
-  if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
-  state.broken_images.clear();  // every start judges the images anew
+  if (resumed) {
+    checkpoint = engine::read_tensor_file(*resumed);
+    state = pixpro::run_of(*checkpoint, settings);
+    state.broken_images.clear();  // every start judges the images anew
+  }
 
   const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{source, loading}};
@@ -193,13 +262,21 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
     images.gpu.emplace(options.device, options.precision, flags.views.image_size);
   }
 
-  make_output_folder(flags.output_dir);
+  // From here on a signal ends the run after the running step, or while it waits for images.
+  const Interrupts::Phase training(interrupts, [&](int) { images.loader.interrupt(); });
+  set_aside_earlier_run(folder, resumed);
   announce(flags, threads, *source, images.loader, trainer);
-  write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
-                     options.model.pos_ratio);
-  train(flags, images, trainer, settings, state);
-  write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
-  print_outcome(flags, options, images.loader, state.steps);
+  const bool goes_on = resumed == folder.checkpoint();
+  std::unique_ptr<Background> picture;
+  if (!goes_on || !fs::exists(folder.picture())) {
+    picture = start_picture(folder.picture(), source, loading, flags.views.grid(),
+                            options.model.pos_ratio);
+  }
+  Saves saves(folder, trainer, state, settings);
+  if (goes_on) saves.note_saved();
+  train(flags, folder, images, trainer, state, interrupts, saves);
+  if (picture) picture->wait(std::chrono::seconds(10));
+  report_outcome(folder, options, images.loader, state.steps);
 }
 
 }  // namespace
@@ -224,6 +301,11 @@ void add_pretrain(CLI::App& app) {
   command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
   command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
               "Go on from the checkpoint in the output folder if there is one");
+  command
+      .add("--overwrite", &flags->overwrite, ChangesNumbers::no,
+           "Start anew in a folder with a checkpoint; the earlier run's files are moved into a "
+           "folder in it, previous.1, previous.2, ...")
+      ->excludes("--auto-resume");
   add_view_flags(command, flags->views);
   add_batch_size(command, flags->batch_size);
   add_training_flags(command, flags->training);

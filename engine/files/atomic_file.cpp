@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/files/process.h"
 
 namespace engine {
 namespace {
@@ -21,21 +23,38 @@ namespace fs = std::filesystem;
   fail("cannot write '", path.string(), "': ", std::generic_category().message(error));
 }
 
-// Hidden and unique among the processes of a machine and their threads. Two machines that share a
-// disk may still choose the same name, so the file is also opened exclusively. The target's name is
-// shortened to keep the result within the limit for file names.
+constexpr std::string_view kEnding = ".tmp";
+
+// What the names of all temporary files for `path` begin with. The target's name is shortened to
+// keep them within the limit for file names.
+std::string temporary_prefix(const fs::path& path) {
+  return "." + path.filename().string().substr(0, 120) + ".";
+}
+
+// Hidden and unique among the processes of all machines and their threads: ".NAME.PROCESS.N.tmp".
+// Processes are told apart less well without /proc, so the file is also opened exclusively.
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<int> count = 0;
-  const std::string name = path.filename().string().substr(0, 200);
-  return path.parent_path() /
-         ("." + name + "." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
+  return path.parent_path() / (temporary_prefix(path) + text_of(this_process()) + "." +
+                               std::to_string(count++) + std::string(kEnding));
+}
+
+// The process in a name that temporary_name gave.
+std::optional<ProcessId> maker_of(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || !name.ends_with(kEnding)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(std::min(kEnding.size(), name.size()));
+  return parse_process(name.substr(0, name.rfind('.')));
+}
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 // A new name is safe only once its folder has reached the disk too. Some file systems cannot flush
 // a folder (EINVAL); nothing more can be done on them.
 void flush_folder(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) fail_to_write(path, errno);
   const int error = fsync(descriptor) == 0 ? 0 : errno;
   close(descriptor);
@@ -49,16 +68,17 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
   const fs::file_status status = fs::status(path, ignored);
   require(!fs::exists(status) || fs::is_regular_file(status), "cannot write '", path.string(),
           "': it exists and is ", fs::is_directory(status) ? "a folder" : "not a regular file");
+  fs::path temporary;
   do {
-    temporary_ = temporary_name(path);
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    temporary = temporary_name(path);
+    descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) fail_to_write(path_, errno);
+  temporary_.emplace(temporary);
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) close(descriptor_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -74,8 +94,8 @@ void AtomicFile::commit() {
   if (fsync(descriptor_) != 0) fail_to_write(path_, errno);
   // Network file systems may report a full disk only here.
   if (close(std::exchange(descriptor_, -1)) != 0) fail_to_write(path_, errno);
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
-  temporary_.clear();
+  if (std::rename(temporary_->path().c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
+  temporary_->keep();
   flush_folder(path_);
 }
 
@@ -87,6 +107,19 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> byte
 
 void write_file_atomically(const fs::path& path, std::string_view text) {
   write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+void remove_leftovers(const fs::path& path, std::chrono::seconds unknown_for) {
+  const std::string prefix = temporary_prefix(path);
+  std::error_code ignored;
+  for (fs::directory_iterator file(folder_of(path), ignored), end; file != end;
+       file.increment(ignored)) {
+    const std::optional<ProcessId> maker = maker_of(file->path().filename().string(), prefix);
+    if (!maker) continue;
+    const std::optional<bool> running = is_running(*maker);
+    const auto unchanged = fs::file_time_type::clock::now() - file->last_write_time(ignored);
+    if (!running.value_or(unchanged < unknown_for)) fs::remove(file->path(), ignored);
+  }
 }
 
 }  // namespace engine

@@ -1,84 +1,121 @@
 #include "pixpro/report/pair_picture.h"
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <memory>
 #include <set>
 
 #include "engine/error.h"
+#include "pixpro/data/augment/resize.h"
 #include "pixpro/data/batches/sampler.h"
+#include "pixpro/data/codecs/decoder.h"
 #include "pixpro/method/positives.h"
 
 namespace pixpro {
 namespace {
 
-constexpr int64_t kMostTried = 32;
+constexpr int64_t kSpread = 32, kMostTried = 4;
+constexpr int kLongestSide = 1024;  // pixels; about as many as the picture shows
 
-// Standard deviation of the bytes of an image.
-double contrast(const Image& image) {
-  double sum = 0.0, squares = 0.0;
-  for (const double value : image.rgb) {
-    sum += value;
-    squares += value * value;
+std::array<ViewParameters, 2> sample_views(int64_t sample, const LoaderOptions& options,
+                                           Size size) {
+  std::array<ViewParameters, 2> views;
+  for (size_t v = 0; v < 2; ++v) {
+    engine::Random random = view_stream(options.seed, 0, sample, static_cast<int>(v));
+    views[v] = sample_view(random, options.recipe[v], size, options.image_size);
   }
-  const double count = std::max(static_cast<double>(image.rgb.size()), 1.0);
-  return std::sqrt(std::max(squares / count - sum * sum / (count * count), 0.0));
+  return views;
 }
 
-// How well a pair shows the method: views that share a quarter of their cells come first, then
-// contrast decides.
-double worth(const ViewPair& pair) {
+// Pairs of cells, row-major indices, of the two views of an image of this size.
+std::vector<std::pair<int64_t, int64_t>> positives_of(const std::array<ViewParameters, 2>& views,
+                                                      Size size, int64_t grid, double pos_ratio) {
+  std::array<Tensor, 2> boxes = {Tensor({1, 4}, engine::DType::f64),
+                                 Tensor({1, 4}, engine::DType::f64)};
+  for (size_t v = 0; v < 2; ++v) {
+    std::ranges::copy(view_box(views[v], size), boxes[v].data<double>());
+  }
+  const Tensor mask = positive_mask(boxes[0], boxes[1], {grid, grid}, pos_ratio);
+  const int64_t cells = grid * grid;
+  std::vector<std::pair<int64_t, int64_t>> pairs;
+  for (int64_t i = 0; i < cells * cells; ++i) {
+    if (mask.data<uint8_t>()[i] != 0) pairs.emplace_back(i / cells, i % cells);
+  }
+  return pairs;
+}
+
+// Whether a quarter of the first view's cells have a positive partner, if the image has the usual
+// proportions of a photograph.
+bool share_enough(int64_t sample, const LoaderOptions& options, int64_t grid, double pos_ratio) {
+  constexpr Size kPhotograph{640, 480};
   std::set<int64_t> cells;
-  for (const auto& [first, second] : pair.positives) cells.insert(first);
-  const bool share_enough =
-      4 * cells.size() >= static_cast<size_t>(pair.grid_width * pair.grid_height);
-  return contrast(pair.original) + (share_enough ? 256.0 : 0.0);
+  for (const auto& [first, second] :
+       positives_of(sample_views(sample, options, kPhotograph), kPhotograph, grid, pos_ratio)) {
+    cells.insert(first);
+  }
+  return 4 * static_cast<int64_t>(cells.size()) >= grid * grid;
+}
+
+// The samples to try, the best first.
+std::vector<int64_t> candidates(int64_t count, const LoaderOptions& options, int64_t grid,
+                                double pos_ratio) {
+  const int64_t spread = std::min(count, kSpread);
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < spread; ++i) samples.push_back(i * count / spread);
+  std::ranges::stable_partition(
+      samples, [&](int64_t sample) { return share_enough(sample, options, grid, pos_ratio); });
+  samples.resize(static_cast<size_t>(std::min(spread, kMostTried)));
+  return samples;
+}
+
+// The image, shrunk to a longer side of kLongestSide if that is less than its own.
+Image decode_small(Bytes bytes) {
+  const std::unique_ptr<Decoder> decoder = open_image(bytes);
+  const Size size = decoder->size();
+  const Box whole{0, 0, size.width, size.height};
+  const int longer = std::max(size.width, size.height);
+  if (longer <= kLongestSide) return decoder->decode(whole);
+  const auto shrunk = [&](int side) {
+    return static_cast<int>(std::max(int64_t{side} * kLongestSide / longer, int64_t{1}));
+  };
+  RowResizer resizer(size, {shrunk(size.width), shrunk(size.height)}, false);
+  decoder->decode(
+      whole, [&](const RowBlock& block) { resizer.add(block.pixels, block.stride, block.rows); });
+  return to_image(resizer.take());
 }
 
 }  // namespace
 
 ViewPair make_view_pair(const Image& image, int64_t sample, const LoaderOptions& options,
                         int64_t grid, double pos_ratio) {
-  ViewPair pair{.original = image, .parameters = {}, .views = {}, .positives = {}};
-  pair.grid_width = pair.grid_height = static_cast<int>(grid);
   const Size size{image.width, image.height};
-  std::array<Tensor, 2> boxes = {Tensor({1, 4}, engine::DType::f64),
-                                 Tensor({1, 4}, engine::DType::f64)};
+  ViewPair pair{.original = image,
+                .parameters = sample_views(sample, options, size),
+                .views = {},
+                .positives = {}};
+  pair.grid_width = pair.grid_height = static_cast<int>(grid);
   for (size_t v = 0; v < 2; ++v) {
-    engine::Random random = view_stream(options.seed, 0, sample, static_cast<int>(v));
-    pair.parameters[v] = sample_view(random, options.recipe[v], size, options.image_size);
     pair.views[v] = to_image(apply_view(image, pair.parameters[v], options.image_size));
-    const auto box = view_box(pair.parameters[v], size);
-    std::copy(box.begin(), box.end(), boxes[v].data<double>());
   }
-  const Tensor mask = positive_mask(boxes[0], boxes[1], {grid, grid}, pos_ratio);
-  const int64_t pixels = grid * grid;
-  for (int64_t pair_index = 0; pair_index < pixels * pixels; ++pair_index) {
-    if (mask.data<uint8_t>()[pair_index] == 0) continue;
-    pair.positives.emplace_back(pair_index / pixels, pair_index % pixels);
-  }
+  pair.positives = positives_of(pair.parameters, size, grid, pos_ratio);
   return pair;
 }
 
 void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio) {
-  std::optional<ViewPair> chosen;
-  std::string trouble = "there is none";
+  std::string trouble;
   std::vector<uint8_t> buffer;
-  const int64_t tries = std::min(source.size(), kMostTried);
-  for (int64_t i = 0; i < tries; ++i) {
-    const int64_t sample = i * source.size() / tries;
+  for (const int64_t sample : candidates(source.size(), options, grid, pos_ratio)) {
+    Image picture;
     try {
-      ViewPair pair = make_view_pair(decode_image(source.read(sample, buffer)), sample, options,
-                                     grid, pos_ratio);
-      if (!chosen || worth(pair) > worth(*chosen)) chosen = std::move(pair);
-    } catch (const engine::Error& error) {
+      const Image image = decode_small(source.read(sample, buffer));
+      picture = paint_pairs(make_view_pair(image, sample, options, grid, pos_ratio));
+    } catch (const std::exception& error) {  // also if memory is short
       trouble = source.name(sample) + ": " + error.what();
+      continue;
     }
+    return write_png(path, picture);
   }
-  engine::require(chosen.has_value(), "pair picture: none of ", tries,
-                  " images could be read; the last: ", trouble);
-  write_png(path, paint_pairs(*chosen));
+  engine::fail("none of the images that were tried can be read; the last: ", trouble);
 }
 
 }  // namespace pixpro

@@ -13,10 +13,11 @@ namespace pixpro {
 ViewPair make_view_pair(const Image& image, int64_t sample, const LoaderOptions& options,
                         int64_t grid, double pos_ratio);
 
-// Writes the picture of one of the images as PNG. Up to 32 images, spread over the source, are
-// tried. Those whose views share at least a quarter of their cells are preferred, and among these
-// the one with the most contrast. Throws Error if none can be read or the picture cannot be
-// written.
+// Writes the picture of one of the images as PNG. Of up to 32 samples spread over the source, one
+// whose views share at least a quarter of their cells is preferred; this can be told without
+// reading the images. Only if an image cannot be read is another one tried, and at most four in
+// all. An image with a side over 1024 pixels is shrunk while it is decoded, so its views may differ
+// a little from those of the run. Throws Error if the picture cannot be made.
 void write_pair_picture(const std::filesystem::path& path, const Source& source,
                         const LoaderOptions& options, int64_t grid, double pos_ratio);
 

@@ -1,5 +1,6 @@
 #include "pixpro/train/run.h"
 
+#include <exception>
 #include <utility>
 
 namespace pixpro {
@@ -8,42 +9,67 @@ TrainingRun::TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks)
     : trainer_(trainer), state_(state), hooks_(std::move(hooks)) {}
 
 bool TrainingRun::train() {
-  while (trainer_.steps_done() < trainer_.total_steps()) {
-    next();
-    const bool complete = trainer_.steps_done() == trainer_.total_steps();
-    const bool stop = !complete && hooks_.stop_requested();
-    pause(complete || stop);
-    if (stop) return false;
+  try {
+    bool stop = false;
+    while (!stop && trainer_.steps_done() < trainer_.total_steps()) {
+      stop = !next() || hooks_.stop_requested();
+      const bool complete = trainer_.steps_done() == trainer_.total_steps();
+      stop = stop && !complete;
+      pause(complete || stop);
+    }
+    return !stop;
+  } catch (const std::exception& error) {
+    try {
+      end_after_error();
+    } catch (const std::exception& second) {
+      engine::fail(error.what(), "; then ", second.what());
+    }
+    throw;
   }
+}
+
+bool TrainingRun::next() {
+  const Clock::time_point begun = Clock::now();
+  const double waited_before = hooks_.wait_seconds();
+  Batch batch;
+  try {
+    batch = hooks_.next_batch();
+  } catch (const Interrupted&) {
+    return false;
+  }
+  trainer_.start_step(batch.views, batch.boxes);
+  const auto broken = static_cast<int64_t>(state_.broken_images.size());
+  const std::optional<Started> before =
+      std::exchange(started_, Started{.record = {.epoch = batch.epoch, .broken_images = broken},
+                                      .images = batch.size(),
+                                      .begun = begun,
+                                      .waited = hooks_.wait_seconds() - waited_before});
+  if (before) finish(*before, begun);
   return true;
 }
 
-void TrainingRun::next() {
-  const Clock::time_point begun = Clock::now();
-  const double waited_before = hooks_.wait_seconds();
-  const Batch batch = hooks_.next_batch();
-  trainer_.start_step(batch.views, batch.boxes);
-  finish(begun);
-  const auto broken = static_cast<int64_t>(state_.broken_images.size());
-  started_ = {.record = {.epoch = batch.epoch, .broken_images = broken},
-              .images = batch.size(),
-              .begun = begun,
-              .waited = hooks_.wait_seconds() - waited_before};
+void TrainingRun::finish() {
+  if (const auto step = std::exchange(started_, std::nullopt)) finish(*step, Clock::now());
 }
 
 // A step takes from its own beginning to that of the next one, or to its end if none follows.
-void TrainingRun::finish(std::optional<Clock::time_point> next_begun) {
-  if (!started_) return;
-  auto [record, images, begun, waited] = *std::exchange(started_, std::nullopt);
-  record.result = trainer_.finish_step();
-  const Clock::time_point end = next_begun.value_or(Clock::now());
-  const double seconds = std::chrono::duration<double>(end - begun).count();
-  record.images_per_second = static_cast<double>(images) / seconds;
-  record.wait_fraction = waited / seconds;
+void TrainingRun::finish(const Started& step, Clock::time_point end) {
+  StepRecord record = step.record;
+  std::exception_ptr not_finite;
+  try {
+    record.result = trainer_.finish_step();
+  } catch (const NotFinite& error) {
+    record.result = error.step();
+    not_finite = std::current_exception();
+  }
+  const double seconds = std::chrono::duration<double>(end - step.begun).count();
+  record.images_per_second = static_cast<double>(step.images) / seconds;
+  record.wait_fraction = step.waited / seconds;
   record.skipped_steps = state_.steps.empty() ? 0 : state_.steps.back().skipped_steps;
   if (record.result.skipped) ++record.skipped_steps;
   state_.steps.push_back(record);
   hooks_.record(record);
+  if (not_finite) std::rethrow_exception(not_finite);
 }
 
 // What happens between the step that was started last and the next one.
@@ -51,9 +77,20 @@ void TrainingRun::pause(bool last) {
   for (const Interlude& interlude : hooks_.interludes) {
     if (!interlude.due(trainer_.steps_done(), last)) continue;
     finish();
-    interlude.act();
+    at_end_ = last;
+    interlude.act(last);
   }
   if (last) finish();
+}
+
+void TrainingRun::end_after_error() {
+  if (at_end_) return;  // the error is one of theirs
+  try {
+    finish();
+  } catch (const std::exception&) {
+    // It follows from the error that ended the run, which says more.
+  }
+  pause(true);
 }
 
 }  // namespace pixpro

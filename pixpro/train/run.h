@@ -21,15 +21,15 @@ namespace pixpro {
 // Something to do between two steps, such as a checkpoint or an evaluation. All steps before it
 // have been finished and recorded when it acts.
 struct Interlude {
-  // Whether it is due after `steps_done` steps. last: no step will follow, because the run
-  // is complete or a stop has been requested.
+  // Whether it is due after `steps_done` steps. last: no step will follow, because the run is
+  // complete, a stop has been requested or an error has ended it.
   std::function<bool(int64_t steps_done, bool last)> due;
-  std::function<void()> act;
+  std::function<void(bool last)> act;
 };
 
 // What a run asks and tells its owner.
 struct RunHooks {
-  std::function<Batch()> next_batch;
+  std::function<Batch()> next_batch;  // throws Interrupted if a stop is requested while it waits
   // Seconds that all calls of next_batch so far have spent waiting for images.
   std::function<double()> wait_seconds = [] { return 0.0; };
   // Called for every step, in order, when its numbers have arrived.
@@ -39,8 +39,10 @@ struct RunHooks {
   std::vector<Interlude> interludes = {};  // the due ones act in this order
 };
 
-// An error of a hook or of the trainer ends the run: it passes through, and the step that was
-// started last is not recorded.
+// An error of a hook or of the trainer ends the run. The step that was started last is finished and
+// recorded, the interludes that are due at the end act, and then the error passes through. So a
+// checkpoint loses nothing, whatever ends the run. A step whose numbers are not finite is recorded
+// too: it has left the weights as they were, and counts as skipped.
 class TrainingRun {
  public:
   // Continues after the steps that the trainer has done. Every record is appended to state.steps;
@@ -51,10 +53,11 @@ class TrainingRun {
   // stop was requested.
   bool train();
 
-  // One turn of the loop: starts a step and finishes the one before.
-  void next();
+  // One turn of the loop: starts a step and finishes the one before. Returns false, and does
+  // nothing, if next_batch throws Interrupted.
+  bool next();
   // Finishes the step that was started last, if that has not been done.
-  void finish() { finish({}); }
+  void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -64,13 +67,15 @@ class TrainingRun {
     Clock::time_point begun;
     double waited;  // seconds, for its images
   };
-  void finish(std::optional<Clock::time_point> next_begun);
+  void finish(const Started& step, Clock::time_point end);
   void pause(bool last);
+  void end_after_error();
 
   Trainer& trainer_;
   RunState& state_;
   const RunHooks hooks_;
   std::optional<Started> started_;
+  bool at_end_ = false;  // the interludes at the end have begun to act
 };
 
 }  // namespace pixpro

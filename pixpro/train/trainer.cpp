@@ -105,7 +105,11 @@ void Trainer::update() {
 
 StepResult Trainer::finish_step() {
   const StepResult result = numbers_.finish();
-  require_usable(result, loss_scale_.state().defined());
+  try {
+    require_usable(result, loss_scale_.state().defined());
+  } catch (const engine::Error& error) {
+    throw NotFinite(error, result);
+  }
   return result;
 }
 

@@ -31,6 +31,16 @@ struct TrainerOptions {
 // and layout.
 Tensor network_input(const Tensor& views, const TrainerOptions& options);
 
+// Thrown for a step whose loss or gradients are not finite. The step is done; see finish_step.
+class NotFinite : public engine::Error {
+ public:
+  NotFinite(const engine::Error& error, const StepResult& step) : Error(error), step_(step) {}
+  const StepResult& step() const { return step_; }
+
+ private:
+  StepResult step_;
+};
+
 class Trainer {
  public:
   explicit Trainer(const TrainerOptions& options);
@@ -45,7 +55,7 @@ class Trainer {
   void start_step(const Tensor& views, const Tensor& boxes);
   // The numbers of the oldest step that has been started and not finished; waits for them. A step
   // whose loss or gradients are not finite leaves the weights as they were. In f16 the result says
-  // so, because it is part of finding the loss scale; otherwise this throws.
+  // so, because it is part of finding the loss scale; otherwise this throws NotFinite.
   StepResult finish_step();
 
   // The two halves of a step, for callers that look at the gradients in between. The first leaves

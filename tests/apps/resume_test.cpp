@@ -47,7 +47,7 @@ uint64_t seed_that_leaves_one_for_later() {
 }
 
 // 4 steps per epoch. Two images are broken, one in each epoch, so a run that allows one stops in
-// the second epoch.
+// the second epoch. What it has done by then is saved.
 TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
   const uint64_t seed = seed_that_leaves_one_for_later();
   const std::vector<fs::path> files = pixpro::list_images(data_);
@@ -92,12 +92,16 @@ TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
   const CommandResult stopped = run("resumed", "1");
   EXPECT_EQ(stopped.status, 1);
   EXPECT_NE(stopped.err.find("2 of the 9 images are broken"), std::string::npos) << stopped.err;
-  ASSERT_EQ(steps_in(checkpoint("resumed")), 4);
+  const int64_t done = steps_in(checkpoint("resumed"));
+  EXPECT_GE(done, 4);
+  EXPECT_LT(done, 8);
   EXPECT_FALSE(fs::exists(dir_.path() / "resumed" / "weights.safetensors"));
 
   const CommandResult resumed = run("resumed", "2");
   ASSERT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_NE(resumed.out.find("going on after step 4 of 8"), std::string::npos) << resumed.out;
+  EXPECT_NE(resumed.out.find("going on after step " + std::to_string(done) + " of 8"),
+            std::string::npos)
+      << resumed.out;
   EXPECT_EQ(lines_of(resumed.err), 2) << "both are judged anew: " << resumed.err;
   const auto weights = [&](const char* out) {
     return text_of(dir_.path() / out / "weights.safetensors");
@@ -136,8 +140,10 @@ TEST_F(Resume, SavesOnASignalAndRecordsEveryStepOnce) {
   for (const int signal : {SIGTERM, SIGINT, SIGTERM}) {
     const CommandResult result = run_pixpro(command, end_after(metrics, done, signal));
     done = steps_in(checkpoint("run"));
-    expect_refusal(result, {"interrupted after step " + std::to_string(done) + " of 2097152",
-                            "--auto-resume goes on from '" + checkpoint("run").string() + "'"});
+    expect_refusal(result,
+                   {"interrupted after step " + std::to_string(done) + " of 2097152",
+                    "--auto-resume goes on from '" + checkpoint("run").string() + "'"},
+                   75);
     const std::string text = metrics_text("run");
     EXPECT_TRUE(text.starts_with(earlier)) << earlier << " is not in " << text;
     ASSERT_EQ(lines_of(text), done);

@@ -47,7 +47,7 @@ const std::set<std::string> kFree = {
     "--data-dir",        "--zip",           "--cache-mode", "--max-broken", "--io-patience",
     "--decode-memory",   "--num-workers",   "--save-freq",  "--resume",     "--auto-resume",
     "--output-dir",      "--augment-on",    "--threads",    "--device",     "--conv-algorithm",
-    "--cudnn-benchmark", "--deterministic",
+    "--cudnn-benchmark", "--deterministic", "--overwrite",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.

@@ -28,8 +28,8 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   // Whether any loader of this process has left a worker behind. The worker owns what it uses, but
-  // it may wake up while static objects are destroyed, so a program should end with
-  // std::quick_exit.
+  // it may wake up while static objects are destroyed, so a program must then end by _Exit, which
+  // destroys none.
   static bool left_workers();
 
   int64_t steps_per_epoch() const;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/files/process.h"
 #include "tests/support/temp_dir.h"
 
 namespace engine {
@@ -121,6 +122,48 @@ TEST_F(AtomicFileTest, TakesTheLongestNames) {
   write_file_atomically(target_, "x");
   EXPECT_EQ(content(), "x");
   EXPECT_EQ(names().size(), 1U);
+}
+
+// The temporary files of a process that was killed, of one on another machine, and of this one.
+TEST_F(AtomicFileTest, LeftoversOfKilledProcessesAreRemoved) {
+  ProcessId dead = this_process(), elsewhere = dead;
+  dead.started -= 1;
+  elsewhere.system ^= 1;
+  const auto leave = [&](const std::string& target, const ProcessId& process) {
+    const fs::path path = dir_.path() / ("." + target + "." + text_of(process) + ".0.tmp");
+    std::ofstream(path) << "half";
+    return path;
+  };
+  const fs::path of_dead = leave("target", dead), of_elsewhere = leave("target", elsewhere);
+  const fs::path of_another = leave("other", dead);
+  std::ofstream(dir_.path() / ".target.backup.tmp") << "a person's";
+  AtomicFile own(target_);
+
+  remove_leftovers(target_, std::chrono::hours(1));
+  EXPECT_FALSE(fs::exists(of_dead));
+  EXPECT_EQ(names().size(), 4U)
+      << "this process's own, elsewhere's, the other target's, a person's";
+
+  fs::last_write_time(of_elsewhere, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  remove_leftovers(target_, std::chrono::hours(1));
+  EXPECT_FALSE(fs::exists(of_elsewhere));
+  EXPECT_TRUE(fs::exists(of_another));
+  EXPECT_EQ(names().size(), 3U);
+  own.commit();
+  remove_leftovers(dir_.path() / "none" / "target", std::chrono::hours(1));  // nothing to do
+}
+
+TEST_F(AtomicFileTest, IsAbandonedWithAllTemporaries) {
+  write_file_atomically(target_, "old");
+  AtomicFile file(target_);
+  const Temporary folder(dir_.path() / "folder");
+  fs::create_directory(folder.path());
+  const Temporary inner(folder.path() / "inner");
+  std::ofstream(inner.path()) << "x";
+  EXPECT_EQ(names().size(), 3U);
+  remove_temporaries();
+  EXPECT_EQ(names(), std::vector<std::string>{"target"});
+  EXPECT_EQ(content(), "old");
 }
 
 TEST_F(AtomicFileTest, HasTheUsualPermissions) {

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "tests/support/error_of.h"
 #include "tests/support/training.h"
 
 namespace pixpro {
@@ -47,7 +49,7 @@ class Run : public testing::Test {
     return {
         .due = [steps](int64_t done,
                        bool last) { return last || std::ranges::find(steps, done) != steps.end(); },
-        .act = [this, name] { note(name, trainer_.steps_done()); }};
+        .act = [this, name](bool) { note(name, trainer_.steps_done()); }};
   }
   void note(const char* event, int64_t step) {
     events_.push_back(event + (" " + std::to_string(step)));
@@ -97,7 +99,7 @@ TEST_F(Run, AnInterludeMayLookAtTheStateOfTheTrainer) {
   size_t recorded = 0;
   asked.interludes = {{.due = [](int64_t done, bool) { return done == 3; },
                        .act =
-                           [&] {
+                           [&](bool) {
                              EXPECT_NO_THROW(trainer_.state());
                              recorded = state_.steps.size();
                            }}};
@@ -134,21 +136,52 @@ TEST_F(Run, ThatIsCompleteDoesNothing) {
   EXPECT_EQ(events_, Events{});
 }
 
-TEST_F(Run, AnErrorOfAHookPassesThrough) {
+TEST_F(Run, AnInterruptedWaitIsAStop) {
+  RunHooks asked = hooks();
+  asked.next_batch = [&] {
+    if (trainer_.steps_done() == 2) throw Interrupted("while images were read");
+    return batch_of(0);
+  };
+  asked.interludes = {interlude("save")};
+  EXPECT_FALSE(TrainingRun(trainer_, state_, asked).train());
+  EXPECT_EQ(events_, (Events{"record 0", "record 1", "save 2"}));
+}
+
+TEST_F(Run, AnErrorOfAHookPassesThroughAfterTheLastInterludes) {
   RunHooks asked = hooks();
   asked.next_batch = [&] {
     engine::require(trainer_.steps_done() < 2, "no more images");
     return batch_of(0);
   };
   asked.interludes = {interlude("save")};
-  TrainingRun run(trainer_, state_, asked);
-  EXPECT_THROW(run.train(), engine::Error);
-  EXPECT_EQ(events_, Events{"record 0"});
-  run.finish();  // the step that was under way is not lost
-  EXPECT_EQ(events_, (Events{"record 0", "record 1"}));
+  EXPECT_EQ(test_support::error_of([&] { TrainingRun(trainer_, state_, asked).train(); }),
+            "no more images");
+  EXPECT_EQ(events_, (Events{"record 0", "record 1", "save 2"}));
 }
 
-TEST_F(Run, AnErrorOfAStepIsNoticedWithTheNext) {
+TEST_F(Run, AnErrorOfTheLastInterludeIsReportedToo) {
+  RunHooks asked = hooks();
+  asked.next_batch = [&]() -> Batch { engine::fail("no images"); };
+  int tries = 0;
+  asked.interludes = {{.due = [](int64_t, bool last) { return last; },
+                       .act =
+                           [&](bool) {
+                             ++tries;
+                             engine::fail("disk full");
+                           }}};
+  EXPECT_EQ(test_support::error_of([&] { TrainingRun(trainer_, state_, asked).train(); }),
+            "no images; then disk full");
+  EXPECT_EQ(tries, 1);
+
+  asked.next_batch = [&] { return batch_of(0); };
+  EXPECT_EQ(test_support::error_of([&] { TrainingRun(trainer_, state_, asked).train(); }),
+            "disk full");
+  EXPECT_EQ(tries, 2) << "an interlude that fails at the end is not repeated";
+}
+
+// The steps whose numbers are not finite are recorded. The state after them can be saved and is
+// finite.
+TEST_F(Run, AStepThatIsNotFiniteIsNoticedWithTheNextAndNothingIsLost) {
   RunHooks asked = hooks();
   asked.next_batch = [&] {
     Batch batch = batch_of(0);
@@ -158,9 +191,17 @@ TEST_F(Run, AnErrorOfAStepIsNoticedWithTheNext) {
     return batch;
   };
   asked.interludes = {interlude("save", {3})};
-  EXPECT_THROW(TrainingRun(trainer_, state_, asked).train(), engine::Error);
-  EXPECT_EQ(events_, Events{"record 0"});
-  EXPECT_EQ(trainer_.steps_done(), 3);
+  engine::TensorFile saved;
+  asked.interludes.push_back({.due = [](int64_t, bool last) { return last; },
+                              .act = [&](bool) { saved = trainer_.state(); }});
+  EXPECT_THROW(TrainingRun(trainer_, state_, asked).train(), NotFinite);
+  EXPECT_EQ(events_, (Events{"record 0", "record 1", "record 2", "save 3"}));
+  EXPECT_EQ(state_.steps[0].skipped_steps, 0);
+  EXPECT_TRUE(std::isnan(state_.steps[1].result.loss));
+  EXPECT_EQ(state_.steps[1].skipped_steps, 1);
+  Trainer later{training(4)};
+  later.load_state(saved);
+  EXPECT_EQ(later.steps_done(), 3);
 }
 
 TEST_F(Run, CountsBrokenImagesAndTheTimeSpentWaiting) {
