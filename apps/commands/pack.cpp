@@ -26,6 +26,7 @@ constexpr int kQuality = 90;       // of the JPEGs that shrunk images become
 struct PackFlags {
   fs::path data_dir, out;
   bool zip = false;
+  std::vector<std::string> exclude;
   int shorter_side = 0;  // 0: no image is changed
 };
 
@@ -57,13 +58,12 @@ Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side) {
   return packed;
 }
 
-std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& flags) {
-  const std::string name = source.name(i);
-  return flags.zip ? name : fs::path(name).lexically_relative(flags.data_dir).string();
-}
-
 void pack(const PackFlags& flags) {
-  const std::unique_ptr<pixpro::Source> source = pixpro::open_source(flags.data_dir, flags.zip);
+  const std::unique_ptr<pixpro::Source> source =
+      pixpro::open_source(flags.data_dir, flags.zip, selection_of(flags.exclude, {flags.out}));
+  if (const std::string skipped = source->skipped().text(); !skipped.empty()) {
+    std::cout << skipped << std::endl;
+  }
   pixpro::PackWriter writer(flags.out);
   const int64_t count = source->size();
   Clock::time_point printed = Clock::now();
@@ -77,7 +77,7 @@ void pack(const PackFlags& flags) {
     for (size_t i = 0; i < images.size(); ++i) {
       const int64_t index = first + static_cast<int64_t>(i);
       if (images[i].trouble.empty()) {
-        writer.add(name_in(*source, index, flags), images[i].bytes);
+        writer.add(source->path(index), images[i].bytes);
       } else {
         std::cerr << "pixpro: skipped: " << source->name(index) << ": " << images[i].trouble
                   << '\n';
@@ -102,6 +102,7 @@ void add_pack(CLI::App& app) {
   command.add("OUT", &flags->out, ChangesNumbers::no, "The file; pretrain takes it as --data-dir")
       ->required();
   add_zip(command, flags->zip);
+  add_exclude(command, flags->exclude);
   command.add("--shorter-side", &flags->shorter_side, ChangesNumbers::yes,
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",

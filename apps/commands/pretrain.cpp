@@ -133,10 +133,12 @@ void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
 
 void announce(const PretrainFlags& flags, const Threads& threads, const pixpro::Source& source,
               const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
+  const std::string skipped = source.skipped().text();
   std::cout << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
             << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
-            << " epochs\n"
-            << "threads: " << threads.count << " for computing (" << threads.reason << "), "
+            << " epochs\n";
+  if (!skipped.empty()) std::cout << skipped << '\n';
+  std::cout << "threads: " << threads.count << " for computing (" << threads.reason << "), "
             << flags.num_workers << " for loading images\n";
   if (trainer.steps_done() > 0) {
     std::cout << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
@@ -169,11 +171,16 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   check(flags);
   const Threads threads = use_machine(flags.training.machine);
   sleep_if_cores_are_short(threads.count + flags.num_workers);
-  const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
-  settings["images"] = std::to_string(source->size());
+  const std::unique_ptr<pixpro::Source> source =
+      open_images(flags.source, {flags.output_dir, picture_file(flags)});
+  const pixpro::Settings images_now = image_settings(*source);
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
   pixpro::RunState state;
-  if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
+  if (checkpoint) {
+    require_same_images(*checkpoint, images_now);
+    state = pixpro::run_of(*checkpoint, settings);
+  }
+  settings.insert(images_now.begin(), images_now.end());
 
   const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{*source, loading}};

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "engine/files/escaped.h"
 #include "pixpro/data/sources/mapped_file.h"
 #include "pixpro/data/sources/source.h"
 
@@ -41,7 +42,12 @@ class PackedSource : public Source {
       : path_(path), file_(path), index_(file_.bytes()) {}
 
   int64_t size() const override { return index_.size(); }
-  std::string name(int64_t i) const override { return path_.string() + "@/" + index_.name(i); }
+  std::string name(int64_t i) const override {
+    return engine::escaped(path_.string() + "@/" + index_.name(i));
+  }
+  std::string path(int64_t i) const override { return index_.name(i); }
+  int64_t bytes(int64_t i) const override { return static_cast<int64_t>(index_.image(i).size()); }
+  const Skipped& skipped() const override { return nothing_skipped_; }
   Bytes read(int64_t i, std::vector<uint8_t>&) const override {
     const Bytes image = index_.image(i);
     file_.bring_in(image);
@@ -52,6 +58,7 @@ class PackedSource : public Source {
   const std::filesystem::path path_;
   const MappedFile file_;
   const PackIndex index_;
+  const Skipped nothing_skipped_;
 };
 
 }  // namespace
@@ -110,7 +117,7 @@ std::unique_ptr<Source> open_packed(const std::filesystem::path& file) {
   try {
     return std::make_unique<PackedSource>(file);
   } catch (const engine::Error& error) {
-    engine::fail("\"", file.string(), "\": ", error.what());
+    engine::fail("\"", engine::escaped(file.string()), "\": ", error.what());
   }
 }
 
