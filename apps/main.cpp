@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "apps/commands/commands.h"
+#include "engine/files/escaped.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Pre-trains image backbones with PixPro (pixel-level consistency, CVPR 2021).",
@@ -26,12 +27,12 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "pixpro: " << error.what() << " (see pixpro COMMAND --help)\n";
+    std::cerr << "pixpro: " << engine::escaped(error.what()) << " (see pixpro COMMAND --help)\n";
     return 2;
   } catch (const apps::CheckFailed&) {
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << "pixpro: " << error.what() << '\n';
+    std::cerr << "pixpro: " << engine::escaped(error.what()) << '\n';
     return 1;
   }
 }

@@ -39,7 +39,7 @@ void add_source_flags(Command& command, SourceFlags& flags) {
 
 void add_zip(Command& command, bool& zip) {
   command.add("--zip", &zip, ChangesNumbers::no,
-              "The folder holds train.zip and train_map.txt (per line: path, tab, label)");
+              "The folder holds train.zip and train_map.txt (per line: path, or path, tab, label)");
 }
 
 void add_exclude(Command& command, std::vector<std::string>& exclude) {

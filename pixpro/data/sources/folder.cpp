@@ -67,10 +67,10 @@ class Walk {
   }
 
  private:
-  // A folder that is being read, or an entry of it.
-  struct Place {
-    std::string path;  // relative to the root; of a folder "", or with a slash at the end
-    int folder;        // descriptor of the folder
+  struct Entry {
+    int folder;              // descriptor of the folder that it is in
+    std::string name, path;  // the path is relative to the root
+    unsigned char type;      // as the folder says: DT_REG, DT_DIR, ..., DT_UNKNOWN
   };
 
   // Adds the images of a folder and of those below it. Within a folder no name is the beginning of
@@ -106,7 +106,8 @@ class Walk {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       has_run |= std::ranges::find(kBesidePicture, name) != kBesidePicture.end();
-      const std::string kept_as = kept_name(*entry, folder, dirfd(open.get()));
+      const std::string kept_as =
+          kept_name({dirfd(open.get()), entry->d_name, folder + entry->d_name, entry->d_type});
       if (kept_as == kPicture) {
         has_picture = true;  // decided below
       } else if (!kept_as.empty()) {
@@ -144,37 +145,35 @@ class Walk {
 
   // The name of an image, the name of a folder with a slash at the end, or nothing for an entry
   // that is skipped and counted.
-  std::string kept_name(const dirent& entry, const std::string& folder, int descriptor) {
-    const std::string name = entry.d_name, path = folder + name;
-    const Type type = type_of(entry, path, descriptor);
-    std::string_view reason = reserved_name(name);
-    if (reason.empty() && excludes(selection_.exclude, path)) reason = "excluded";
+  std::string kept_name(const Entry& entry) {
+    const Type type = type_of(entry);
+    std::string reason(reserved_name(entry.name));
+    if (reason.empty() && excludes(selection_.exclude, entry.path)) reason = "excluded";
     if (type == Type::folder) {
-      if (reason.empty()) return name + "/";
+      if (reason.empty()) return entry.name + "/";
       found_.skipped.add_folder(reason);
       return {};
     }
-    std::string why(reason);
-    if (why.empty()) why = reason_by_type(type);
-    if (why.empty()) why = reason_by_ending(name, path, descriptor);
-    if (why.empty()) return name;
-    found_.skipped.add_file(why);
+    if (reason.empty()) reason = reason_by_type(type);
+    if (reason.empty()) reason = reason_by_ending(entry);
+    if (reason.empty()) return entry.name;
+    found_.skipped.add_file(reason);
     return {};
   }
 
   enum class Type { file, folder, written, missing, forbidden, other };
 
   // Looks no closer than it must: for most entries the folder itself says what they are.
-  Type type_of(const dirent& entry, const std::string& path, int descriptor) {
-    if (!written_names_.contains(entry.d_name)) {
-      if (entry.d_type == DT_REG) return Type::file;
-      if (entry.d_type == DT_DIR) return Type::folder;
+  Type type_of(const Entry& entry) {
+    if (!written_names_.contains(entry.name)) {
+      if (entry.type == DT_REG) return Type::file;
+      if (entry.type == DT_DIR) return Type::folder;
     }
     struct stat status {};
-    if (fstatat(descriptor, entry.d_name, &status, 0) != 0) {
+    if (fstatat(entry.folder, entry.name.c_str(), &status, 0) != 0) {
       if (is_missing(errno)) return Type::missing;
       if (is_forbidden(errno)) return Type::forbidden;
-      fail_at(root_ / path, errno);
+      fail_at(root_ / entry.path, errno);
     }
     if (S_ISDIR(status.st_mode)) return Type::folder;
     if (!S_ISREG(status.st_mode)) return Type::other;
@@ -196,19 +195,19 @@ class Walk {
     }
   }
 
-  std::string reason_by_ending(const std::string& name, const std::string& path, int descriptor) {
-    const std::string ending = ending_of(name);
+  std::string reason_by_ending(const Entry& entry) {
+    const std::string ending = ending_of(entry.name);
     if (is_image_ending(ending)) return {};
-    return ending.empty() ? reason_by_content(name, path, descriptor) : as_reason(ending);
+    return ending.empty() ? reason_by_content(entry) : as_reason(ending);
   }
 
   // Opens a file without an ending to see whether it begins as an image does.
-  std::string reason_by_content(const std::string& name, const std::string& path, int descriptor) {
-    const int file = openat(descriptor, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  std::string reason_by_content(const Entry& entry) {
+    const int file = openat(entry.folder, entry.name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0 && is_forbidden(errno)) return std::string(kForbidden);
     std::array<uint8_t, 32> first;
     const ssize_t count = file < 0 ? -1 : read(file, first.data(), first.size());
-    if (count < 0 && !is_missing(errno)) fail_at(root_ / path, errno);
+    if (count < 0 && !is_missing(errno)) fail_at(root_ / entry.path, errno);
     if (file >= 0) close(file);
     const bool is_image =
         count > 0 && has_image_signature(Bytes(first).first(static_cast<size_t>(count)));

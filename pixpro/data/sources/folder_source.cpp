@@ -22,7 +22,7 @@ class FolderSource : public Source {
   int64_t size() const override { return images_.size(); }
   std::string path(int64_t i) const override { return images_.path(i); }
   std::string name(int64_t i) const override { return engine::escaped(file(i).string()); }
-  const Skipped& skipped() const override { return images_.skipped; }
+  Skipped skipped() const override { return images_.skipped; }
 
   int64_t bytes(int64_t i) const override {
     struct stat status {};

@@ -47,7 +47,6 @@ class PackedSource : public Source {
   }
   std::string path(int64_t i) const override { return index_.name(i); }
   int64_t bytes(int64_t i) const override { return static_cast<int64_t>(index_.image(i).size()); }
-  const Skipped& skipped() const override { return nothing_skipped_; }
   Bytes read(int64_t i, std::vector<uint8_t>&) const override {
     const Bytes image = index_.image(i);
     file_.bring_in(image);
@@ -58,7 +57,6 @@ class PackedSource : public Source {
   const std::filesystem::path path_;
   const MappedFile file_;
   const PackIndex index_;
-  const Skipped nothing_skipped_;
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ class CachedSource : public Source {
   std::string name(int64_t i) const override { return source_->name(i); }
   std::string path(int64_t i) const override { return source_->path(i); }
   int64_t bytes(int64_t i) const override { return source_->bytes(i); }
-  const Skipped& skipped() const override { return source_->skipped(); }
+  Skipped skipped() const override { return source_->skipped(); }
 
   Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
     if (i % ranks_ != rank_) return source_->read(i, buffer);

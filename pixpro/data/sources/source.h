@@ -23,14 +23,16 @@ class Source {
   // UTF-8 without control characters (see engine::escaped).
   virtual std::string name(int64_t i) const = 0;
 
-  // The path of image i below the folder or in the file, byte for byte: "n01440764/x.JPEG".
-  virtual std::string path(int64_t i) const = 0;
+  // The path of image i below the folder or in the file, byte for byte: "n01440764/x.JPEG". A
+  // source that has none gives the name.
+  virtual std::string path(int64_t i) const { return name(i); }
 
-  // The size of image i as it is stored. Throws Error if it cannot be found.
-  virtual int64_t bytes(int64_t i) const = 0;
+  // The size of image i as it is stored, 0 if the source cannot tell. Throws Error if looking at it
+  // fails.
+  virtual int64_t bytes(int64_t) const { return 0; }
 
   // What was found beside the images.
-  virtual const Skipped& skipped() const = 0;
+  virtual Skipped skipped() const { return {}; }
 
   // The encoded bytes of image i, in `buffer` or in memory of the source. They are valid until the
   // buffer changes or the source ends. Throws Error, without the name, if they cannot be read.

@@ -137,7 +137,7 @@ class ZipSource : public Source {
     return engine::escaped(archive_path_.string() + "@/" + path(i));
   }
   std::string path(int64_t i) const override { return std::string(paths_[i]); }
-  const Skipped& skipped() const override { return skipped_; }
+  Skipped skipped() const override { return skipped_; }
 
   // 0 for an entry that the archive lacks.
   int64_t bytes(int64_t i) const override {

@@ -27,16 +27,15 @@ Names listed(const fs::path& folder, const Selection& selection = {}) {
 
 TEST(Folder, ListsImagesBytewiseByRelativePath) {
   const ScratchFolder scratch;
-  for (const char* name :
-       {"b.jpg", "B.JPG", "a/z.Png", "a/b/c.jpeg", "a.png", "a-b/x.jpg", "é.jpg", "notes.txt",
-        "jpg", "a/archive.png.zip", "1.webp", "2.TIFF", "3.pgm", "4.gif", "5.psd", "6.tga", "7.pbm",
-        "8.jpe", "8.JFIF", "8.jif"}) {
+  for (const char* name : {"b.jpg",     "B.JPG",  "a/z.Png",   "a/b/c.jpeg", "a.png",
+                           "a-b/x.jpg", "é.jpg",  "notes.txt", "jpg",        "a/archive.png.zip",
+                           "1.webp",    "2.TIFF", "3.pgm",     "4.gif",      "5.psd",
+                           "6.tga",     "7.pbm",  "8.jpe",     "8.JFIF",     "8.jif"}) {
     scratch.write(name, "x");
   }
-  EXPECT_EQ(listed(scratch.path()),
-            (Names{"1.webp", "2.TIFF", "3.pgm", "4.gif", "5.psd", "6.tga", "8.JFIF", "8.jif",
-                   "8.jpe", "B.JPG", "a-b/x.jpg", "a.png", "a/b/c.jpeg", "a/z.Png", "b.jpg",
-                   "é.jpg"}));
+  EXPECT_EQ(listed(scratch.path()), (Names{"1.webp", "2.TIFF", "3.pgm", "4.gif", "5.psd", "6.tga",
+                                           "8.JFIF", "8.jif", "8.jpe", "B.JPG", "a-b/x.jpg",
+                                           "a.png", "a/b/c.jpeg", "a/z.Png", "b.jpg", "é.jpg"}));
   EXPECT_EQ(list_images(scratch.path()).skipped.text(),
             "skipped 4 files: 1 .pbm (not supported), 1 .txt, 1 .zip, 1 of no known format");
 }
@@ -174,8 +173,9 @@ TEST(Folder, SkipsAndNamesFoldersThatMayNotBeEntered) {
     EXPECT_EQ(names_of(images), (Names{"a.jpg"}));
     EXPECT_EQ(images.skipped.text(),
               "skipped 2 folders: 2 without permission (c/listed only, lost+found)");
-    EXPECT_NE(test_support::error_of([&] { list_images(scratch.path() / "lost+found"); })
-                  .find("lost+found\": Permission denied"),
+    EXPECT_NE(test_support::error_of([&] {
+                list_images(scratch.path() / "lost+found");
+              }).find("lost+found\": Permission denied"),
               std::string::npos);
   }
   for (const char* name : {"lost+found", "c/listed only"}) {
