@@ -11,6 +11,11 @@ namespace {
 // A flag's value as --help and checkpoints show it.
 std::string text_of(const std::string& value) { return value; }
 std::string text_of(const std::filesystem::path& value) { return value.string(); }
+std::string text_of(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
+  return text;
+}
 template <class T>  // bool, numbers, lists of numbers
 std::string text_of(const T& value) {
   return nlohmann::json(value).dump();
@@ -28,6 +33,7 @@ CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
   } else {
     CLI::Option* option = app.add_option(names, variable, help)->default_str(text_of(variable));
     if constexpr (std::is_same_v<T, std::vector<int64_t>>) option->delimiter(',');
+    if constexpr (std::is_same_v<T, std::vector<std::string>>) option->allow_extra_args(false);
     if constexpr (std::is_same_v<T, uint64_t>) option->check(whole_number());
     return option;
   }

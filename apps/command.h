@@ -22,9 +22,10 @@ namespace apps {
 enum class ChangesNumbers { no, yes };
 
 // The variable that a flag sets. What it holds when the flag is declared is the default.
-using FlagVariable = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*,
-                                  std::filesystem::path*, std::vector<int64_t>*,
-                                  std::optional<int64_t>*, std::optional<std::filesystem::path>*>;
+using FlagVariable =
+    std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*, std::filesystem::path*,
+                 std::vector<int64_t>*, std::vector<std::string>*, std::optional<int64_t>*,
+                 std::optional<std::filesystem::path>*>;
 
 // Copies are handles on the same command.
 class Command {
@@ -32,7 +33,8 @@ class Command {
   Command(CLI::App& parent, const std::string& name, const std::string& help);
 
   // names: "--flag", "--flag,--other-name", or "NAME" for an argument without a flag. A bool is a
-  // switch; a vector takes numbers separated by commas. `variable` must outlive the command.
+  // switch; a vector of numbers takes them separated by commas, one of texts takes one per use of
+  // the flag. `variable` must outlive the command.
   CLI::Option* add(const std::string& names, FlagVariable variable, ChangesNumbers changes_numbers,
                    const std::string& help, const CLI::Validator& check = {});
 

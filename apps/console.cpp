@@ -13,6 +13,8 @@
 #include <string_view>
 #include <thread>
 
+#include "engine/files/escaped.h"
+
 namespace apps {
 namespace {
 
@@ -90,7 +92,9 @@ void prepare_output() {
 }
 
 void say(const std::string& text) { writer().add({STDOUT_FILENO, text}); }
-void warn(const std::string& text) { writer().add({STDERR_FILENO, "pixpro: " + text + "\n"}); }
+void warn(const std::string& text) {
+  writer().add({STDERR_FILENO, "pixpro: " + engine::escaped(text) + "\n"});
+}
 void finish_output() { writer().finish(); }
 
 }  // namespace apps

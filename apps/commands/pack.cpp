@@ -38,6 +38,7 @@ struct PackFlags {
   fs::path data_dir, out;
   bool zip = false;
   ReadingFlags reading;
+  std::vector<std::string> exclude;
   int shorter_side = 0;  // 0: no image is changed
 };
 
@@ -109,11 +110,6 @@ std::vector<Packed> prepare_some(Packer& packer, int64_t first, int64_t last) {
   return images;
 }
 
-std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& flags) {
-  const std::string name = source.name(i);
-  return flags.zip ? name : fs::path(name).lexically_relative(flags.data_dir).string();
-}
-
 // The response to a signal: the file is as it was.
 void end_at_once(const fs::path& out, int signal) {
   engine::remove_temporaries();
@@ -125,8 +121,11 @@ void end_at_once(const fs::path& out, int signal) {
 void pack(const PackFlags& flags) {
   const Interrupts interrupts([&](int signal) { end_at_once(flags.out, signal); });
   engine::remove_leftovers(flags.out, std::chrono::hours(24));
-  Packer packer(pixpro::open_source(flags.data_dir, flags.zip), flags);
+  Packer packer(
+      pixpro::open_source(flags.data_dir, flags.zip, selection_of(flags.exclude, {flags.out})),
+      flags);
   const pixpro::Source& source = *packer.source;
+  if (const std::string skipped = source.skipped().text(); !skipped.empty()) say(skipped + "\n");
   pixpro::PackWriter writer(flags.out);
   const int64_t count = source.size();
   Clock::time_point printed = Clock::now();
@@ -134,7 +133,7 @@ void pack(const PackFlags& flags) {
     for (const Packed& image : prepare_some(packer, index, count)) {
       if (image.error) std::rethrow_exception(image.error);
       if (image.trouble.empty()) {
-        writer.add(name_in(source, index, flags), image.bytes);
+        writer.add(source.path(index), image.bytes);
       } else {
         warn("skipped: " + source.name(index) + ": " + image.trouble);
       }
@@ -160,6 +159,7 @@ void add_pack(CLI::App& app) {
       ->required();
   add_zip(command, flags->zip);
   add_reading_flags(command, flags->reading);
+  add_exclude(command, flags->exclude);
   command.add("--shorter-side", &flags->shorter_side, ChangesNumbers::yes,
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",

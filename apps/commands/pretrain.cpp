@@ -191,8 +191,11 @@ void announce(const PretrainFlags& flags, const Threads& threads, const pixpro::
   std::ostringstream text;
   text << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
        << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
-       << " epochs\n"
-       << "threads: " << threads.count << " for computing (" << threads.reason << "), "
+       << " epochs\n";
+  if (const std::string skipped = source.skipped().text(); !skipped.empty()) {
+    text << skipped << '\n';
+  }
+  text << "threads: " << threads.count << " for computing (" << threads.reason << "), "
        << flags.num_workers << " for loading images\n";
   if (trainer.steps_done() > 0) {
     text << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
@@ -241,15 +244,18 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   Interrupts interrupts(end_at_once);
   const RunFolder folder(flags.output_dir);
   const std::optional<fs::path> resumed = checkpoint_to_resume(flags, folder);
-  const std::shared_ptr<const pixpro::Source> source = open_images(flags.source);
-  settings["images"] = std::to_string(source->size());
+  const std::shared_ptr<const pixpro::Source> source =
+      open_images(flags.source, {flags.output_dir, folder.picture()});
+  const pixpro::Settings images_now = image_settings(*source);
   std::optional<engine::TensorFile> checkpoint;
   pixpro::RunState state;
   if (resumed) {
     checkpoint = engine::read_tensor_file(*resumed);
+    require_same_images(*checkpoint, images_now);
     state = pixpro::run_of(*checkpoint, settings);
     state.broken_images.clear();  // every start judges the images anew
   }
+  settings.insert(images_now.begin(), images_now.end());
 
   const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{source, loading}};

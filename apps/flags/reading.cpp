@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 
+#include "apps/console.h"
 #include "engine/cpu/memory_limits.h"
 
 namespace apps {
@@ -19,8 +19,7 @@ void add_reading_flags(Command& command, ReadingFlags& flags) {
 }
 
 pixpro::Patience patience_of(const ReadingFlags& flags) {
-  return {.limit = std::chrono::seconds(flags.io_patience),
-          .report = [](const std::string& line) { std::cerr << "pixpro: " + line + "\n"; }};
+  return {.limit = std::chrono::seconds(flags.io_patience), .report = warn};
 }
 
 int64_t decode_memory_bytes(const ReadingFlags& flags) {

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/files/escaped.h"
+
 namespace engine {
 namespace {
 
@@ -145,10 +147,7 @@ void require_gapless(const std::vector<StoredTensor>& tensors, int64_t data_byte
 
 std::string shown(const std::string& text) {
   constexpr size_t kMost = 160;
-  std::string line = text.size() > kMost ? text.substr(0, kMost) + "..." : text;
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
-  return line;
+  return text.size() > kMost ? escaped(text.substr(0, kMost)) + "..." : escaped(text);
 }
 
 std::string tensor_called(const std::string& name) {

@@ -1,5 +1,7 @@
 #include "pixpro/data/image.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/files/atomic_file.h"
 #include "pixpro/data/codecs/codec.h"
@@ -47,6 +49,12 @@ Image decode_image(Bytes bytes) {
     if (format.is_it(bytes)) return format.decode(bytes);
   }
   engine::fail("the content is not JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM");
+}
+
+bool has_image_signature(Bytes first) {
+  return std::ranges::any_of(kFormats, [&](const Format& format) {
+    return format.is_it != is_tga && format.is_it(first);
+  });
 }
 
 Image read_image(const std::filesystem::path& path) {

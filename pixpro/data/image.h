@@ -51,7 +51,11 @@ void require_inside(const Box& box, Size size);
 // memory is taken).
 Image decode_image(Bytes bytes);
 
-// The same from a file. Errors name the path.
+// Whether the first bytes of a file, 32 of them or the whole file, are the signature of one of
+// these formats. TGA has none.
+bool has_image_signature(Bytes first);
+
+// The same as decode_image from a file. Errors name the path.
 Image read_image(const std::filesystem::path& path);
 
 // Writes a PNG file. It is written under a temporary name in the same folder, flushed to disk and

@@ -50,10 +50,10 @@ uint64_t seed_that_leaves_one_for_later() {
 // the second epoch. What it has done by then is saved.
 TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
   const uint64_t seed = seed_that_leaves_one_for_later();
-  const std::vector<fs::path> files = pixpro::list_images(data_);
+  const pixpro::ImageList images = pixpro::list_images(data_);
   const std::vector<int64_t> order = pixpro::epoch_order(9, seed, 0);
   for (const size_t place : {0, 8}) {
-    std::ofstream(files[static_cast<size_t>(order[place])]) << "not an image";
+    std::ofstream(data_ / images.path(order[place])) << "not an image";
   }
   const auto run = [&](const char* out, const char* allowed) {
     return run_pixpro({"pretrain",

@@ -60,8 +60,8 @@ void decode_any(Bytes bytes) { expect_whole(pixpro::decode_image(bytes)); }
 
 void read_map(Bytes bytes) {
   const auto paths = pixpro::parse_map({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  for (const std::string& path : paths) {
-    if (path.empty() || path.find('\n') != std::string::npos) __builtin_trap();
+  for (int64_t i = 0; i < paths.size(); ++i) {
+    if (paths[i].empty() || paths[i].find('\n') != std::string_view::npos) __builtin_trap();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/files/escaped.h"
 #include "engine/files/input_file.h"
 #include "pixpro/data/sources/file_bytes.h"
 #include "pixpro/data/sources/source.h"
@@ -51,7 +52,11 @@ class PackedSource : public Source {
       : path_(path), file_(std::make_shared<engine::InputFile>(path)), index_(index_of(*file_)) {}
 
   int64_t size() const override { return index_.size(); }
-  std::string name(int64_t i) const override { return path_.string() + "@/" + index_.name(i); }
+  std::string name(int64_t i) const override {
+    return engine::escaped(path_.string() + "@/" + index_.name(i));
+  }
+  std::string path(int64_t i) const override { return index_.name(i); }
+  int64_t bytes(int64_t i) const override { return index_.image(i).bytes; }
 
   Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
     const PackIndex::Extent image = index_.image(i);
@@ -164,7 +169,7 @@ std::unique_ptr<Source> open_packed(const std::filesystem::path& file) {
   try {
     return std::make_unique<PackedSource>(file);
   } catch (const engine::Error& error) {
-    engine::fail("\"", file.string(), "\": ", error.what());
+    engine::fail("\"", engine::escaped(file.string()), "\": ", error.what());
   }
 }
 

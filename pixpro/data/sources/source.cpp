@@ -5,6 +5,7 @@
 #include <new>
 
 #include "engine/cpu/memory_limits.h"
+#include "engine/error.h"
 
 namespace pixpro {
 namespace {
@@ -19,6 +20,9 @@ class CachedSource : public Source {
 
   int64_t size() const override { return source_->size(); }
   std::string name(int64_t i) const override { return source_->name(i); }
+  std::string path(int64_t i) const override { return source_->path(i); }
+  int64_t bytes(int64_t i) const override { return source_->bytes(i); }
+  Skipped skipped() const override { return source_->skipped(); }
 
   Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
     if (i % ranks_ != rank_) return source_->read(i, buffer);
@@ -70,10 +74,14 @@ class CachedSource : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> open_source(const std::filesystem::path& path, bool zip) {
-  if (zip) return open_zip(path);
+std::unique_ptr<Source> open_source(const std::filesystem::path& path, bool zip,
+                                    const Selection& selection) {
+  if (zip) return open_zip(path, selection);
   std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) ? open_packed(path) : open_folder(path);
+  if (!std::filesystem::is_regular_file(path, ignored)) return open_folder(path, selection);
+  engine::require(selection.exclude.empty(),
+                  "images cannot be excluded from a packed file: exclude them when it is packed");
+  return open_packed(path);
 }
 
 std::unique_ptr<Source> with_cache(std::unique_ptr<Source> source, CacheMode mode, int64_t rank,

@@ -5,8 +5,10 @@
 #include <functional>
 #include <mutex>
 
+#include "engine/files/escaped.h"
 #include "engine/files/input_file.h"
 #include "pixpro/data/sources/file_bytes.h"
+#include "pixpro/data/sources/image_names.h"
 #include "pixpro/data/sources/source.h"
 #include "pixpro/data/sources/zip_map.h"
 
@@ -42,8 +44,8 @@ Archive open_archive(const fs::path& path) {
     zip_error_init_with_code(&error, code);
     const std::string reason = zip_error_strerror(&error);
     zip_error_fini(&error);
-    throw engine::ReadError("cannot open the zip archive \"" + path.string() + "\": " + reason,
-                            EIO);
+    throw engine::ReadError(
+        "cannot open the zip archive \"" + engine::escaped(path.string()) + "\": " + reason, EIO);
   }
   return archive;
 }
@@ -104,30 +106,65 @@ void read_entry(zip_t* archive, uint64_t index, std::vector<uint8_t>& bytes) {
                   bytes.size());
 }
 
-std::vector<std::string> read_map(const fs::path& path) {
+StringList read_map(const fs::path& path) {
   try {
     std::vector<uint8_t> text;
     read_file(path, text);
     return parse_map({reinterpret_cast<const char*>(text.data()), text.size()});
   } catch (const engine::Error& error) {
-    engine::fail("the list of images \"", path.string(), "\": ", error.what());
+    engine::fail("the list of images \"", engine::escaped(path.string()), "\": ", error.what());
   }
+}
+
+// The paths that a data set may have.
+StringList selected(const StringList& paths, const Selection& selection, Skipped& skipped) {
+  StringList kept;
+  for (int64_t i = 0; i < paths.size(); ++i) {
+    std::string_view reason = reserved_path(paths[i]);
+    if (reason.empty() && excludes(selection.exclude, paths[i])) reason = "excluded";
+    if (reason.empty()) {
+      kept.add(paths[i]);
+    } else {
+      skipped.add_file(reason);
+    }
+  }
+  return kept;
 }
 
 class ZipSource : public Source {
  public:
-  ZipSource(fs::path path, std::vector<std::string> names)
-      : path_(std::move(path)), names_(std::move(names)), indices_(names_.size()) {
-    Archive archive = open_archive(path_);
-    for (size_t i = 0; i < names_.size(); ++i) {
-      indices_[i] = zip_name_locate(archive.get(), names_[i].c_str(), 0);
+  ZipSource(fs::path archive_path, const StringList& listed, const Selection& selection)
+      : archive_path_(std::move(archive_path)), paths_(selected(listed, selection, skipped_)) {
+    engine::require(paths_.size() > 0, "no image of the list is left; ", skipped_.text());
+    Archive archive = open_archive(archive_path_);
+    bool has_any = false;
+    for (int64_t i = 0; i < paths_.size(); ++i) {
+      indices_.push_back(zip_name_locate(archive.get(), path(i).c_str(), 0));
+      has_any |= indices_.back() >= 0;
     }
+    engine::require(has_any, "the zip archive \"", engine::escaped(archive_path_.string()),
+                    "\" has none of the ", paths_.size(),
+                    " files that the list names; the first is \"", engine::escaped(paths_[0]),
+                    "\"");
     idle_.push_back(std::move(archive));
   }
 
-  int64_t size() const override { return static_cast<int64_t>(names_.size()); }
+  int64_t size() const override { return paths_.size(); }
   std::string name(int64_t i) const override {
-    return path_.string() + "@/" + names_[static_cast<size_t>(i)];
+    return engine::escaped(archive_path_.string() + "@/" + path(i));
+  }
+  std::string path(int64_t i) const override { return std::string(paths_[i]); }
+  Skipped skipped() const override { return skipped_; }
+
+  // 0 for an entry that the archive lacks.
+  int64_t bytes(int64_t i) const override {
+    const int64_t index = indices_[static_cast<size_t>(i)];
+    const Loan archive = borrow();
+    zip_stat_t status;
+    zip_stat_init(&status);
+    const bool found =
+        index >= 0 && zip_stat_index(archive.get(), static_cast<uint64_t>(index), 0, &status) == 0;
+    return found && (status.valid & ZIP_STAT_SIZE) != 0 ? static_cast<int64_t>(status.size) : 0;
   }
 
   Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
@@ -166,7 +203,7 @@ class ZipSource : public Source {
       ++handles_;
     }
     try {
-      Archive archive = open_archive(path_);
+      Archive archive = open_archive(archive_path_);
       if (bytes_now() != bytes_) throw engine::ReadError("the zip archive has changed", ESTALE);
       return lend(std::move(archive));
     } catch (...) {
@@ -195,12 +232,13 @@ class ZipSource : public Source {
   // The size of the archive; no number of bytes if it is away.
   uint64_t bytes_now() const {
     std::error_code ignored;
-    return fs::file_size(path_, ignored);
+    return fs::file_size(archive_path_, ignored);
   }
 
-  const fs::path path_;
+  const fs::path archive_path_;
   uint64_t bytes_ = bytes_now();
-  const std::vector<std::string> names_;
+  Skipped skipped_;
+  const StringList paths_;
   std::vector<int64_t> indices_;  // of the entries; -1 if there is none
 
   mutable std::mutex mutex_;  // guards what follows
@@ -211,8 +249,9 @@ class ZipSource : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> open_zip(const fs::path& folder) {
-  return std::make_unique<ZipSource>(folder / "train.zip", read_map(folder / "train_map.txt"));
+std::unique_ptr<Source> open_zip(const fs::path& folder, const Selection& selection) {
+  return std::make_unique<ZipSource>(folder / "train.zip", read_map(folder / "train_map.txt"),
+                                     selection);
 }
 
 }  // namespace pixpro

@@ -32,7 +32,12 @@ class LoaderTest : public testing::Test {
       write_png(scratch_.path() / (std::to_string(100 + i) + ".png"), test_image(40 + i, 50, i));
     }
   }
-  std::vector<std::filesystem::path> files() const { return list_images(scratch_.path()); }
+  std::vector<std::filesystem::path> files() const {
+    const ImageList images = list_images(scratch_.path());
+    std::vector<std::filesystem::path> files;
+    for (int64_t i = 0; i < images.size(); ++i) files.push_back(scratch_.path() / images.path(i));
+    return files;
+  }
   std::shared_ptr<const Source> source() {
     if (source_ == nullptr) source_ = open_folder(scratch_.path());
     return source_;

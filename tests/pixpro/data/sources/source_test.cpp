@@ -144,20 +144,97 @@ TEST_F(SourceTest, ZipBombsStopAtALimit) {
   }
 }
 
+std::vector<std::string> paths_in(std::string_view map) {
+  const StringList list = parse_map(map);
+  std::vector<std::string> paths;
+  for (int64_t i = 0; i < list.size(); ++i) paths.emplace_back(list[i]);
+  return paths;
+}
+
+using Paths = std::vector<std::string>;
+
 TEST(ZipMap, ReadsPathsAsPublished) {
-  EXPECT_EQ(parse_map("n01/a.JPEG\t0\r\n\n/n02/b c.JPEG\t17\textra\nlast.png\t999"),
-            (std::vector<std::string>{"n01/a.JPEG", "n02/b c.JPEG", "last.png"}));
+  EXPECT_EQ(paths_in("n01/a.JPEG\t0\r\n\n/n02/b c.JPEG\t17\textra\nlast.png\t999"),
+            (Paths{"n01/a.JPEG", "n02/b c.JPEG", "last.png"}));
+}
+
+TEST(ZipMap, ReadsWhatEditorsAndShellsWrite) {
+  EXPECT_EQ(paths_in("\xEF\xBB\xBF"
+                     "a.png\t0\r\nb.png\t1\r\n"),
+            (Paths{"a.png", "b.png"}));
+  EXPECT_EQ(paths_in("./n/a.png\nb c.png\n\n  \t\nd.png\t\n"),
+            (Paths{"n/a.png", "b c.png", "d.png"}));
+  EXPECT_NE(error_of([] {
+              parse_map(
+                  {"\xFF\xFE"
+                   "a\0\n\0",
+                   6});
+            }).find("UTF-16"),
+            std::string::npos);
 }
 
 TEST(ZipMap, NamesTheLineThatIsWrong) {
-  for (const char* line : {"a.png", "a.png 0", "\t0", "a.png\t", "a.png\t-1", "a.png\tcat",
-                           "a.png\t1234567890", "///\t1"}) {
+  for (const char* line : {"\t0", "a.png\t-1", "a.png\tcat", "a.png\t1234567890", "///\t1", "./"}) {
     const std::string found = error_of([&] { parse_map("ok.png\t0\n" + std::string(line)); });
-    EXPECT_NE(found.find("line 2: expected a path, a tab and a class number"), std::string::npos)
+    EXPECT_NE(found.find("line 2: expected a path, or a path, a tab and a class number"),
+              std::string::npos)
         << line << " gave " << found;
   }
   EXPECT_NE(error_of([] { parse_map("\n\n"); }).find("found none"), std::string::npos);
   EXPECT_LT(error_of([] { parse_map(std::string(100000, '\1')); }).size(), 200u);
+}
+
+TEST_F(SourceTest, ZipSkipsWhatIsNoImageByItsName) {
+  write_zip(path("train.zip"),
+            {{"a/1.bin", "one"}, {"a/2.jpg", "two"}, {"__MACOSX/a/._2.jpg", "x"}});
+  scratch_.write("train_map.txt", "a/1.bin\t0\na/2.jpg\t0\n__MACOSX/a/._2.jpg\t0\na/._2.jpg\t0\n");
+  const auto source = open_source(scratch_.path(), true);
+  ASSERT_EQ(source->size(), 2);
+  EXPECT_EQ(source->path(0), "a/1.bin") << "the list decides, not the ending";
+  EXPECT_EQ(source->bytes(1), 3);
+  EXPECT_EQ(source->skipped().text(), "skipped 2 files: 1 __MACOSX, 1 hidden");
+  EXPECT_EQ(open_zip(scratch_.path(), {.exclude = {"*.bin"}})->size(), 1);
+  EXPECT_NE(error_of([&] {
+              open_zip(scratch_.path(), {.exclude = {"a"}});
+            }).find("no image of the list is left; skipped 4 files: 3 excluded"),
+            std::string::npos);
+}
+
+TEST_F(SourceTest, ZipWithoutAnyFileOfItsListIsRefused) {
+  write_zip(path("train.zip"), {{"a/1.jpg", "one"}});
+  scratch_.write("train_map.txt", "1.jpg 0\n2.jpg 0\n");
+  EXPECT_NE(error_of([&] {
+              open_zip(scratch_.path());
+            }).find("has none of the 2 files that the list names; the first is \"1.jpg 0\""),
+            std::string::npos);
+}
+
+TEST_F(SourceTest, NamesAreShownWithoutControlCharacters) {
+  const std::string hostile = "a\n\x1b[2J\xff.jpg", shown = "a\\n\\x1b[2J\\xff.jpg";
+  scratch_.write("set/" + hostile, "content");
+  const auto folder = open_folder(path("set"));
+  EXPECT_EQ(folder->name(0), path("set/" + shown).string());
+  EXPECT_EQ(folder->path(0), hostile);
+  EXPECT_EQ(read_text(*folder, 0), "content");
+  PackWriter writer(path("x.pack"));
+  std::vector<uint8_t> buffer;
+  writer.add(folder->path(0), folder->read(0, buffer));
+  writer.commit();
+  EXPECT_EQ(open_packed(path("x.pack"))->name(0), path("x.pack").string() + "@/" + shown);
+  write_zip(path("train.zip"), {{"a\x1b.jpg", "x"}});
+  scratch_.write("train_map.txt", "a\x1b.jpg\t0\n");
+  EXPECT_EQ(open_zip(scratch_.path())->name(0), path("train.zip").string() + "@/a\\x1b.jpg");
+}
+
+TEST_F(SourceTest, ImagesAreExcludedFromAPackedFileWhenItIsPacked) {
+  PackWriter writer(path("x.pack"));
+  writer.add("a.jpg", std::array<uint8_t, 1>{1});
+  writer.commit();
+  EXPECT_EQ(open_source(path("x.pack"), false)->skipped().text(), "");
+  EXPECT_NE(error_of([&] {
+              open_source(path("x.pack"), false, {.exclude = {"a*"}});
+            }).find("cannot be excluded from a packed file"),
+            std::string::npos);
 }
 
 TEST_F(SourceTest, PackedFilesReturnWhatWasAdded) {
