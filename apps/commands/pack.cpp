@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/source.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
@@ -27,6 +28,7 @@ struct PackFlags {
   fs::path data_dir, out;
   bool zip = false;
   int shorter_side = 0;  // 0: no image is changed
+  BitDepthFlag bit_depth;
 };
 
 // An image on its way into the file.
@@ -36,13 +38,14 @@ struct Packed {
 };
 
 // An image whose shorter side is longer than `shorter_side` is shrunk and becomes a JPEG.
-Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side) {
+Packed prepare(const pixpro::Source& source, int64_t i, int shorter_side,
+               const pixpro::DecodeOptions& decoding) {
   Packed packed;
   try {
     std::vector<uint8_t> buffer;
     const pixpro::Bytes encoded = source.read(i, buffer);
     if (shorter_side > 0) {
-      const pixpro::Image image = pixpro::decode_image(encoded);
+      const pixpro::Image image = pixpro::decode_image(encoded, decoding);
       if (std::min(image.width, image.height) > shorter_side) {
         packed.bytes = encode_jpeg(resize_shorter(image, shorter_side), kQuality);
         return packed;
@@ -64,6 +67,9 @@ std::string name_in(const pixpro::Source& source, int64_t i, const PackFlags& fl
 
 void pack(const PackFlags& flags) {
   const std::unique_ptr<pixpro::Source> source = pixpro::open_source(flags.data_dir, flags.zip);
+  // Images that are not shrunk stay as they are, with all their bits.
+  pixpro::DecodeOptions decoding;
+  if (flags.shorter_side > 0) decoding = decode_options(flags.bit_depth, *source);
   pixpro::PackWriter writer(flags.out);
   const int64_t count = source->size();
   Clock::time_point printed = Clock::now();
@@ -71,7 +77,7 @@ void pack(const PackFlags& flags) {
     std::vector<Packed> images(static_cast<size_t>(std::min(kAtATime, count - first)));
     engine::parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        images[static_cast<size_t>(i)] = prepare(*source, first + i, flags.shorter_side);
+        images[static_cast<size_t>(i)] = prepare(*source, first + i, flags.shorter_side, decoding);
       }
     });
     for (size_t i = 0; i < images.size(); ++i) {
@@ -106,6 +112,7 @@ void add_pack(CLI::App& app) {
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",
               CLI::Range(0, 65500));
+  add_bit_depth(command, flags->bit_depth);
   command.set_job([flags] { pack(*flags); });
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/source.h"
 #include "apps/flags/training.h"
 #include "apps/flags/views.h"
@@ -27,6 +28,7 @@ namespace fs = std::filesystem;
 
 struct PretrainFlags {
   SourceFlags source;
+  BitDepthFlag bit_depth;
   ViewFlags views;
   TrainingFlags training;
   int64_t batch_size = 128;
@@ -65,12 +67,25 @@ std::optional<engine::TensorFile> checkpoint_to_resume(const PretrainFlags& flag
   return std::nullopt;
 }
 
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state) {
+// The setting --bit-depth of a checkpoint is a number, never auto: a run goes on with the depth
+// that it began with. Runs that did not record it took all 16 bits.
+constexpr const char *kBitDepth = "--bit-depth", *kUnrecordedBitDepth = "16";
+
+BitDepthFlag bit_depth_of(const PretrainFlags& flags,
+                          std::optional<engine::TensorFile>& checkpoint) {
+  if (!checkpoint) return flags.bit_depth;
+  const auto recorded = checkpoint->metadata.try_emplace(kBitDepth, kUnrecordedBitDepth).first;
+  return flags.bit_depth.is_auto() ? BitDepthFlag{recorded->second} : flags.bit_depth;
+}
+
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state,
+                                     const pixpro::DecodeOptions& decoding) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
+          .decoding = decoding,
           .first_step = static_cast<int64_t>(state.steps.size()),
           .known_broken = state.broken_images,
           .max_broken = flags.max_broken,
@@ -172,10 +187,12 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
+  const pixpro::DecodeOptions decoding = decode_options(bit_depth_of(flags, checkpoint), *source);
+  settings[kBitDepth] = std::to_string(decoding.bit_depth);
   pixpro::RunState state;
   if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
 
-  const pixpro::LoaderOptions loading = loader_options(flags, state);
+  const pixpro::LoaderOptions loading = loader_options(flags, state, decoding);
   Images images{.loader{*source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
@@ -214,6 +231,7 @@ void add_pretrain(CLI::App& app) {
   command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
   command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
               "Go on from the checkpoint in the output folder if there is one");
+  add_bit_depth(command, flags->bit_depth);
   add_view_flags(command, flags->views);
   add_batch_size(command, flags->batch_size);
   add_training_flags(command, flags->training);

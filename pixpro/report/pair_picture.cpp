@@ -69,8 +69,8 @@ void write_pair_picture(const std::filesystem::path& path, const Source& source,
   for (int64_t i = 0; i < tries; ++i) {
     const int64_t sample = i * source.size() / tries;
     try {
-      ViewPair pair = make_view_pair(decode_image(source.read(sample, buffer)), sample, options,
-                                     grid, pos_ratio);
+      ViewPair pair = make_view_pair(decode_image(source.read(sample, buffer), options.decoding),
+                                     sample, options, grid, pos_ratio);
       if (!chosen || worth(pair) > worth(*chosen)) chosen = std::move(pair);
     } catch (const engine::Error& error) {
       trouble = source.name(sample) + ": " + error.what();

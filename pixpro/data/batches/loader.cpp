@@ -169,7 +169,8 @@ bool Loader::try_fill(const Job& job, int64_t sample, std::vector<uint8_t>& buff
     const std::array streams{view_stream(options_.seed, epoch, sample, 0),
                              view_stream(options_.seed, epoch, sample, 1)};
     const auto make = [&](const auto& rows) {
-      make_views(bytes, options_.recipe, options_.image_size, streams, rows.slots(job.position));
+      make_views(bytes, options_.recipe, options_.image_size, streams, rows.slots(job.position),
+                 options_.decoding);
     };
     std::visit(make, job.batch->rows);
     return true;

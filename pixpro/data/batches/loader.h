@@ -35,6 +35,7 @@ struct LoaderOptions {
   int image_size = 224;  // of a view: pixels per side
   uint64_t seed = 0;
   int workers = 4;
+  DecodeOptions decoding = {};
   // Where a resumed run continues; first_step may exceed the steps of an epoch. The broken images
   // that the run has met count as broken, but are neither read nor reported again.
   int64_t first_epoch = 0, first_step = 0;
