@@ -1,7 +1,7 @@
 // What a TIFF file's tags say about its samples. Refused are floating point and signed samples,
 // which have no agreed range, CIELab, which needs a profile, uncompressed YCbCr, old-style JPEG,
 // and more bands than colours and alpha: nothing says which of them to show.
-#include "pixpro/data/codecs/tiff_layout.h"
+#include "pixpro/data/codecs/tiff/layout.h"
 
 #include <algorithm>
 #include <array>

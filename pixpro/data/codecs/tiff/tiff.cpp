@@ -10,7 +10,7 @@
 #include "engine/error.h"
 #include "pixpro/data/codecs/codec.h"
 #include "pixpro/data/codecs/orientation.h"
-#include "pixpro/data/codecs/tiff_layout.h"
+#include "pixpro/data/codecs/tiff/layout.h"
 
 namespace pixpro {
 namespace {
