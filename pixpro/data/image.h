@@ -48,7 +48,7 @@ void require_inside(const Box& box, Size size);
 
 struct DecodeOptions {
   // How many bits of a 16-bit sample hold the image, 8 to 16. Cameras, scanners and microscopes
-  // often use the lowest 10 to 14 only. Larger samples count as white. Does not matter if the
+  // often use the lowest 10 to 14 only. Larger samples count as white. It does not matter if the
   // format says which value is white: PGM and PPM below 65535, TIFF with fewer than 16 bits.
   int bit_depth = 16;
 };

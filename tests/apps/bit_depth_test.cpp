@@ -1,11 +1,12 @@
 // --bit-depth: 16-bit images that use fewer bits, in every command that decodes images.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "engine/files/tensor_file.h"
+#include "pixpro/data/sources/source.h"
 #include "tests/apps/pretrain_runs.h"
-#include "tests/pixpro/data/wide_files.h"
 
 namespace apps {
 namespace {
