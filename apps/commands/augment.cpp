@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/machine.h"
 #include "apps/flags/model.h"
 #include "apps/flags/views.h"
@@ -20,6 +21,7 @@ struct AugmentFlags {
   fs::path image, out;
   std::string ops;
   ViewFlags views;
+  BitDepthFlag bit_depth;
   double pos_ratio = 0.7;
   uint64_t seed = 0;
 };
@@ -53,7 +55,8 @@ void write_views(const AugmentFlags& flags, const pixpro::Image& image) {
 }
 
 void augment(const AugmentFlags& flags) {
-  const pixpro::Image image = pixpro::read_image(flags.image);
+  const pixpro::DecodeOptions decoding = decode_options(flags.bit_depth, flags.image);
+  const pixpro::Image image = pixpro::read_image(flags.image, decoding);
   if (flags.ops.empty()) return write_views(flags, image);
   write_png(flags.out, apply_operations(image, flags.ops));
 }
@@ -71,6 +74,7 @@ void add_augment(CLI::App& app) {
   CLI::Option* ops =
       command.add("--ops", &flags->ops, ChangesNumbers::yes,
                   R"(Exactly these operations: '[{"op": "hue", "shift": 0.07}, ...]')");
+  add_bit_depth(command, flags->bit_depth);
   add_view_flags(command, flags->views);
   add_seed(command, flags->seed);
   add_pos_ratio(command, flags->pos_ratio);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/views.h"
 #include "engine/profile.h"
 #include "engine/random.h"
@@ -26,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchFlags {
   std::filesystem::path image;
   ViewFlags views;
+  BitDepthFlag bit_depth;
   int count = 500;
 };
 
@@ -73,10 +75,12 @@ void print_shares(const engine::Profile& profile, double seconds, int count) {
 
 void bench_loader(const BenchFlags& flags) {
   std::vector<uint8_t> bytes;
+  pixpro::DecodeOptions decoding;
   if (flags.image.empty()) {
     bytes = bench_jpeg();
   } else {
     pixpro::read_file(flags.image, bytes);
+    decoding = decode_options(flags.bit_depth, flags.image);
   }
   const pixpro::PairRecipe recipe = flags.views.recipe();
   const int64_t size = flags.views.image_size;
@@ -91,9 +95,9 @@ void bench_loader(const BenchFlags& flags) {
     const std::array streams{pixpro::view_stream(0, 0, sample, 0),
                              pixpro::view_stream(0, 0, sample, 1)};
     if (flags.views.on_gpu()) {
-      make_views(bytes, recipe, flags.views.image_size, streams, raw_slots);
+      make_views(bytes, recipe, flags.views.image_size, streams, raw_slots, decoding);
     } else {
-      make_views(bytes, recipe, flags.views.image_size, streams, slots);
+      make_views(bytes, recipe, flags.views.image_size, streams, slots, decoding);
     }
   };
   for (int i = 0; i < 20; ++i) make(i);
@@ -117,6 +121,7 @@ void add_bench_loader(CLI::App& bench) {
   Command command(bench, "loader", "Time how one core decodes and augments images");
   command.add("--image", &flags->image, ChangesNumbers::yes,
               "Image file to use; without it one is generated", CLI::ExistingFile);
+  add_bit_depth(command, flags->bit_depth);
   add_view_flags(command, flags->views);
   add_augment_on(command, flags->views);
   command.add("--count", &flags->count, ChangesNumbers::no, "Images to time",

@@ -10,6 +10,7 @@
 
 #include "apps/commands/commands.h"
 #include "apps/console.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/reading.h"
 #include "apps/flags/source.h"
 #include "apps/interrupts.h"
@@ -40,6 +41,7 @@ struct PackFlags {
   ReadingFlags reading;
   std::vector<std::string> exclude;
   int shorter_side = 0;  // 0: no image is changed
+  BitDepthFlag bit_depth;
 };
 
 // An image on its way into the file.
@@ -54,11 +56,15 @@ struct Packer {
   Packer(std::unique_ptr<pixpro::Source> images, const PackFlags& flags)
       : source(std::move(images)),
         shorter_side(flags.shorter_side),
+        // Images that are not shrunk stay as they are, with all their bits.
+        decoding(shorter_side > 0 ? decode_options(flags.bit_depth, *source)
+                                  : pixpro::DecodeOptions{}),
         retry(patience_of(flags.reading)),
         decode_memory(decode_memory_bytes(flags.reading)) {}
 
   const std::unique_ptr<pixpro::Source> source;
   const int shorter_side;
+  const pixpro::DecodeOptions decoding;
   pixpro::Retry retry;
   pixpro::DecodeMemory decode_memory;
 };
@@ -69,7 +75,7 @@ std::vector<uint8_t> encoded_image(Packer& packer, int64_t i) {
   const pixpro::Bytes encoded = packer.source->read(i, buffer);
   if (packer.shorter_side > 0) {
     const pixpro::DecodeMemory::Share share(packer.decode_memory);
-    const pixpro::Image image = pixpro::decode_image(encoded);
+    const pixpro::Image image = pixpro::decode_image(encoded, packer.decoding);
     if (std::min(image.width, image.height) > packer.shorter_side) {
       return encode_jpeg(resize_shorter(image, packer.shorter_side), kQuality);
     }
@@ -164,6 +170,7 @@ void add_pack(CLI::App& app) {
               "Pixels of the shorter side to which larger images are shrunk, as JPEG; 0: all "
               "images stay as they are",
               CLI::Range(0, 65500));
+  add_bit_depth(command, flags->bit_depth);
   command.set_job([flags] { pack(*flags); });
 }
 

@@ -9,6 +9,7 @@
 #include "apps/background.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
+#include "apps/flags/bit_depth.h"
 #include "apps/flags/reading.h"
 #include "apps/flags/source.h"
 #include "apps/flags/training.h"
@@ -34,6 +35,7 @@ namespace fs = std::filesystem;
 struct PretrainFlags {
   SourceFlags source;
   ReadingFlags reading;
+  BitDepthFlag bit_depth;
   ViewFlags views;
   TrainingFlags training;
   int64_t batch_size = 128;
@@ -86,12 +88,25 @@ void set_aside_earlier_run(const RunFolder& folder, const std::optional<fs::path
   say("the files of an earlier run are now in " + folder.set_aside().string() + "\n");
 }
 
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state) {
+// The setting --bit-depth of a checkpoint is a number, never auto: a run goes on with the depth
+// that it began with. Runs that did not record it took all 16 bits.
+constexpr const char *kBitDepth = "--bit-depth", *kUnrecordedBitDepth = "16";
+
+BitDepthFlag bit_depth_of(const PretrainFlags& flags,
+                          std::optional<engine::TensorFile>& checkpoint) {
+  if (!checkpoint) return flags.bit_depth;
+  const auto recorded = checkpoint->metadata.try_emplace(kBitDepth, kUnrecordedBitDepth).first;
+  return flags.bit_depth.is_auto() ? BitDepthFlag{recorded->second} : flags.bit_depth;
+}
+
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state,
+                                     const pixpro::DecodeOptions& decoding) {
   return {.plan = {.batch_size = flags.batch_size},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
+          .decoding = decoding,
           .first_step = static_cast<int64_t>(state.steps.size()),
           .max_broken = flags.max_broken,
           .patience = patience_of(flags.reading),
@@ -248,16 +263,20 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
       open_images(flags.source, {flags.output_dir, folder.picture()});
   const pixpro::Settings images_now = image_settings(*source);
   std::optional<engine::TensorFile> checkpoint;
-  pixpro::RunState state;
   if (resumed) {
     checkpoint = engine::read_tensor_file(*resumed);
     require_same_images(*checkpoint, images_now);
+  }
+  const pixpro::DecodeOptions decoding = decode_options(bit_depth_of(flags, checkpoint), *source);
+  settings[kBitDepth] = std::to_string(decoding.bit_depth);
+  pixpro::RunState state;
+  if (checkpoint) {
     state = pixpro::run_of(*checkpoint, settings);
     state.broken_images.clear();  // every start judges the images anew
   }
   settings.insert(images_now.begin(), images_now.end());
 
-  const pixpro::LoaderOptions loading = loader_options(flags, state);
+  const pixpro::LoaderOptions loading = loader_options(flags, state, decoding);
   Images images{.loader{source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
@@ -307,6 +326,7 @@ void add_pretrain(CLI::App& app) {
   command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
   command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
               "Go on from the checkpoint in the output folder if there is one");
+  add_bit_depth(command, flags->bit_depth);
   command
       .add("--overwrite", &flags->overwrite, ChangesNumbers::no,
            "Start anew in a folder with a checkpoint; the earlier run's files are moved into a "

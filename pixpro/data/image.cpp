@@ -1,6 +1,7 @@
 #include "pixpro/data/image.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/error.h"
 #include "engine/files/atomic_file.h"
@@ -22,9 +23,37 @@ struct Format {
   bool (*is_it)(Bytes);
   Image (*decode)(Bytes);
 };
-constexpr Format kFormats[] = {{is_jpeg, decode_jpeg}, {is_png, decode_png}, {is_webp, decode_webp},
-                               {is_tiff, decode_tiff}, {is_bmp, decode_bmp}, {is_pnm, decode_pnm},
-                               {is_gif, decode_gif},   {is_psd, decode_psd}, {is_tga, decode_tga}};
+constexpr Format kFormats[] = {{is_jpeg, decode_jpeg},
+                               {is_webp, decode_webp},
+                               {is_bmp, decode_bmp},
+                               {is_gif, decode_gif},
+                               {is_tga, decode_tga}};
+
+// Formats that have samples of 16 bits too.
+struct WideFormat {
+  bool (*is_it)(Bytes);
+  bool (*is_wide)(Bytes);
+  Image (*decode)(Bytes, WideSamples&);
+};
+constexpr WideFormat kWideFormats[] = {{is_png, is_wide_png, decode_png},
+                                       {is_tiff, is_wide_tiff, decode_tiff},
+                                       {is_pnm, is_wide_pnm, decode_pnm},
+                                       {is_psd, is_wide_psd, decode_psd}};
+
+const WideFormat* wide_format_of(Bytes bytes) {
+  const auto* found = std::ranges::find_if(
+      kWideFormats, [&](const WideFormat& format) { return format.is_it(bytes); });
+  return found == std::end(kWideFormats) ? nullptr : found;
+}
+
+Image decode(Bytes bytes, WideSamples& wide) {
+  engine::require(!bytes.empty(), "the file is empty");
+  if (const WideFormat* format = wide_format_of(bytes)) return format->decode(bytes, wide);
+  for (const Format& format : kFormats) {
+    if (format.is_it(bytes)) return format.decode(bytes);
+  }
+  engine::fail("the content is not JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM");
+}
 
 }  // namespace
 
@@ -43,25 +72,39 @@ void require_inside(const Box& box, Size size) {
                   box.top, ") is not inside the image of ", size.width, " x ", size.height);
 }
 
-Image decode_image(Bytes bytes) {
-  engine::require(!bytes.empty(), "the file is empty");
-  for (const Format& format : kFormats) {
-    if (format.is_it(bytes)) return format.decode(bytes);
-  }
-  engine::fail("the content is not JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM");
+Image decode_image(Bytes bytes, const DecodeOptions& options) {
+  WideSamples wide(options.bit_depth);
+  return decode(bytes, wide);
 }
 
 bool has_image_signature(Bytes first) {
+  if (wide_format_of(first) != nullptr) return true;
   return std::ranges::any_of(kFormats, [&](const Format& format) {
     return format.is_it != is_tga && format.is_it(first);
   });
 }
 
-Image read_image(const std::filesystem::path& path) {
+bool has_wide_samples(Bytes bytes) {
+  const WideFormat* format = wide_format_of(bytes);
+  try {
+    return format != nullptr && format->is_wide(bytes);
+  } catch (const engine::Error&) {
+    return false;
+  }
+}
+
+std::optional<uint32_t> largest_wide_sample(Bytes bytes) {
+  if (!has_wide_samples(bytes)) return std::nullopt;
+  WideSamples wide;
+  decode(bytes, wide);
+  return wide.largest();
+}
+
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
   try {
     std::vector<uint8_t> bytes;
     read_file(path, bytes);
-    return decode_image(bytes);
+    return decode_image(bytes, options);
   } catch (const engine::Error& error) {
     engine::fail(path.string(), ": ", error.what());
   }

@@ -1,11 +1,13 @@
 // Images in memory and in files. Every file becomes 8-bit RGB with the pixels that Pillow's
 // convert("RGB") gives; those of JPEG and lossy WebP may differ by 1 level. Alpha is dropped, not
-// blended. EXIF orientation is ignored, TIFF's and TGA's own is followed. 16-bit gray is scaled to
-// 8 bits, whereas Pillow clips it at 255.
+// blended. EXIF orientation is ignored, TIFF's and TGA's own is followed. Samples of 16 bits are
+// scaled to 8, whereas Pillow clips gray ones at 255. docs/images.md lists where Pillow is not
+// followed.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -44,19 +46,35 @@ struct Image {
 // Throws Error unless the box has pixels and is inside an image of the size.
 void require_inside(const Box& box, Size size);
 
+struct DecodeOptions {
+  // How many bits of a 16-bit sample hold the image, 8 to 16. Cameras, scanners and microscopes
+  // often use the lowest 10 to 14 only. Larger samples count as white. It does not matter if the
+  // format says which value is white: PGM and PPM below 65535, TIFF with fewer than 16 bits.
+  int bit_depth = 16;
+};
+
 // The image in the bytes of a JPEG, PNG, WebP, TIFF, BMP, GIF, PSD, TGA, PGM or PPM file; the
 // content says which. Of several images or frames it is the first, of layers all together. Throws
 // Error if the bytes are none of these or of a kind that is not read, if they are damaged or cut
 // short, or if they claim a side over 65500 or more than 2^28 pixels (which is refused before
 // memory is taken).
-Image decode_image(Bytes bytes);
+Image decode_image(Bytes bytes, const DecodeOptions& options = {});
 
 // Whether the first bytes of a file, 32 of them or the whole file, are the signature of one of
 // these formats. TGA has none.
 bool has_image_signature(Bytes first);
 
-// The same as decode_image from a file. Errors name the path.
-Image read_image(const std::filesystem::path& path);
+// The same from a file. Errors name the path.
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
+
+// Whether DecodeOptions::bit_depth matters for the image. Looks at the file's header only. False
+// also for bytes that are not an image.
+bool has_wide_samples(Bytes bytes);
+
+// The largest sample of an image for which the bit depth matters, alpha aside, or the largest that
+// the file says it may have (PNG's sBIT, TIFF's MaxSampleValue and SMaxSampleValue) if that is
+// more. Nothing for other images. Throws Error as decode_image does.
+std::optional<uint32_t> largest_wide_sample(Bytes bytes);
 
 // Writes a PNG file. It is written under a temporary name in the same folder, flushed to disk and
 // then renamed, so that `path` never holds half a file. Throws Error naming the path.

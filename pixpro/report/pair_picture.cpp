@@ -68,8 +68,8 @@ std::vector<int64_t> candidates(int64_t count, const LoaderOptions& options, int
 }
 
 // The image, shrunk to a longer side of kLongestSide if that is less than its own.
-Image decode_small(Bytes bytes) {
-  const std::unique_ptr<Decoder> decoder = open_image(bytes);
+Image decode_small(Bytes bytes, const DecodeOptions& options) {
+  const std::unique_ptr<Decoder> decoder = open_image(bytes, options);
   const Size size = decoder->size();
   const Box whole{0, 0, size.width, size.height};
   const int longer = std::max(size.width, size.height);
@@ -107,7 +107,7 @@ void write_pair_picture(const std::filesystem::path& path, const Source& source,
   for (const int64_t sample : candidates(source.size(), options, grid, pos_ratio)) {
     Image picture;
     try {
-      const Image image = decode_small(source.read(sample, buffer));
+      const Image image = decode_small(source.read(sample, buffer), options.decoding);
       picture = paint_pairs(make_view_pair(image, sample, options, grid, pos_ratio));
     } catch (const std::exception& error) {  // also if memory is short
       trouble = source.name(sample) + ": " + error.what();

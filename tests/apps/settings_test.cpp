@@ -40,6 +40,7 @@ const std::vector<std::array<std::string, 3>> kFixed = {
     {"--aug", "NULL", "BYOL"},
     {"--crop", "0.2", "0.08"},
     {"--image-size", "96", "64"},
+    {"--bit-depth", "12", "16"},
 };
 
 // At most rounding depends on these.

@@ -6,23 +6,14 @@
 #include <sstream>
 
 #include "engine/tensor_ops.h"
+#include "tests/support/error_of.h"
 #include "tests/support/hashed.h"
 
 namespace engine {
 namespace {
 
+using test_support::error_of;
 using test_support::hashed_tensor;
-
-// The message of the Error that f throws, or "" if it throws none.
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::string text_of(const auto& value) {
   std::ostringstream out;
@@ -42,10 +33,16 @@ TEST(Shape, RefusesWhatCannotBeCounted) {
   constexpr int64_t kLarge = int64_t{1} << 40;
   EXPECT_NE(error_of([] { Shape({2, -3}); }).find("[2,-3]"), std::string::npos);
   EXPECT_NE(error_of([] { Shape({1, 1, 1, 1, 1, 1}); }).find("found 6"), std::string::npos);
-  EXPECT_NE(error_of([] { Shape({kLarge, kLarge}); }), "");            // beyond 64 bits
-  EXPECT_NE(error_of([] { Shape({kLarge, int64_t{1} << 24}); }), "");  // 2^64: wraps to zero
-  EXPECT_NE(error_of([] { Shape({kLarge, int64_t{1} << 20}); }), "");  // bytes beyond 64 bits
-  EXPECT_NE(error_of([] { Shape({3, INT64_MAX, INT64_MAX}); }), "");
+  EXPECT_NE(error_of([] { Shape({kLarge, kLarge}); }), "no error");  // beyond 64 bits
+  EXPECT_NE(error_of([] {
+              Shape({kLarge, int64_t{1} << 24});
+            }),
+            "no error");  // 2^64: wraps to zero
+  EXPECT_NE(error_of([] {
+              Shape({kLarge, int64_t{1} << 20});
+            }),
+            "no error");  // bytes beyond 64 bits
+  EXPECT_NE(error_of([] { Shape({3, INT64_MAX, INT64_MAX}); }), "no error");
 }
 
 TEST(Tensor, HandlesShareMemory) {
@@ -65,7 +62,7 @@ TEST(Tensor, AnswersOnlyForItsType) {
             std::string::npos);
   Tensor none;
   EXPECT_FALSE(none.defined());
-  EXPECT_NE(error_of([&] { none.data<float>(); }), "");
+  EXPECT_NE(error_of([&] { none.data<float>(); }), "no error");
 }
 
 TEST(Tensor, ReshapeIsAViewOfAsManyElements) {
@@ -97,9 +94,10 @@ TEST(Tensor, RowsMustBeInTheTensor) {
   EXPECT_EQ(a.rows(4, 0).elements(), 0);
   for (const auto& [begin, count] : std::vector<std::pair<int64_t, int64_t>>{
            {-1, 1}, {0, -1}, {3, 2}, {5, 0}, {kFar, 1}, {1, kFar}}) {
-    EXPECT_NE(error_of([&, b = begin, c = count] { a.rows(b, c); }), "") << begin << ' ' << count;
+    EXPECT_NE(error_of([&, b = begin, c = count] { a.rows(b, c); }), "no error")
+        << begin << ' ' << count;
   }
-  EXPECT_NE(error_of([] { Tensor(Shape{}).rows(0, 1); }), "");
+  EXPECT_NE(error_of([] { Tensor(Shape{}).rows(0, 1); }), "no error");
 }
 
 TEST(Tensor, RefusesALayoutThatDoesNotFit) {
@@ -109,7 +107,7 @@ TEST(Tensor, RefusesALayoutThatDoesNotFit) {
   EXPECT_NE(make({2, 3, 4}, Layout::nhwc).find("[N,C,H,W]"), std::string::npos);
   EXPECT_NE(make({2, 12, 4, 4}, Layout::blocked8).find("multiples of 8"), std::string::npos);
   EXPECT_NE(make({2, 24, 4, 4}, Layout::blocked16).find("multiples of 16"), std::string::npos);
-  EXPECT_EQ(make({2, 24, 4, 4}, Layout::blocked8), "");
+  EXPECT_EQ(make({2, 24, 4, 4}, Layout::blocked8), "no error");
 }
 
 // Every element must be where the comment on Planes says.
@@ -137,15 +135,15 @@ TEST(Tensor, PlanesOfMatricesAndVolumes) {
   const Planes volume = planes_of(Tensor({3, 7, 2, 4, 5}));
   EXPECT_EQ(volume.channels(), 7);
   EXPECT_EQ(volume.pixels, 40);
-  EXPECT_NE(error_of([] { planes_of(Tensor({3})); }), "");
+  EXPECT_NE(error_of([] { planes_of(Tensor({3})); }), "no error");
 }
 
 TEST(Tensor, SamenessNamesBothSides) {
   const Tensor a({2, 3}), b({2, 3}, DType::f64), c({3, 2});
-  EXPECT_EQ(error_of([&] { require_same("add", a, empty_like(a)); }), "");
+  EXPECT_EQ(error_of([&] { require_same("add", a, empty_like(a)); }), "no error");
   EXPECT_EQ(error_of([&] { require_same("add", a, b); }),
             "add: expected a tensor f32 [2,3] plain cpu, found f64 [2,3] plain cpu");
-  EXPECT_NE(error_of([&] { require_same("add", a, c); }), "");
+  EXPECT_NE(error_of([&] { require_same("add", a, c); }), "no error");
 }
 
 }  // namespace

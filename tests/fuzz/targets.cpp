@@ -33,6 +33,16 @@ void decode_format(Bytes bytes) {
   if (is_it(bytes)) expect_whole(decode(bytes));
 }
 
+// For formats that have samples of 16 bits. The bytes say which bit depth is tried.
+template <IsIt is_it, pixpro::Image (*decode)(Bytes, pixpro::WideSamples&)>
+void decode_wide_format(Bytes bytes) {
+  if (!is_it(bytes)) return;
+  const bool expected = pixpro::has_wide_samples(bytes);
+  pixpro::WideSamples wide(8 + static_cast<int>(bytes.size() % 9));
+  expect_whole(decode(bytes, wide));
+  if (wide.largest().has_value() != expected) __builtin_trap();
+}
+
 template <void (*run)(Bytes)>
 void keep_errors(Bytes bytes) {
   try {
@@ -110,11 +120,11 @@ const std::vector<Target>& targets() {
       {"bmp", keep_errors<decode_format<is_bmp, decode_bmp>>, {".bmp"}},
       {"gif", keep_errors<decode_format<is_gif, decode_gif>>, {".gif"}},
       {"jpeg", keep_errors<decode_jpeg_and_region>, {".jpg"}},
-      {"png", keep_errors<decode_format<is_png, decode_png>>, {".png"}},
-      {"pnm", keep_errors<decode_format<is_pnm, decode_pnm>>, {".pgm", ".ppm"}},
-      {"psd", keep_errors<decode_format<is_psd, decode_psd>>, {".psd"}},
+      {"png", keep_errors<decode_wide_format<is_png, decode_png>>, {".png"}},
+      {"pnm", keep_errors<decode_wide_format<is_pnm, decode_pnm>>, {".pgm", ".ppm"}},
+      {"psd", keep_errors<decode_wide_format<is_psd, decode_psd>>, {".psd"}},
       {"tga", keep_errors<decode_format<is_tga, decode_tga>>, {".tga"}},
-      {"tiff", keep_errors<decode_format<is_tiff, decode_tiff>>, {".tif"}},
+      {"tiff", keep_errors<decode_wide_format<is_tiff, decode_tiff>>, {".tif"}},
       {"webp", keep_errors<decode_format<is_webp, decode_webp>>, {".webp"}},
       {"image",
        keep_errors<decode_any>,

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "engine/arithmetic.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/model.h"
 
@@ -149,7 +150,7 @@ void add_update(Counter& counter, const std::vector<Shape>& encoder,
     return sum;
   };
   const auto count = static_cast<int64_t>(trained.size());
-  const int64_t launches = (count + kTensorsPerLaunch - 1) / kTensorsPerLaunch;
+  const int64_t launches = engine::ceil_div(count, kTensorsPerLaunch);
   const double read = 2.0 * elements(trained) * kFloat;
   const double moved = (5.0 * elements(trained) + 2.0 * elements(encoder)) * kFloat;
   counter.add({.name = "LARS norms", .bytes = read, .launches = launches});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/arithmetic.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/model.h"
 
@@ -11,7 +12,7 @@ namespace {
 // The tape records shapes only. The networks pad by half the kernel and use no dilation or groups.
 engine::Conv2dOptions options_of(const engine::Shape& x, const engine::Shape& w,
                                  const engine::Shape& y) {
-  const engine::Conv2dOptions options{.stride = (x[2] + y[2] - 1) / y[2], .padding = w[2] / 2};
+  const engine::Conv2dOptions options{.stride = engine::ceil_div(x[2], y[2]), .padding = w[2] / 2};
   engine::require(engine::conv2d_output_shape(x, w, options) == y, "network_convs: x ", x,
                   " and weight ", w, " do not give ", y, " with half the kernel as padding");
   return options;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/arithmetic.h"
 #include "engine/error.h"
 #include "pixpro/data/augment/resize_weights.h"
 
@@ -45,7 +46,7 @@ class RowResizer::Passes {
       : from_(from),
         columns_(resize_weights(from.width, to.width, flip)),
         rows_(resize_weights(from.height, to.height, false)),
-        stride_((to.width + kLanes - 1) / kLanes * kLanes),
+        stride_(static_cast<int>(engine::round_up(to.width, kLanes))),
         strip_(static_cast<size_t>(from.width)),
         line_(static_cast<size_t>(stride_)),
         out_(to.width, to.height) {

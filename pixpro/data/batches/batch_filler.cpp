@@ -15,7 +15,8 @@ void write_views(Bytes bytes, const Job& job, const LoaderOptions& options) {
   const std::array streams{view_stream(options.seed, job.epoch(), job.sample(), 0),
                            view_stream(options.seed, job.epoch(), job.sample(), 1)};
   const auto write = [&](const auto& rows) {
-    make_views(bytes, options.recipe, options.image_size, streams, rows.slots(job.position));
+    make_views(bytes, options.recipe, options.image_size, streams, rows.slots(job.position),
+               options.decoding);
   };
   std::visit(write, job.batch->rows);
 }

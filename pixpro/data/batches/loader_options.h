@@ -6,6 +6,7 @@
 
 #include "pixpro/data/augment/recipes.h"
 #include "pixpro/data/batches/sampler.h"
+#include "pixpro/data/image.h"
 #include "pixpro/data/sources/retry.h"
 
 namespace pixpro {
@@ -16,6 +17,7 @@ struct LoaderOptions {
   int image_size = 224;  // of a view: pixels per side
   uint64_t seed = 0;
   int workers = 4;
+  DecodeOptions decoding = {};
   // Where a resumed run continues; first_step may exceed the steps of an epoch.
   int64_t first_epoch = 0, first_step = 0;
   // More broken images than this are an error. By default more than a tenth of all, but at least

@@ -79,9 +79,9 @@ PairPlanes crop_for_evaluation(Decoder& decoder, const PairParameters& views, in
   return {apply_view(image, views[0], size), apply_view(image, views[1], size)};
 }
 
-std::unique_ptr<Decoder> open_timed(Bytes bytes) {
+std::unique_ptr<Decoder> open_timed(Bytes bytes, const DecodeOptions& decoding) {
   const engine::Timer timer(engine::cpu_context(), "decode", static_cast<double>(bytes.size()));
-  return open_image(bytes);
+  return open_image(bytes, decoding);
 }
 
 PairParameters sample_pair(std::array<engine::Random, 2>& streams, const PairRecipe& recipe,
@@ -139,8 +139,9 @@ void decode_raw(Decoder& decoder, const PairParameters& views, int size,
 }  // namespace
 
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
-                std::array<engine::Random, 2> streams, const PairSlots<float>& slots) {
-  const std::unique_ptr<Decoder> decoder = open_timed(bytes);
+                std::array<engine::Random, 2> streams, const PairSlots<float>& slots,
+                const DecodeOptions& decoding) {
+  const std::unique_ptr<Decoder> decoder = open_timed(bytes, decoding);
   const PairParameters views = sample_pair(streams, recipe, decoder->size(), size);
   const bool evaluation = is_evaluation(views);
   PairPlanes pixels = evaluation ? crop_for_evaluation(*decoder, views, size)
@@ -157,8 +158,9 @@ void make_views(Bytes bytes, const PairRecipe& recipe, int size,
 }
 
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
-                std::array<engine::Random, 2> streams, const PairSlots<uint8_t>& slots) {
-  const std::unique_ptr<Decoder> decoder = open_timed(bytes);
+                std::array<engine::Random, 2> streams, const PairSlots<uint8_t>& slots,
+                const DecodeOptions& decoding) {
+  const std::unique_ptr<Decoder> decoder = open_timed(bytes, decoding);
   const PairParameters views = sample_pair(streams, recipe, decoder->size(), size);
   if (is_evaluation(views)) {
     PairPlanes pixels = crop_for_evaluation(*decoder, views, size);

@@ -37,11 +37,13 @@ struct PairRows {
 // and writes them. Throws Error if the image cannot be decoded or has a side of 1 pixel; the slots
 // then hold nothing of meaning.
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
-                std::array<engine::Random, 2> streams, const PairSlots<float>& slots);
+                std::array<engine::Random, 2> streams, const PairSlots<float>& slots,
+                const DecodeOptions& decoding = {});
 
 // The same for raw views. Work that the device cannot do is done here: crops that are too large for
 // a raw view are resized, and all steps are applied up to the last one without a kernel.
 void make_views(Bytes bytes, const PairRecipe& recipe, int size,
-                std::array<engine::Random, 2> streams, const PairSlots<uint8_t>& slots);
+                std::array<engine::Random, 2> streams, const PairSlots<uint8_t>& slots,
+                const DecodeOptions& decoding = {});
 
 }  // namespace pixpro

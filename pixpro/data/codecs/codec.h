@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pixpro/data/codecs/decoder.h"
+#include "pixpro/data/codecs/wide_samples.h"
 #include "pixpro/data/image.h"
 
 namespace pixpro {
@@ -25,12 +26,20 @@ bool is_webp(Bytes bytes);
 Image decode_bmp(Bytes bytes);
 Image decode_gif(Bytes bytes);
 Image decode_jpeg(Bytes bytes);
-Image decode_png(Bytes bytes);
-Image decode_pnm(Bytes bytes);
-Image decode_psd(Bytes bytes);
+Image decode_png(Bytes bytes, WideSamples& wide);
+Image decode_pnm(Bytes bytes, WideSamples& wide);
+Image decode_psd(Bytes bytes, WideSamples& wide);
 Image decode_tga(Bytes bytes);
-Image decode_tiff(Bytes bytes);
+Image decode_tiff(Bytes bytes, WideSamples& wide);
 Image decode_webp(Bytes bytes);
+
+// For bytes of the format: whether its samples go through WideSamples. Look at the header only, and
+// throw Error if it is damaged.
+bool is_wide_png(Bytes bytes);
+bool is_wide_pnm(Bytes bytes);
+bool is_wide_psd(Bytes bytes);
+bool is_wide_tiff(Bytes bytes);
+
 std::unique_ptr<Decoder> open_jpeg(Bytes bytes);
 
 std::vector<uint8_t> encode_png(const Image& image);

@@ -38,9 +38,9 @@ Image Decoder::decode(const Box& region) {
   return out;
 }
 
-std::unique_ptr<Decoder> open_image(Bytes bytes) {
+std::unique_ptr<Decoder> open_image(Bytes bytes, const DecodeOptions& options) {
   if (is_jpeg(bytes)) return open_jpeg(bytes);
-  return std::make_unique<DecodedImage>(decode_image(bytes));
+  return std::make_unique<DecodedImage>(decode_image(bytes, options));
 }
 
 }  // namespace pixpro

@@ -33,6 +33,6 @@ class Decoder {
 
 // The content says which format it is. A JPEG is decoded as far as a region needs, any other format
 // as a whole. Throws Error as decode_image does.
-std::unique_ptr<Decoder> open_image(Bytes bytes);
+std::unique_ptr<Decoder> open_image(Bytes bytes, const DecodeOptions& options = {});
 
 }  // namespace pixpro

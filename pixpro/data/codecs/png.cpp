@@ -16,7 +16,7 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(Bytes bytes) : left_(bytes) {
+  Reader(Bytes bytes, WideSamples& wide) : left_(bytes), wide_(wide) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -27,8 +27,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   // Reads everything before the pixels and asks for three channels of 8 bits: gray is repeated, a
-  // palette looked up, alpha dropped (not blended), and of 16 bits the upper 8 are kept. Gamma,
-  // profiles and texts are skipped.
+  // palette looked up, alpha dropped (not blended), and 16 bits go through `wide`. Gamma, profiles
+  // and texts are skipped.
   bool read_header() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_read_fn(png_, this, take_bytes);
@@ -39,9 +39,13 @@ class Reader {
 #endif
     png_read_info(png_, info_);
     png_set_expand(png_);
-    png_set_strip_16(png_);
     png_set_strip_alpha(png_);
     png_set_gray_to_rgb(png_);
+    if (png_get_bit_depth(png_, info_) == 16) {
+      note_significant_bits();
+      png_set_read_user_transform_fn(png_, narrow_row);  // the last of libpng's steps
+      png_set_user_transform_info(png_, &wide_, 8, 3);
+    }
     return true;
   }
 
@@ -69,6 +73,33 @@ class Reader {
     std::strncpy(self->message_.data(), message, self->message_.size() - 1);
     png_longjmp(png, 1);
   }
+  // sBIT says how many bits the samples had before they were scaled to 16. Many writers do not
+  // scale.
+  void note_significant_bits() {
+    png_color_8p bits = nullptr;
+    if (png_get_sBIT(png_, info_, &bits) == 0) return;
+    const bool is_gray = (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) == 0;
+    const int most = is_gray ? bits->gray : std::max({bits->red, bits->green, bits->blue});
+    wide_.note((1u << std::clamp(most, 1, 16)) - 1);
+  }
+  static void narrow_row(png_structp png, png_row_infop row, png_bytep samples) {
+    auto& wide = *static_cast<WideSamples*>(png_get_user_transform_ptr(png));
+    const size_t count = size_t{row->width} * row->channels;
+    uint32_t largest = 0;
+    // The bytes replace the samples. A copy of a few at a time lets the compiler use vectors.
+    std::array<uint8_t, 256> bytes;
+    for (size_t first = 0; first < count; first += bytes.size()) {
+      const size_t some = std::min(bytes.size(), count - first);
+      for (size_t i = 0; i < some; ++i) {
+        const uint8_t* at = samples + 2 * (first + i);
+        const uint32_t sample = uint32_t{at[0]} << 8 | at[1];
+        largest = std::max(largest, sample);
+        bytes[i] = wide.to_byte(sample);
+      }
+      std::copy_n(bytes.begin(), some, samples + first);
+    }
+    wide.note(largest);
+  }
   static void ignore_warning(png_structp, png_const_charp) {}
   static void take_bytes(png_structp png, png_bytep out, size_t count) {
     auto* self = static_cast<Reader*>(png_get_io_ptr(png));
@@ -78,6 +109,7 @@ class Reader {
   }
 
   Bytes left_;
+  WideSamples& wide_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::array<char, 100> message_{};
@@ -91,8 +123,13 @@ bool is_png(Bytes bytes) {
          std::equal(kSignature.begin(), kSignature.end(), bytes.begin());
 }
 
-Image decode_png(Bytes bytes) {
-  Reader reader(bytes);
+bool is_wide_png(Bytes bytes) {
+  constexpr size_t kBitDepthAt = 24;  // in IHDR, which is the first chunk
+  return bytes.size() > kBitDepthAt && bytes[kBitDepthAt] == 16;
+}
+
+Image decode_png(Bytes bytes, WideSamples& wide) {
+  Reader reader(bytes, wide);
   engine::require(reader.read_header(), "PNG: ", reader.message());
   require_decodable_size(reader.width(), reader.height());
   // Deflate packs at most 1032 bytes into one byte.

@@ -10,6 +10,8 @@
 namespace pixpro {
 namespace {
 
+constexpr int64_t kLargest = 65535;
+
 bool is_space(uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
 
 // The next byte that is neither a space nor in a comment, which goes from # to the line's end.
@@ -37,14 +39,38 @@ int64_t read_number(ByteReader& in) {
   return value;
 }
 
-// 0 .. largest spread over 0 .. 255, rounded, a tie to the even number; what is larger, to 255.
-std::vector<uint8_t> scale_to_bytes(int64_t largest) {
-  std::vector<uint8_t> scaled(largest < 256 ? 256 : 65536);
+// 0 .. white spread over 0 .. 255, rounded, a tie to the even number; what is larger, to 255.
+std::vector<uint8_t> scale_to_bytes(int64_t white, size_t sample_bytes) {
+  std::vector<uint8_t> scaled(sample_bytes == 1 ? 256 : 65536);
   for (size_t v = 0; v < scaled.size(); ++v) {
-    const double share = static_cast<double>(v) / static_cast<double>(largest);
+    const double share = static_cast<double>(v) / static_cast<double>(white);
     scaled[v] = static_cast<uint8_t>(std::nearbyint(std::min(share, 1.0) * 255.0));
   }
   return scaled;
+}
+
+struct Header {
+  size_t channels = 1;
+  int64_t width = 0, height = 0;
+  int64_t largest = 0;  // the sample that is white
+
+  size_t sample_bytes() const { return largest < 256 ? 1 : 2; }
+  size_t samples() const { return static_cast<size_t>(width * height) * channels; }
+  bool is_wide() const { return largest == kLargest; }
+};
+
+Header read_header(ByteReader& in) {
+  const uint8_t kind = in.take(2)[1];
+  engine::require(kind == '5' || kind == '6', "PNM: kind P", kind - '0',
+                  ", expected P5 or P6; text and black-and-white images are not read");
+  Header header{.channels = kind == '6' ? size_t{3} : size_t{1}};
+  header.width = read_number(in);
+  header.height = read_number(in);
+  header.largest = read_number(in);
+  require_decodable_size(header.width, header.height);
+  engine::require(header.largest >= 1 && header.largest <= kLargest, "PNM: the largest sample is ",
+                  header.largest, ", expected 1 to ", kLargest);
+  return header;
 }
 
 }  // namespace
@@ -54,23 +80,26 @@ bool is_pnm(Bytes bytes) {
          is_space(bytes[2]);
 }
 
-Image decode_pnm(Bytes bytes) {
+bool is_wide_pnm(Bytes bytes) {
   ByteReader in(bytes, "PNM");
-  const uint8_t kind = in.take(2)[1];
-  engine::require(kind == '5' || kind == '6', "PNM: kind P", kind - '0',
-                  ", expected P5 or P6; text and black-and-white images are not read");
-  const int64_t width = read_number(in), height = read_number(in), largest = read_number(in);
-  require_decodable_size(width, height);
-  engine::require(largest >= 1 && largest <= 65535, "PNM: the largest sample is ", largest,
-                  ", expected 1 to 65535");
-  const std::vector<uint8_t> scaled = scale_to_bytes(largest);
-  const size_t sample_bytes = largest < 256 ? 1 : 2, channels = kind == '6' ? 3 : 1;
-  const size_t samples = static_cast<size_t>(width * height) * channels;
-  ByteReader stored(in.take(samples * sample_bytes), "PNM");
-  Image image(static_cast<int>(width), static_cast<int>(height));
-  for (size_t i = 0; i < image.rgb.size(); i += 3 / channels) {
-    std::fill_n(image.rgb.data() + i, 3 / channels, scaled[stored.big_endian(sample_bytes)]);
+  return read_header(in).is_wide();
+}
+
+Image decode_pnm(Bytes bytes, WideSamples& wide) {
+  ByteReader in(bytes, "PNM");
+  const Header header = read_header(in);
+  const int64_t white = header.is_wide() ? (int64_t{1} << wide.bit_depth()) - 1 : header.largest;
+  const std::vector<uint8_t> scaled = scale_to_bytes(white, header.sample_bytes());
+  ByteReader stored(in.take(header.samples() * header.sample_bytes()), "PNM");
+  Image image(static_cast<int>(header.width), static_cast<int>(header.height));
+  const size_t copies = 3 / header.channels;
+  uint32_t largest = 0;
+  for (size_t i = 0; i < image.rgb.size(); i += copies) {
+    const uint32_t sample = stored.big_endian(header.sample_bytes());
+    largest = std::max(largest, sample);
+    std::fill_n(image.rgb.data() + i, copies, scaled[sample]);
   }
+  if (header.is_wide()) wide.note(largest);
   return image;
 }
 

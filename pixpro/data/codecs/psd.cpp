@@ -78,7 +78,12 @@ std::vector<uint8_t> plain_file(const Header& header, bool has_runs, Bytes packe
 
 bool is_psd(Bytes bytes) { return bytes.size() >= 4 && std::memcmp(bytes.data(), "8BPS", 4) == 0; }
 
-Image decode_psd(Bytes bytes) {
+bool is_wide_psd(Bytes bytes) {
+  ByteReader in(bytes, "PSD");
+  return read_header(in).depth == 16;
+}
+
+Image decode_psd(Bytes bytes, WideSamples& wide) {
   ByteReader in(bytes, "PSD");
   const Header header = read_header(in);
   const Bytes palette = in.take(in.big_endian(4));  // all reds, then greens, then blues
@@ -99,9 +104,14 @@ Image decode_psd(Bytes bytes) {
   const uint8_t* sample = samples.data();
   for (size_t i = 0; i < image.rgb.size(); i += 3, sample += 3 * header.sample_bytes()) {
     for (size_t c = 0; c < 3; ++c) {
-      image.rgb[i + c] = header.mode == kRgb       ? sample[c]
-                         : header.mode == kIndexed ? palette[256 * c + sample[0]]
-                                                   : sample[0];
+      const uint8_t* found = sample + (header.mode == kRgb ? c : 0);
+      if (header.depth == 16) {
+        const uint32_t value = uint32_t{found[0]} << 8 | found[3];
+        wide.note(value);
+        image.rgb[i + c] = wide.to_byte(value);
+      } else {
+        image.rgb[i + c] = header.mode == kIndexed ? palette[256 * c + *found] : *found;
+      }
     }
   }
   return image;

@@ -1,5 +1,6 @@
 // Raw views (raw_view.h) become the network's input in three launches per batch. This file is
 // compiled without fused multiply-add, which makes its bytes equal to the CPU's.
+#include "engine/arithmetic.h"
 #include "engine/cuda/kernel.cuh"
 #include "pixpro/data/augment/blur.h"
 #include "pixpro/data/augment/normalize.h"
@@ -219,7 +220,7 @@ void finish_views(engine::CudaContext& ctx, const engine::Tensor& raw, engine::T
   engine::Tensor planes({count, 3, side, side}, engine::DType::u8, ctx.device());
   engine::Tensor scratch = empty_like(planes);
   const auto blocks = static_cast<unsigned>(count);
-  const auto parts = std::min<int64_t>((side * side + kBlockThreads - 1) / kBlockThreads, 65535);
+  const auto parts = std::min<int64_t>(engine::ceil_div(side * side, kBlockThreads), 65535);
   const Grid pixels{.blocks = dim3(blocks, static_cast<unsigned>(parts)),
                     .threads = dim3(kBlockThreads)};
   const auto* in = raw.data<uint8_t>();

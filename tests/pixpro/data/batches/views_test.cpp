@@ -7,10 +7,15 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/tensor_ops.h"
 #include "pixpro/data/augment/augment.h"
 #include "pixpro/data/augment/normalize.h"
+#include "pixpro/data/batches/raw_view.h"
 #include "pixpro/data/batches/sampler.h"
+#include "pixpro/data/codecs/codec.h"
 #include "pixpro/data/sources/file_bytes.h"
+#include "tests/pixpro/data/scratch_folder.h"
+#include "tests/pixpro/data/wide_files.h"
 
 namespace pixpro {
 namespace {
@@ -55,6 +60,32 @@ TEST(Views, OfEveryFormatAreThoseOfTheWholeImage) {
       }
     }
   }
+}
+
+// Both views of an image, as the loader's workers write them.
+template <class View>
+std::vector<View> views_of(Bytes file, int64_t view_elements, const DecodeOptions& decoding) {
+  constexpr auto kType = sizeof(View) == 1 ? engine::DType::u8 : engine::DType::f32;
+  engine::Tensor views = engine::zeros({2, view_elements}, kType);
+  std::array<float, 8> boxes;
+  const PairRows<View> rows{views.data<View>(), boxes.data(), view_elements, 1};
+  const std::array streams{view_stream(1, 2, 3, 0), view_stream(1, 2, 3, 1)};
+  make_views(file, recipe_named("NULL", 0.08), kSize, streams, rows.slots(0), decoding);
+  return {views.data<View>(), views.data<View>() + views.elements()};
+}
+
+TEST(Views, OfWideImagesFollowTheBitDepth) {
+  const Image image = test_image(50, 40, 1);
+  FileBytes wide;
+  put_text(wide, "P6 50 40 65535\n");
+  for (const uint32_t byte : image.rgb) put_big_endian(wide, (byte * 4095 + 127) / 255, 2);
+  const std::vector<uint8_t> narrow = encode_png(image);
+  constexpr int64_t kFloats = 3 * kSize * kSize, kRawBytes = raw_view_bytes(kSize);
+  EXPECT_EQ(views_of<float>(wide, kFloats, {.bit_depth = 12}),
+            views_of<float>(narrow, kFloats, {}));
+  EXPECT_NE(views_of<float>(wide, kFloats, {}), views_of<float>(narrow, kFloats, {}));
+  EXPECT_EQ(views_of<uint8_t>(wide, kRawBytes, {.bit_depth = 12}),
+            views_of<uint8_t>(narrow, kRawBytes, {}));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "pixpro/data/codecs/tiff_layout.h"
+#include "pixpro/data/codecs/tiff/layout.h"
 
 namespace pixpro {
 namespace {

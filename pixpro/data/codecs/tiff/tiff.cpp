@@ -1,9 +1,6 @@
 // libtiff unpacks strips and tiles. Their samples are turned into RGB here, because libtiff's own
 // conversion multiplies by alpha and rounds 16 bits differently from Pillow. The first image of the
-// file is read. Refused are floating point and signed samples, which have no agreed range, CIELab,
-// which needs a profile, uncompressed YCbCr and old-style JPEG.
-#include <tiffio.h>
-
+// file is read.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -13,7 +10,7 @@
 #include "engine/error.h"
 #include "pixpro/data/codecs/codec.h"
 #include "pixpro/data/codecs/orientation.h"
-#include "pixpro/data/codecs/tiff_layout.h"
+#include "pixpro/data/codecs/tiff/layout.h"
 
 namespace pixpro {
 namespace {
@@ -73,113 +70,26 @@ Handle open_tiff(TiffFile& file) {
   return tiff;
 }
 
-template <class T>
-T tag(TIFF* tiff, uint32_t name, T otherwise) {
-  T value = otherwise;
-  return TIFFGetFieldDefaulted(tiff, name, &value) == 1 ? value : otherwise;
-}
-
-void require_known_compression(TIFF* tiff) {
-  constexpr std::array<uint16_t, 12> kKnown{
-      COMPRESSION_NONE,          COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4,
-      COMPRESSION_LZW,           COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_PACKBITS,
-      COMPRESSION_ADOBE_DEFLATE, COMPRESSION_LZMA,     COMPRESSION_ZSTD,      COMPRESSION_WEBP};
-  const auto compression = tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
-  engine::require(std::ranges::find(kKnown, compression) != kKnown.end() &&
-                      TIFFIsCODECConfigured(compression) == 1,
-                  "TIFF: compression ", compression, " is not supported");
-}
-
-TiffColors colors_of(TIFF* tiff, const TiffLayout& layout) {
-  const auto kind = tag<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
-  const bool is_jpeg = tag<uint16_t>(tiff, TIFFTAG_COMPRESSION, 0) == COMPRESSION_JPEG;
-  switch (kind) {
-    case PHOTOMETRIC_MINISWHITE:
-      return TiffColors::white_is_zero;
-    case PHOTOMETRIC_MINISBLACK:
-      return TiffColors::black_is_zero;
-    case PHOTOMETRIC_RGB:
-      return TiffColors::rgb;
-    case PHOTOMETRIC_PALETTE:
-      return TiffColors::palette;
-    case PHOTOMETRIC_SEPARATED:
-      return TiffColors::cmyk;
-    default:
-      engine::require(kind == PHOTOMETRIC_YCBCR && is_jpeg && !layout.planes_apart,
-                      "TIFF: colours of kind ", kind,
-                      " are not supported; gray, palette, RGB, CMYK and JPEG's YCbCr are");
-      TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);  // the codec converts
-      return TiffColors::rgb;
-  }
-}
-
-void read_samples_layout(TIFF* tiff, TiffLayout& layout) {
-  const auto format = tag<uint16_t>(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
-  engine::require(format == SAMPLEFORMAT_UINT, "TIFF: samples of format ", format,
-                  " (2: signed, 3: floating point); only unsigned integers have an agreed range");
-  layout.bits = tag<uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
-  layout.samples = tag<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
-  const bool is_cmyk = layout.colors == TiffColors::cmyk, is_rgb = layout.colors == TiffColors::rgb;
-  const bool is_palette = layout.colors == TiffColors::palette;
-  const uint32_t colors = is_cmyk ? 4 : is_rgb ? 3 : 1;
-  const bool few_bits = layout.bits == 1 || layout.bits == 2 || layout.bits == 4;
-  engine::require(
-      layout.bits == 8 || (layout.bits == 16 && !is_palette) || (few_bits && colors == 1),
-      "TIFF: ", layout.bits, " bits per sample are not supported for these colours");
-  engine::require(layout.samples >= colors && layout.samples <= 16, "TIFF: ", layout.samples,
-                  " samples per pixel, expected ", colors, " to 16");
-  uint16_t extras = 0;
-  uint16_t* kinds = nullptr;
-  TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extras, &kinds);
-  layout.has_multiplied_alpha = !is_cmyk && !is_palette && layout.samples > colors && extras > 0 &&
-                                kinds[0] == EXTRASAMPLE_ASSOCALPHA;
-  layout.bands = colors + (layout.has_multiplied_alpha ? 1 : 0);
-  if (!is_palette) return;
-  uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
-  engine::require(TIFFGetField(tiff, TIFFTAG_COLORMAP, &red, &green, &blue) == 1,
-                  "TIFF: the palette is missing");
-  layout.palette = {red, green, blue};
-}
-
-TiffLayout read_layout(TIFF* tiff) {
-  TiffLayout layout;
-  layout.width = tag<uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0);
-  layout.height = tag<uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
-  require_decodable_size(layout.width, layout.height);
-  require_known_compression(tiff);
-  layout.planes_apart =
-      tag<uint16_t>(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
-  layout.colors = colors_of(tiff, layout);
-  read_samples_layout(tiff, layout);
-  layout.orientation = tag<uint16_t>(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
-  layout.tiled = TIFFIsTiled(tiff) != 0;
-  layout.block_width = layout.tiled ? tag<uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : layout.width;
-  layout.block_height =
-      layout.tiled
-          ? tag<uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
-          : std::min(tag<uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, layout.height), layout.height);
-  engine::require(layout.block_width >= 1 && layout.block_height >= 1,
-                  "TIFF: strips or tiles without pixels");
-  return layout;
-}
-
-// Sample i of a row: 16 bits are cut to 8, fewer than 8 are not scaled.
-uint8_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
+// Sample i of a row.
+uint32_t sample_at(const uint8_t* row, size_t i, uint16_t bits) {
   if (bits == 8) return row[i];
   if (bits == 16) {
     uint16_t value = 0;  // in the machine's byte order
     std::memcpy(&value, row + 2 * i, 2);
-    return static_cast<uint8_t>(value >> 8);
+    return value;
   }
-  const size_t bit = i * bits;
-  return row[bit / 8] >> (8 - bits - bit % 8) & ((1 << bits) - 1);
+  // Others are packed without gaps, the highest bit first.
+  const size_t begin = i * bits, end = begin + bits;
+  uint32_t bytes = 0;
+  for (size_t at = begin / 8; at <= (end - 1) / 8; ++at) bytes = bytes << 8 | row[at];
+  return bytes >> (7 - (end - 1) % 8) & ((1u << bits) - 1);
 }
 
 // Unpacks strips or tiles one by one.
 class Blocks {
  public:
-  Blocks(TIFF* tiff, const TiffFile& file, const TiffLayout& layout)
-      : tiff_(tiff), file_(file), layout_(layout) {
+  Blocks(TIFF* tiff, const TiffFile& file, const TiffLayout& layout, WideSamples& wide)
+      : tiff_(tiff), file_(file), layout_(layout), wide_(wide) {
     row_bytes_ = layout.tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff);
     const auto bytes_for = [&](size_t pixels) {
       return (pixels * samples_together() * layout.bits + 7) / 8;
@@ -210,7 +120,7 @@ class Blocks {
       uint8_t* out = kept + (size_t{top + y} * layout_.width + left) * layout_.bands + plane;
       for (size_t x = 0; x < columns; ++x, out += layout_.bands) {
         for (size_t b = 0; b < bands; ++b) {
-          out[b] = sample_at(row, x * samples_together() + b, layout_.bits);
+          out[b] = byte_of(sample_at(row, x * samples_together() + b, layout_.bits), plane + b);
         }
       }
     }
@@ -219,16 +129,26 @@ class Blocks {
  private:
   size_t samples_together() const { return layout_.planes_apart ? 1 : layout_.samples; }
 
+  // Fewer bits than 8 are not scaled.
+  uint8_t byte_of(uint32_t sample, size_t band) {
+    if (layout_.bits < 16) return static_cast<uint8_t>(sample >> std::max(layout_.bits - 8, 0));
+    if (band < layout_.color_bands) wide_.note(sample);
+    return wide_.to_byte(sample);
+  }
+
   TIFF* tiff_;
   const TiffFile& file_;
   const TiffLayout& layout_;
+  WideSamples& wide_;
   tmsize_t row_bytes_ = 0;
   std::vector<uint8_t> block_;
 };
 
 // [height, width, bands]
-std::vector<uint8_t> read_samples(TIFF* tiff, const TiffFile& file, const TiffLayout& layout) {
-  Blocks blocks(tiff, file, layout);
+std::vector<uint8_t> read_samples(TIFF* tiff, const TiffFile& file, const TiffLayout& layout,
+                                  WideSamples& wide) {
+  if (layout.bits == 16) wide.note(layout.largest_by_tags);
+  Blocks blocks(tiff, file, layout, wide);
   std::vector<uint8_t> kept(size_t{layout.width} * layout.height * layout.bands);
   const uint32_t planes = layout.planes_apart ? layout.bands : 1;
   for (uint32_t plane = 0; plane < planes; ++plane) {
@@ -252,11 +172,17 @@ bool is_tiff(Bytes bytes) {
          starts_with("MM\0+");
 }
 
-Image decode_tiff(Bytes bytes) {
+bool is_wide_tiff(Bytes bytes) {
+  TiffFile file{.bytes = bytes};
+  return read_tiff_layout(open_tiff(file).get()).bits == 16;
+}
+
+Image decode_tiff(Bytes bytes, WideSamples& wide) {
   TiffFile file{.bytes = bytes};
   const Handle tiff = open_tiff(file);
-  const TiffLayout layout = read_layout(tiff.get());
-  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), file, layout)), layout.orientation);
+  const TiffLayout layout = read_tiff_layout(tiff.get());
+  return upright(tiff_to_rgb(layout, read_samples(tiff.get(), file, layout, wide)),
+                 layout.orientation);
 }
 
 }  // namespace pixpro
