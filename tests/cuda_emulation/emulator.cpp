@@ -43,7 +43,10 @@ Options options_from_environment() {
                   : order == "random" ? Order::random
                                       : Order::forward;
   options.seed = std::strtoull(environment("CUDA_EMULATION_SEED", "1").data(), nullptr, 10);
-  options.eager_streams = environment("CUDA_EMULATION_STREAMS", "lazy") == "eager";
+  const std::string_view streams = environment("CUDA_EMULATION_STREAMS", "lazy");
+  options.streams = streams == "eager"    ? Streams::eager
+                    : streams == "racing" ? Streams::racing
+                                          : Streams::lazy;
   return options;
 }
 
