@@ -19,7 +19,7 @@ install_missing "${build_packages[@]}" "${test_packages[@]}"
 
 cmake --preset gpu
 cmake --build --preset gpu
-run_tests gpu -E "$cuda_test_names"
+run_tests gpu -E "$cuda_test_names|libfuzzer"
 run_tests gpu -R "$cuda_test_names"
 
 # Without its cache the allocator passes every request to the driver, so the checker knows the bounds
