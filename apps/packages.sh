@@ -5,7 +5,7 @@
 
 build_packages=(g++ cmake ninja-build 'pkg-config|pkgconf' libdnnl-dev 'libjpeg62-turbo-dev|libjpeg-dev'
   libpng-dev libtiff-dev libwebp-dev libzip-dev libstb-dev nlohmann-json3-dev libcli11-dev)
-test_packages=(libgtest-dev libbenchmark-dev python3-pip)
+test_packages=(libgtest-dev libbenchmark-dev python3-pip clang libclang-rt-dev)
 photo_packages=(lomiri-wallpapers-16.04 mate-backgrounds lxqt-themes imagemagick)
 
 is_installed() {

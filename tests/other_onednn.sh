@@ -2,6 +2,7 @@
 # other_onednn.sh BUILD_FOLDER: keeps the engine working with the major version of oneDNN that this
 # system does not have. Takes that version from PyPI, compiles what speaks to oneDNN against it, links
 # that with the rest of a finished build and runs the tests of convolutions and matrix products.
+# Exits with status 77 if pip cannot download it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
@@ -19,8 +20,8 @@ if [ ! -d "$folder" ]; then
   trap 'rm -rf "$work"' EXIT
   if ! python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
     --dest "$work" "onednn-cpu-gomp==$other" "onednn-devel-cpu-gomp==$other"; then
-    echo "skipped: the other oneDNN, since pip cannot download it"
-    exit
+    echo "pip cannot download oneDNN $other" >&2
+    exit 77
   fi
   for wheel in "$work"/*.whl; do python3 -m zipfile -e "$wheel" "$work"; done
   mkdir "$work/onednn"

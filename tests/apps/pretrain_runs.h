@@ -59,7 +59,7 @@ class Pretrain : public testing::Test {
                                     "--arch",
                                     "resnet18",
                                     "--image-size",
-                                    "64",
+                                    "33",
                                     "--warmup-epoch",
                                     "0",
                                     "--threads",

@@ -60,7 +60,7 @@ TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
                        "--arch",
                        "resnet18",
                        "--image-size",
-                       "64",
+                       "33",
                        "--batch-size",
                        "2",
                        "--epochs",

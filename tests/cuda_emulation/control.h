@@ -1,7 +1,7 @@
 // How tests control the emulation of CUDA and query it. The environment sets the options of a whole
 // program: CUDA_EMULATION_ORDER=forward|reverse|random, CUDA_EMULATION_SEED=1,
-// CUDA_EMULATION_STREAMS=lazy|eager. With CUDA_EMULATION_LEAKS=fail, a program that has not freed
-// everything at its end fails. One that ends with findings not taken always fails.
+// CUDA_EMULATION_STREAMS=lazy|eager|racing. With CUDA_EMULATION_LEAKS=fail, a program that has not
+// freed everything at its end fails. One that ends with findings not taken always fails.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,18 @@ namespace cuda_emulation {
 // The order in which the blocks of a kernel run, and the threads of a block between two barriers.
 enum class Order : uint8_t { forward, reverse, random };
 
+// When the work of a stream runs.
+//   lazy: when it is waited for. What the program forgot to wait for has not happened yet.
+//   eager: when it is queued, with all that it waits for.
+//   racing: on the oldest stream of a device when it is waited for; on the other streams as soon as
+//   the events that they wait for have been reached. So if a copy waits for too little, it
+//   overwrites what a kernel on the oldest stream, the compute stream, has still to read.
+enum class Streams : uint8_t { lazy, eager, racing };
+
 struct Options {
   Order order = Order::forward;
-  uint64_t seed = 1;           // of the random order
-  bool eager_streams = false;  // work runs when it is queued, not when it is waited for
+  uint64_t seed = 1;  // of the random order
+  Streams streams = Streams::lazy;
 };
 Options& options();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -36,15 +37,26 @@ std::string_view environment(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
+// The value that a variable names; the first one if it is not set. A name that does not exist would
+// silently test something else, so it ends the program.
+template <class T>
+T chosen(const char* variable, std::initializer_list<std::pair<std::string_view, T>> values) {
+  const std::string_view name = environment(variable, values.begin()->first.data());
+  for (const auto& [known, value] : values) {
+    if (name == known) return value;
+  }
+  std::fprintf(stderr, "cuda emulation: %s has the unknown value '%s'\n", variable, name.data());
+  std::_Exit(EXIT_FAILURE);
+}
+
 Options options_from_environment() {
-  Options options;
-  const std::string_view order = environment("CUDA_EMULATION_ORDER", "forward");
-  options.order = order == "reverse"  ? Order::reverse
-                  : order == "random" ? Order::random
-                                      : Order::forward;
-  options.seed = std::strtoull(environment("CUDA_EMULATION_SEED", "1").data(), nullptr, 10);
-  options.eager_streams = environment("CUDA_EMULATION_STREAMS", "lazy") == "eager";
-  return options;
+  return {.order = chosen<Order>("CUDA_EMULATION_ORDER", {{"forward", Order::forward},
+                                                          {"reverse", Order::reverse},
+                                                          {"random", Order::random}}),
+          .seed = std::strtoull(environment("CUDA_EMULATION_SEED", "1").data(), nullptr, 10),
+          .streams = chosen<Streams>(
+              "CUDA_EMULATION_STREAMS",
+              {{"lazy", Streams::lazy}, {"eager", Streams::eager}, {"racing", Streams::racing}})};
 }
 
 }  // namespace

@@ -12,15 +12,15 @@ namespace {
 
 thread_local int device_of_thread = 0;
 
-struct Streams {
-  std::vector<CUstream_st*> created;
+struct AllStreams {
+  std::vector<CUstream_st*> created;      // the oldest first
   std::vector<CUstream_st*> destroyed;    // events may still refer to them
   std::map<int, CUstream_st> by_default;  // of each device
 };
 
 // Never destroyed: destructors of static objects may use streams.
-Streams& streams() {
-  static Streams& streams = *new Streams;
+AllStreams& streams() {
+  static AllStreams& streams = *new AllStreams;
   return streams;
 }
 
@@ -40,11 +40,35 @@ void run_front(CUstream_st& stream) {
   stream.running = false;
 }
 
+bool can_run(const CUstream_st& stream) {
+  if (stream.running || stream.queue.empty()) return false;
+  const CUstream_st::Work& next = stream.queue.front();
+  return next.awaited == nullptr || next.awaited->done >= next.awaited_number;
+}
+
+// Runs racing streams, all but the oldest of the device, as far as they get without the oldest.
+void race(int device) {
+  if (options().streams != Streams::racing) return;
+  const auto of_device = [&](const CUstream_st* s) { return s->device == device; };
+  while (true) {
+    // Looked up anew, because a collective lets other threads create and destroy streams.
+    const std::vector<CUstream_st*>& all = streams().created;
+    const auto oldest = std::ranges::find_if(all, of_device);
+    if (oldest == all.end()) return;
+    const auto next = std::find_if(
+        oldest + 1, all.end(), [&](const CUstream_st* s) { return of_device(s) && can_run(*s); });
+    if (next == all.end()) return;
+    const DeviceAccess access;
+    run_front(**next);
+  }
+}
+
 void enqueue(CUstream_st& stream, CUstream_st::Work work) {
   release_order(work.order.get());
   stream.queue.push_back(std::move(work));
   ++stream.queued;
-  if (options().eager_streams) run(stream, stream.queued);
+  if (options().streams == Streams::eager) run(stream, stream.queued);
+  race(stream.device);
 }
 
 }  // namespace
@@ -96,7 +120,12 @@ void run(CUstream_st& stream, int64_t number) {
   const DeviceAccess access;
   while (stream.done < number) {
     // A collective releases the lock while it waits for the other ranks.
-    stream.running ? emulator_lock().wait() : run_front(stream);
+    if (stream.running) {
+      emulator_lock().wait();
+    } else {
+      run_front(stream);
+      race(stream.device);
+    }
   }
 }
 

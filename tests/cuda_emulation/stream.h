@@ -1,5 +1,5 @@
-// Streams are lazy queues: work runs only when its result is waited for, and no more of it than
-// that needs. So whatever the program under test forgot to wait for has not happened yet.
+// Streams are queues. When their work runs is an option (Streams in control.h). By default they are
+// lazy: work runs only when its result is waited for, and no more of it than that needs.
 #pragma once
 
 #include <cuda_runtime_api.h>

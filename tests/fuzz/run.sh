@@ -9,7 +9,7 @@ seconds=${1:?how many seconds per target}
 shift
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
   clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null ||
-  { echo "fuzz: no clang++ that makes fuzzers (Debian: clang libclang-rt-14-dev)" >&2; exit 77; }
+  { echo "fuzz: no clang++ that makes fuzzers (Debian: clang libclang-rt-dev)" >&2; exit 77; }
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz

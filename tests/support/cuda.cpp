@@ -1,5 +1,8 @@
 #include "tests/support/cuda.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "engine/tensor_ops.h"
 
 namespace test_support {
@@ -12,6 +15,11 @@ std::string why_no_cuda() {
     return error.what();
   }
   return "";
+}
+
+bool cuda_cache_is_off() {
+  const char* value = std::getenv("PIXPRO_CUDA_CACHE");
+  return value != nullptr && std::string_view(value) == "off";
 }
 
 }  // namespace test_support

@@ -13,6 +13,10 @@ inline constexpr engine::Device kCuda{engine::Device::Type::cuda, 0};
 //   SKIP_WITHOUT_CUDA();
 std::string why_no_cuda();
 
+// Whether every tensor requests its memory from the driver, which some tests count or limit:
+// PIXPRO_CUDA_CACHE is "off". With any other value, also an empty one, the cache is on.
+bool cuda_cache_is_off();
+
 // While an object of this class exists, this thread's kernels on kCuda give the same bits in every
 // run. On a GPU those of cuDNN otherwise need not: some add with atomics.
 class DeterministicCuda {

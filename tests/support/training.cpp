@@ -1,7 +1,14 @@
 #include "tests/support/training.h"
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "engine/tensor_ops.h"
+#include "tests/support/golden.h"
 #include "tests/support/hashed.h"
+#include "tests/support/reference_model.h"
 
 namespace test_support {
 
@@ -14,6 +21,35 @@ pixpro::TrainerOptions small_training(DType precision, engine::Device device) {
   options.precision = precision;
   options.device = device;
   return options;
+}
+
+void use_weights_with_gradients(pixpro::Trainer& trainer) {
+  hashed_init(trainer.model());
+  copy_to_momentum_encoder(trainer.model());
+}
+
+Gradients gradients_of(pixpro::Trainer& trainer, double scale) {
+  Gradients all;
+  for (const layers::NamedVar& p : trainer.model().parameters()) {
+    if (!p.var.needs_grad()) continue;
+    std::vector<double> values = engine::to_values(p.var.grad());
+    for (double& value : values) value *= scale;
+    EXPECT_TRUE(std::ranges::any_of(values, [](double value) { return value != 0.0; }))
+        << p.name << " has no gradient";
+    all[p.name] = engine::from_values(p.var.shape(), values);
+  }
+  return all;
+}
+
+Farthest farthest(const Gradients& found, const Gradients& expected) {
+  double squares = 0.0;
+  for (const auto& [name, gradient] : expected) squares += std::pow(norm(gradient), 2);
+  Farthest result;
+  for (const auto& [name, gradient] : expected) {
+    const double apart = distance(found.at(name), gradient, 1e-3 * std::sqrt(squares));
+    if (apart >= result.distance) result = {apart, name};
+  }
+  return result;
 }
 
 Batch training_batch(int64_t images, int64_t size, const std::string& name) {

@@ -3,10 +3,12 @@
 #include <nccl.h>
 
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <thread>
 
 #include "tests/cuda_emulation/nccl/rendezvous.h"
+#include "tests/cuda_emulation/self_test/kernels.h"
 #include "tests/cuda_emulation/self_test/support.h"
 
 namespace cuda_emulation {
@@ -72,6 +74,22 @@ TEST_F(NcclTest, BroadcastAndAllGather) {
     ASSERT_EQ(ncclBroadcast(x.data(), x.data(), 3, ncclFloat32, 1, comm, stream), ncclSuccess);
     EXPECT_EQ(whole.values(), (std::vector<float>{0, 1, 2, 1000, 1001, 1002}));
     EXPECT_EQ(x.values(), (std::vector<float>{1000, 1001, 1002}));
+  });
+}
+
+// A collective on a racing stream does not wait for the kernel that makes its input.
+TEST_F(NcclTest, RacingCollectivesOvertakeWhatTheyDoNotWaitFor) {
+  SKIP_RACE();
+  options().streams = Streams::racing;
+  on_two_ranks([](int, ncclComm_t comm) {
+    const Stream compute, collectives;
+    const DeviceFloats x(of_rank(0, 64)), doubled(64), sums(64);
+    ASSERT_EQ(launch_double(compute, 1, x.data(), doubled.data()), cudaSuccess);
+    ASSERT_EQ(
+        ncclAllReduce(doubled.data(), sums.data(), 64, ncclFloat32, ncclSum, comm, collectives),
+        ncclSuccess);
+    EXPECT_EQ(doubled.values()[3], 6.0f);
+    EXPECT_TRUE(std::isnan(sums.values()[3]));
   });
 }
 

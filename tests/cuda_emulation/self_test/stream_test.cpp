@@ -1,4 +1,5 @@
-// Emulated streams: whatever was not waited for has not happened yet.
+// Emulated streams: lazy, eager and racing ones show other missing waits.
+#include <algorithm>
 #include <cmath>
 
 #include "tests/cuda_emulation/self_test/kernels.h"
@@ -91,9 +92,79 @@ TEST_F(StreamTest, AMissingEventShowsInTheResult) {
 
 TEST_F(StreamTest, EagerStreamsRunWorkAtOnce) {
   SKIP_RACE();
-  options().eager_streams = true;
+  options().streams = Streams::eager;
   EXPECT_EQ(doubled_on_another_stream(false), 6.0f);
 }
+
+TEST_F(StreamTest, RacingStreamsKeepTheOrderOfEvents) {
+  SKIP_RACE();
+  options().streams = Streams::racing;
+  EXPECT_EQ(doubled_on_another_stream(true), 6.0f);
+  EXPECT_TRUE(std::isnan(doubled_on_another_stream(false)));
+}
+
+// Where a copy waits for a kernel that reads what it overwrites.
+enum class Waits { after_the_kernel, before_the_kernel, nowhere };
+
+// A kernel doubles element 3 = 3, and a copy on another stream overwrites its input with 100.
+float doubled_while_overwritten(Waits waits) {
+  const Stream compute, copies;
+  const Event before, after;
+  const DeviceFloats x(counted(64)), y(64);
+  const PinnedFloats next(64);
+  std::fill_n(next.data(), 64, 100.0f);
+  EXPECT_EQ(cudaEventRecord(before, compute), cudaSuccess);
+  EXPECT_EQ(launch_double(compute, 1, x.data(), y.data()), cudaSuccess);
+  EXPECT_EQ(cudaEventRecord(after, compute), cudaSuccess);
+  if (waits == Waits::after_the_kernel) cudaStreamWaitEvent(copies, after, 0);
+  if (waits == Waits::before_the_kernel) cudaStreamWaitEvent(copies, before, 0);
+  EXPECT_EQ(cudaMemcpyAsync(x.data(), next.data(), x.bytes(), cudaMemcpyHostToDevice, copies),
+            cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(compute), cudaSuccess);
+  return y.values()[3];
+}
+
+TEST_F(StreamTest, OnlyRacingStreamsOverwriteWhatIsStillToBeRead) {
+  SKIP_RACE();
+  for (const Streams streams : {Streams::lazy, Streams::eager}) {
+    options().streams = streams;
+    EXPECT_EQ(doubled_while_overwritten(Waits::nowhere), 6.0f);
+  }
+  options().streams = Streams::racing;
+  EXPECT_EQ(doubled_while_overwritten(Waits::nowhere), 200.0f);
+  EXPECT_EQ(doubled_while_overwritten(Waits::before_the_kernel), 200.0f);
+  EXPECT_EQ(doubled_while_overwritten(Waits::after_the_kernel), 6.0f);
+}
+
+#ifndef __SANITIZE_ADDRESS__  // stops the program at the read
+// A kernel doubles element 3 = 3 of memory that another stream frees.
+float doubled_while_freed(bool waits) {
+  const Stream compute, other;
+  const Event read;
+  const DeviceFloats y(64);
+  float* x = nullptr;
+  EXPECT_EQ(cudaMalloc(reinterpret_cast<void**>(&x), 256), cudaSuccess);
+  const std::vector<float> values = counted(64);
+  EXPECT_EQ(cudaMemcpy(x, values.data(), 256, cudaMemcpyHostToDevice), cudaSuccess);
+  EXPECT_EQ(launch_double(compute, 1, x, y.data()), cudaSuccess);
+  EXPECT_EQ(cudaEventRecord(read, compute), cudaSuccess);
+  if (waits) cudaStreamWaitEvent(other, read, 0);
+  EXPECT_EQ(cudaFreeAsync(x, other), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(compute), cudaSuccess);
+  return y.values()[3];
+}
+
+TEST_F(StreamTest, OnlyRacingStreamsFreeWhatIsStillToBeRead) {
+  SKIP_RACE();
+  for (const Streams streams : {Streams::lazy, Streams::eager}) {
+    options().streams = streams;
+    EXPECT_EQ(doubled_while_freed(false), 6.0f);
+  }
+  options().streams = Streams::racing;
+  EXPECT_TRUE(std::isnan(doubled_while_freed(false)));
+  EXPECT_EQ(doubled_while_freed(true), 6.0f);
+}
+#endif
 
 TEST_F(StreamTest, EventsHoldWhereTheyWereRecordedLast) {
   SKIP_RACE();

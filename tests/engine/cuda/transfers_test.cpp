@@ -38,5 +38,21 @@ TEST(CudaTransfers, BringTheValuesAtTheTimeOfTheCall) {
   }
 }
 
+// Nothing waits between the batches, so a copy that comes too early overwrites one that is still to
+// be read. On the emulation racing streams show that.
+TEST(CudaTransfers, KeepABatchUntilItHasBeenRead) {
+  SKIP_WITHOUT_CUDA();
+  const auto upload = make_upload(kCuda);
+  std::vector<Tensor> sums;
+  for (int64_t step = 0; step < 5; ++step) {
+    const Tensor x = upload->send({full({1000}, static_cast<double>(step))})[0];
+    sums.push_back(empty_like(x));
+    on_device(kCuda, [&](auto& ctx) { add(ctx, x, x, sums.back()); });
+  }
+  for (size_t step = 0; step < sums.size(); ++step) {
+    EXPECT_EQ(to_values(sums[step]), std::vector<double>(1000, 2.0 * static_cast<double>(step)));
+  }
+}
+
 }  // namespace
 }  // namespace engine

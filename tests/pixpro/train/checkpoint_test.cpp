@@ -38,7 +38,7 @@ TrainerOptions training(DType precision, engine::Device device = engine::kCpu) {
 
 // The batch of a step. spoilt: it holds a value that makes all gradients not finite.
 Batch batch_of(int64_t step, bool spoilt) {
-  Batch batch = training_batch(2, 64, "views" + std::to_string(step));
+  Batch batch = training_batch(2, 33, "views" + std::to_string(step));
   if (spoilt) batch.views.data<float>()[0] = std::numeric_limits<float>::infinity();
   return batch;
 }

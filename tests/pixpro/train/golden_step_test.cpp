@@ -29,7 +29,9 @@ struct Case {
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << "step_" << c.file << ' ' << c.dtype << ' ' << c.device
-       << (c.policy == engine::ConvPolicy::direct ? " direct" : "");
+       << (c.policy == engine::ConvPolicy::direct      ? " direct"
+           : c.policy == engine::ConvPolicy::automatic ? " automatic"
+                                                       : "");
 }
 
 class StepGolden : public testing::TestWithParam<Case> {
@@ -40,6 +42,7 @@ class StepGolden : public testing::TestWithParam<Case> {
     return engine::item(find_tensor(golden_, name));
   }
   bool exact() const { return GetParam().dtype == DType::f64; }
+  bool winograd() const { return GetParam().policy == engine::ConvPolicy::automatic; }
 
   TrainerOptions options() const {
     return {
@@ -73,23 +76,27 @@ class StepGolden : public testing::TestWithParam<Case> {
   }
 
   // The recorded f32 error of a loss is absolute, unlike those of tensors. A loss is a sum of means
-  // of cosines. If they cancel, the sum is small but has their rounding errors, hence the floor.
+  // of cosines. If they cancel, the sum is small but has their rounding errors, hence the floor. It
+  // is higher with Winograd, which rounds more: there 1e-6 was measured at a loss of 0.1.
   void expect_loss(int64_t step, double found) const {
     const std::string number = std::to_string(step);
     const double loss = recorded("loss." + number), size = std::abs(loss);
-    const double limit =
-        exact() ? (step == 0 ? 1e-9 : 1e-7) * size
-                : 5.0 * recorded("f32_error.loss." + number) + 1e-5 * std::max(size, 0.1);
+    const double limit = exact() ? (step == 0 ? 1e-9 : 1e-7) * size
+                                 : 5.0 * recorded("f32_error.loss." + number) +
+                                       (winograd() ? 2e-5 : 1e-5) * std::max(size, 0.1);
     EXPECT_NEAR(found, loss, limit) << "step " << step;
   }
 
   // Compares the norm and the first elements of a tensor with "<kind>_norm.<name>" and
-  // "<kind>_head.<name>".
+  // "<kind>_head.<name>". The default kernels were measured at up to 0.97 (PyTorch's error + 2e-5)
+  // for gradients, 0.70 for weights and 0.54 for buffers; their limit is twice the largest. The
+  // others have to hold on devices and with libraries where nothing was measured.
   void expect_near(const std::string& kind, const std::string& name, const Tensor& found,
                    double limit_f64, double floor) const {
     const double norm = recorded(kind + "_norm." + name);
     const double limit =
-        exact() ? limit_f64 : 5.0 * recorded("f32_error." + kind + "." + name) + 1e-4;
+        exact() ? limit_f64
+                : (winograd() ? 2.0 : 5.0) * (recorded("f32_error." + kind + "." + name) + 2e-5);
     const double scale = std::max(norm, floor);
     EXPECT_NEAR(test_support::norm(found), norm, limit * scale) << kind << ' ' << name;
     const auto head = golden_.tensors.find(kind + "_head." + name);
@@ -137,6 +144,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{1, DType::f32, engine::ConvPolicy::direct},
                     Case{2, DType::f32, engine::ConvPolicy::direct},
                     Case{3, DType::f32, engine::ConvPolicy::direct},
+                    Case{0, DType::f32, engine::ConvPolicy::automatic},
+                    Case{1, DType::f32, engine::ConvPolicy::automatic},
+                    Case{2, DType::f32, engine::ConvPolicy::automatic},
+                    Case{3, DType::f32, engine::ConvPolicy::automatic},
                     Case{0, DType::f32, engine::ConvPolicy::library, test_support::kCuda},
                     Case{1, DType::f32, engine::ConvPolicy::library, test_support::kCuda},
                     Case{2, DType::f32, engine::ConvPolicy::library, test_support::kCuda},
