@@ -8,8 +8,8 @@
 
 namespace layers {
 
-// First values of a convolution. backbone: weights N(0, sqrt(2 / (k k out))). head: weight and bias
-// uniform within +- 1 / sqrt(fan_in), PyTorch's default.
+// Initial values of a convolution's parameters. backbone: weights N(0, sqrt(2 / (k k out))). head:
+// weight and bias uniform within +- 1 / sqrt(fan_in), PyTorch's default.
 enum class ConvInit { backbone, head };
 
 struct Conv2dSettings {
@@ -22,6 +22,7 @@ struct Conv2dSettings {
 
 class Conv2d : public Module {
  public:
+  // Throws unless the groups divide both numbers of channels.
   Conv2d(const Conv2dSettings& settings, Init& init);
   // Computes in the type of x; in mixed precision the weight is rounded to it.
   Var forward(const Var& x) const;

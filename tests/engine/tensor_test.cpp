@@ -33,16 +33,10 @@ TEST(Shape, RefusesWhatCannotBeCounted) {
   constexpr int64_t kLarge = int64_t{1} << 40;
   EXPECT_NE(error_of([] { Shape({2, -3}); }).find("[2,-3]"), std::string::npos);
   EXPECT_NE(error_of([] { Shape({1, 1, 1, 1, 1, 1}); }).find("found 6"), std::string::npos);
-  EXPECT_NE(error_of([] { Shape({kLarge, kLarge}); }), "no error");  // beyond 64 bits
-  EXPECT_NE(error_of([] {
-              Shape({kLarge, int64_t{1} << 24});
-            }),
-            "no error");  // 2^64: wraps to zero
-  EXPECT_NE(error_of([] {
-              Shape({kLarge, int64_t{1} << 20});
-            }),
-            "no error");  // bytes beyond 64 bits
-  EXPECT_NE(error_of([] { Shape({3, INT64_MAX, INT64_MAX}); }), "no error");
+  EXPECT_THROW(Shape({kLarge, kLarge}), Error);            // beyond 64 bits
+  EXPECT_THROW(Shape({kLarge, int64_t{1} << 24}), Error);  // 2^64: wraps to zero
+  EXPECT_THROW(Shape({kLarge, int64_t{1} << 20}), Error);  // bytes beyond 64 bits
+  EXPECT_THROW(Shape({3, INT64_MAX, INT64_MAX}), Error);
 }
 
 TEST(Tensor, HandlesShareMemory) {
@@ -62,7 +56,7 @@ TEST(Tensor, AnswersOnlyForItsType) {
             std::string::npos);
   Tensor none;
   EXPECT_FALSE(none.defined());
-  EXPECT_NE(error_of([&] { none.data<float>(); }), "no error");
+  EXPECT_THROW(none.data<float>(), Error);
 }
 
 TEST(Tensor, ReshapeIsAViewOfAsManyElements) {
@@ -94,10 +88,9 @@ TEST(Tensor, RowsMustBeInTheTensor) {
   EXPECT_EQ(a.rows(4, 0).elements(), 0);
   for (const auto& [begin, count] : std::vector<std::pair<int64_t, int64_t>>{
            {-1, 1}, {0, -1}, {3, 2}, {5, 0}, {kFar, 1}, {1, kFar}}) {
-    EXPECT_NE(error_of([&, b = begin, c = count] { a.rows(b, c); }), "no error")
-        << begin << ' ' << count;
+    EXPECT_THROW(a.rows(begin, count), Error) << begin << ' ' << count;
   }
-  EXPECT_NE(error_of([] { Tensor(Shape{}).rows(0, 1); }), "no error");
+  EXPECT_THROW(Tensor(Shape{}).rows(0, 1), Error);
 }
 
 TEST(Tensor, RefusesALayoutThatDoesNotFit) {
@@ -135,15 +128,15 @@ TEST(Tensor, PlanesOfMatricesAndVolumes) {
   const Planes volume = planes_of(Tensor({3, 7, 2, 4, 5}));
   EXPECT_EQ(volume.channels(), 7);
   EXPECT_EQ(volume.pixels, 40);
-  EXPECT_NE(error_of([] { planes_of(Tensor({3})); }), "no error");
+  EXPECT_THROW(planes_of(Tensor({3})), Error);
 }
 
 TEST(Tensor, SamenessNamesBothSides) {
   const Tensor a({2, 3}), b({2, 3}, DType::f64), c({3, 2});
-  EXPECT_EQ(error_of([&] { require_same("add", a, empty_like(a)); }), "no error");
+  EXPECT_NO_THROW(require_same("add", a, empty_like(a)));
   EXPECT_EQ(error_of([&] { require_same("add", a, b); }),
             "add: expected a tensor f32 [2,3] plain cpu, found f64 [2,3] plain cpu");
-  EXPECT_NE(error_of([&] { require_same("add", a, c); }), "no error");
+  EXPECT_THROW(require_same("add", a, c), Error);
 }
 
 }  // namespace

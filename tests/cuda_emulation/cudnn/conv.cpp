@@ -3,7 +3,6 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -15,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw std::runtime_error("emulated cuDNN: a plan of one convolution expected, found " + what);
+  throw std::runtime_error("emulated cuDNN: expected a plan of one convolution, found " + what);
 }
 
 cudnnDataType_t type_of(const std::string& name) {

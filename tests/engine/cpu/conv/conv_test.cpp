@@ -118,7 +118,7 @@ TEST(Conv2d, EqualsTheFormula) {
   }
 }
 
-// Own kernels for the shapes that they take, the library for the rest.
+// The engine's own kernels run for the shapes that they take, the library for the rest.
 TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
   for (const ConvCase& c : conv_cases()) {
     const Expected e = expected(c);
@@ -250,7 +250,7 @@ std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& opti
 
 TEST(Conv2d, ErrorsNameBothShapes) {
   EXPECT_EQ(message_of({1, 4, 8, 8}, {64, 3, 7, 7}, {}),
-            "conv2d: weight [64,3,7,7] in 1 groups expects C=3, input [1,4,8,8] has C=4");
+            "conv2d: weight [64,3,7,7] with groups=1 expects C=3, input [1,4,8,8] has C=4");
   EXPECT_NE(message_of({1, 4, 8, 8}, {5, 2, 3, 3}, {.groups = 2}).find("does not split"),
             std::string::npos);
   EXPECT_NE(message_of({1, 3, 2, 2}, {5, 3, 3, 3}, {}).find("does not fit"), std::string::npos);
@@ -266,10 +266,10 @@ TEST(Conv2d, ErrorsNameTheTensorThatDoesNotFit) {
   const auto forward = [&](const Tensor& bias, Tensor& out) {
     return error_of([&] { conv2d_forward(cpu_context(), x, w, bias, {}, out); });
   };
-  EXPECT_EQ(forward(none, wrong), "conv2d: output [1,5,4,4] expected, found [1,5,4,3]");
-  EXPECT_EQ(forward(full({4}, 1.0), y), "conv2d: bias f32 [5] expected, found f32 [4] plain cpu");
+  EXPECT_EQ(forward(none, wrong), "conv2d: expected the output [1,5,4,4], found [1,5,4,3]");
+  EXPECT_EQ(forward(full({4}, 1.0), y), "conv2d: expected a bias f32 [5], found f32 [4] plain cpu");
   EXPECT_EQ(forward(full({5}, 1.0, DType::f64), y),
-            "conv2d: bias f32 [5] expected, found f64 [5] plain cpu");
+            "conv2d: expected a bias f32 [5], found f64 [5] plain cpu");
 }
 
 // The engine takes strides beyond 32 bits. oneDNN 3.7 computes with them; older ones refuse them.
