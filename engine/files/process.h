@@ -1,5 +1,5 @@
-// Which process made a file, and whether it is still there. Temporary files and locks carry this, so
-// that what a killed process leaves behind can be told from what a living one needs.
+// Which process made a file, and whether it is still there. Temporary files and locks carry this,
+// so that what a killed process leaves behind can be told from what a living one needs.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 
 namespace engine {
 
-// Removes a file, or a folder if it is empty, at the end of its scope, unless it is kept. Until then
-// remove_temporaries() removes it too.
+// Removes a file, or a folder if it is empty, at the end of its scope, unless it is kept. Until
+// then remove_temporaries() removes it too.
 class Temporary {
  public:
   explicit Temporary(const std::filesystem::path& path);
