@@ -10,7 +10,9 @@
 #include "apps/flags/views.h"
 #include "apps/interrupts.h"
 #include "apps/output_folder.h"
+#include "apps/pretrained_model.h"
 #include "apps/progress.h"
+#include "apps/resumption.h"
 #include "pixpro/data/batches/device_views.h"
 #include "pixpro/data/batches/loader.h"
 #include "pixpro/report/metrics_file.h"
@@ -36,6 +38,8 @@ struct PretrainFlags {
   int64_t save_freq = 10;
   std::optional<fs::path> resume;
   bool auto_resume = false;
+  bool extend = false;
+  std::optional<fs::path> pretrained_model;
 };
 
 void check(const PretrainFlags& flags) {
@@ -46,6 +50,16 @@ void check(const PretrainFlags& flags) {
       !flags.views.on_gpu() || device_of(flags.training.machine) != engine::kCpu,
       "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
       "workers with --augment-on cpu");
+  engine::require(flags.views.grid() > 1 || flags.batch_size > 1, "a view of ",
+                  flags.views.image_size,
+                  " pixels has one cell, and batch normalisation needs more "
+                  "than one value per channel: take a --batch-size of 2 or more");
+  engine::require(!flags.extend || flags.resume || flags.auto_resume,
+                  "--extend lengthens a run that is resumed: add --auto-resume or --resume FILE");
+  engine::require(
+      !flags.pretrained_model || !flags.resume,
+      "--pretrained-model starts a new run, and --resume goes on with one: leave one of "
+      "them out");
 }
 
 fs::path newest_checkpoint(const PretrainFlags& flags) {
@@ -71,8 +85,7 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::R
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
-          .first_step = static_cast<int64_t>(state.steps.size()),
-          .known_broken = state.broken_images,
+          .first_step = state.steps_done,
           .max_broken = flags.max_broken,
           .raw = flags.views.on_gpu()};
 }
@@ -108,13 +121,21 @@ pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
 // how to continue.
 void train(const PretrainFlags& flags, Images& images, pixpro::Trainer& trainer,
            const pixpro::Settings& settings, pixpro::RunState& state) {
-  pixpro::MetricsFile metrics(metrics_file(flags), state.steps);
+  pixpro::MetricsFile metrics(metrics_file(flags), state.history);
+  if (state.steps_done > 0 && !metrics.continued()) {
+    std::cout << "'" << metrics_file(flags).string() << "' does not hold the first "
+              << state.steps_done << " steps, so a new one begins\n";
+  }
   Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
   const Interrupts interrupts;
   const int64_t save_steps = flags.save_freq * images.loader.steps_per_epoch();
   const pixpro::Interlude checkpoint{
       .due = [&](int64_t done, bool last) { return last || done % save_steps == 0; },
-      .act = [&] { write_checkpoint(newest_checkpoint(flags), trainer, state, settings); }};
+      .act =
+          [&] {
+            state.history = metrics.flush();
+            write_checkpoint(newest_checkpoint(flags), trainer, state, settings);
+          }};
   const auto record = [&](const pixpro::StepRecord& step) {
     metrics.write(step);
     progress.show(step);
@@ -155,32 +176,42 @@ void print_memory(engine::Device device) {
             << " MiB in pieces of up to " << mib(memory.largest_cached) << " MiB\n";
 }
 
-void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& options,
-                   const std::vector<pixpro::StepRecord>& steps) {
+void print_outcome(const PretrainFlags& flags, const pixpro::TrainerOptions& options) {
   std::cout << '\n';
   if (options.device != engine::kCpu) print_memory(options.device);
-  std::cout << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
-            << "weights  " << weights_file(flags).string() << '\n'
+  if (const auto summary = pixpro::summarize(metrics_file(flags))) {
+    std::cout << summary_text(*summary, options.model.out_channels) << '\n';
+  }
+  std::cout << "weights  " << weights_file(flags).string() << '\n'
             << "metrics  " << metrics_file(flags).string() << '\n'
             << "picture  " << picture_file(flags).string() << std::endl;
 }
 
-void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
+void pretrain(const PretrainFlags& flags, pixpro::Settings settings,
+              const pixpro::Settings& defaults) {
   check(flags);
   const Threads threads = use_machine(flags.training.machine);
   sleep_if_cores_are_short(threads.count + flags.num_workers);
   const std::unique_ptr<pixpro::Source> source = open_images(flags.source);
   settings["images"] = std::to_string(source->size());
   std::optional<engine::TensorFile> checkpoint = checkpoint_to_resume(flags);
-  pixpro::RunState state;
-  if (checkpoint) state = pixpro::run_of(*checkpoint, settings);
+  Resumption resumption;
+  if (checkpoint) {
+    resumption =
+        resume(*checkpoint, settings, defaults, flags.training.optimizer.epochs, flags.extend);
+  }
+  pixpro::RunState& state = resumption.run.state;
 
   const pixpro::LoaderOptions loading = loader_options(flags, state);
   Images images{.loader{*source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
   pixpro::Trainer trainer(options);
-  if (checkpoint) trainer.load_state(*checkpoint);
+  if (checkpoint) {
+    trainer.load_state(*checkpoint);
+  } else if (flags.pretrained_model) {
+    start_from_pretrained(*flags.pretrained_model, trainer);
+  }
   checkpoint.reset();  // as large as the trainer
   if (flags.views.on_gpu()) {
     images.gpu.emplace(options.device, options.precision, flags.views.image_size);
@@ -188,11 +219,16 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
 
   make_output_folder(flags.output_dir);
   announce(flags, threads, *source, images.loader, trainer);
+  std::cout << warm_up_note(flags.training.optimizer, options.schedule)
+            << extension_note(resumption, flags.training.optimizer, options) << std::flush;
+  if (!resumption.run.steps.empty()) {
+    state.history = write_history(metrics_file(flags), resumption.run.steps);
+  }
   write_pair_picture(picture_file(flags), *source, loading, flags.views.grid(),
                      options.model.pos_ratio);
   train(flags, images, trainer, settings, state);
   write_tensor_file(weights_file(flags), pixpro::weights_of(trainer.model()));
-  print_outcome(flags, options, state.steps);
+  print_outcome(flags, options);
 }
 
 }  // namespace
@@ -214,11 +250,16 @@ void add_pretrain(CLI::App& app) {
   command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
   command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
               "Go on from the checkpoint in the output folder if there is one");
+  command.add("--extend", &flags->extend, ChangesNumbers::no,
+              "Let a resumed run go on to more --epochs than it began with");
+  command.add("--pretrained-model", &flags->pretrained_model, ChangesNumbers::no,
+              "Weights, or a checkpoint of another run, from which a new run starts");
   add_view_flags(command, flags->views);
   add_batch_size(command, flags->batch_size);
   add_training_flags(command, flags->training);
   command.group_flags();
-  command.set_job([flags, command] { pretrain(*flags, command.settings()); });
+  command.set_job(
+      [flags, command] { pretrain(*flags, command.settings(), command.default_settings()); });
 }
 
 }  // namespace apps

@@ -40,9 +40,9 @@ void TrainingRun::finish(std::optional<Clock::time_point> next_begun) {
   const double seconds = std::chrono::duration<double>(end - begun).count();
   record.images_per_second = static_cast<double>(images) / seconds;
   record.wait_fraction = waited / seconds;
-  record.skipped_steps = state_.steps.empty() ? 0 : state_.steps.back().skipped_steps;
-  if (record.result.skipped) ++record.skipped_steps;
-  state_.steps.push_back(record);
+  if (record.result.skipped) ++state_.skipped_steps;
+  record.skipped_steps = state_.skipped_steps;
+  ++state_.steps_done;
   hooks_.record(record);
 }
 
