@@ -1,9 +1,11 @@
 #include "apps/command.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "apps/flags/checks.h"
+#include "engine/error.h"
 
 namespace apps {
 namespace {
@@ -25,6 +27,10 @@ std::string text_of(const std::optional<T>& value) {
   return value ? text_of(*value) : std::string();
 }
 
+std::string text_of(const FlagVariable& variable) {
+  return std::visit([](const auto* value) { return text_of(*value); }, variable);
+}
+
 template <class T>
 CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
                      const std::string& help) {
@@ -32,8 +38,13 @@ CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
     return app.add_flag(names, variable, help);
   } else {
     CLI::Option* option = app.add_option(names, variable, help)->default_str(text_of(variable));
-    if constexpr (std::is_same_v<T, std::vector<int64_t>>) option->delimiter(',');
-    if constexpr (std::is_same_v<T, std::vector<std::string>>) option->allow_extra_args(false);
+    if constexpr (std::is_same_v<T, std::vector<int64_t>>) {
+      option->delimiter(',')->trigger_on_parse();  // a second list replaces the first
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+      option->allow_extra_args(false);  // one value per use
+    } else if (!option->get_positional()) {
+      option->take_last();
+    }
     if constexpr (std::is_same_v<T, uint64_t>) option->check(whole_number());
     return option;
   }
@@ -49,16 +60,34 @@ CLI::Option* Command::add(const std::string& names, FlagVariable variable,
                           const CLI::Validator& check) {
   CLI::Option* option =
       std::visit([&](auto* v) { return declare(*app_, names, *v, help); }, variable)->check(check);
-  flags_->push_back({option, variable, changes_numbers});
+  flags_->push_back({.option = option,
+                     .variable = variable,
+                     .changes_numbers = changes_numbers,
+                     .default_text = text_of(variable)});
   return option;
+}
+
+void Command::needs(const CLI::Option* option, const std::string& condition,
+                    const std::function<bool()>& holds) {
+  const auto flag = std::ranges::find(*flags_, option, &Flag::option);
+  flag->condition = condition;
+  flag->has_meaning = holds;
 }
 
 pixpro::Settings Command::settings() const {
   pixpro::Settings settings;
   for (const Flag& flag : *flags_) {
+    if (flag.changes_numbers == ChangesNumbers::no || !flag.has_meaning()) continue;
+    settings[flag.option->get_name()] = text_of(flag.variable);
+  }
+  return settings;
+}
+
+pixpro::Settings Command::default_settings() const {
+  pixpro::Settings settings;
+  for (const Flag& flag : *flags_) {
     if (flag.changes_numbers == ChangesNumbers::no) continue;
-    settings[flag.option->get_name()] =
-        std::visit([](const auto* v) { return text_of(*v); }, flag.variable);
+    settings[flag.option->get_name()] = flag.default_text;
   }
   return settings;
 }
@@ -68,6 +97,20 @@ void Command::group_flags() {
     flag.option->group(flag.changes_numbers == ChangesNumbers::yes
                            ? "Options that change the numbers, fixed when a run is resumed"
                            : "Options that may change when a run is resumed");
+  }
+}
+
+void Command::set_job(const std::function<void()>& job) {
+  app_->callback([flags = flags_, job] {
+    refuse_flags_without_meaning(*flags);
+    job();
+  });
+}
+
+void Command::refuse_flags_without_meaning(const std::vector<Flag>& flags) {
+  for (const Flag& flag : flags) {
+    engine::require(flag.option->empty() || flag.has_meaning(), flag.option->get_name(),
+                    " has no effect without ", flag.condition, ": leave it out or add that");
   }
 }
 

@@ -1,5 +1,6 @@
 // A command of the program and its flags. A flag is declared once, by Command::add: its place in
-// --help, its check and its entry among the settings of a checkpoint all follow from that.
+// --help, its check and its entry among the settings of a checkpoint all follow from that. If a
+// flag with a single value is given twice, the last one counts.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -38,21 +39,33 @@ class Command {
   CLI::Option* add(const std::string& names, FlagVariable variable, ChangesNumbers changes_numbers,
                    const std::string& help, const CLI::Validator& check = {});
 
+  // Says that a flag, which `add` returned, has a meaning only if `holds()` is true once the
+  // command line has been read. Otherwise the command refuses the flag if it is given, and it is
+  // not among the settings. condition: what has to hold, in words: "--model PixPro".
+  void needs(const CLI::Option* option, const std::string& condition,
+             const std::function<bool()>& holds);
+
   // The values of all flags that change numbers: "--arch" -> "resnet50", "--crop" -> "0.08".
   pixpro::Settings settings() const;
+  // The values that these flags have if they are not given.
+  pixpro::Settings default_settings() const;
 
   // Has --help list the flags that change numbers apart from the others.
   void group_flags();
 
   // The job runs once the command line has been read.
-  void set_job(const std::function<void()>& job) { app_->callback(job); }
+  void set_job(const std::function<void()>& job);
 
  private:
   struct Flag {
     CLI::Option* option;
     FlagVariable variable;
     ChangesNumbers changes_numbers;
+    std::string default_text;
+    std::string condition = {};
+    std::function<bool()> has_meaning = [] { return true; };
   };
+  static void refuse_flags_without_meaning(const std::vector<Flag>& flags);
 
   CLI::App* app_;
   std::shared_ptr<std::vector<Flag>> flags_ = std::make_shared<std::vector<Flag>>();

@@ -14,6 +14,7 @@ void Saves::save(bool last) {
   folder_.lock().require_held();
   lost_ = false;
   try {
+    state_.history = metrics_.flush();  // on disk before the checkpoint that names its end
     write_checkpoint(folder_.checkpoint(), trainer_, state_, settings_);
     note_saved();
     failed_ = false;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/output_folder.h"
+#include "pixpro/report/metrics_file.h"
 #include "pixpro/train/checkpoint.h"
 
 namespace apps {
@@ -13,9 +14,9 @@ namespace apps {
 class Saves {
  public:
   // What is saved, and where. All of it must outlive this object.
-  Saves(const RunFolder& folder, pixpro::Trainer& trainer, const pixpro::RunState& state,
-        const pixpro::Settings& settings)
-      : folder_(folder), trainer_(trainer), state_(state), settings_(settings) {}
+  Saves(const RunFolder& folder, pixpro::Trainer& trainer, pixpro::RunState& state,
+        const pixpro::Settings& settings, pixpro::MetricsFile& metrics)
+      : folder_(folder), trainer_(trainer), state_(state), settings_(settings), metrics_(metrics) {}
 
   // Replaces the folder's checkpoint, unless it holds this very step. If that fails, the older
   // checkpoint stays as it is, and the error is thrown if this is the last save of the run;
@@ -33,8 +34,9 @@ class Saves {
  private:
   const RunFolder& folder_;
   pixpro::Trainer& trainer_;
-  const pixpro::RunState& state_;
+  pixpro::RunState& state_;
   const pixpro::Settings& settings_;
+  pixpro::MetricsFile& metrics_;
   std::optional<int64_t> saved_;  // steps in the checkpoint
   bool failed_ = false;
   bool lost_ = false;  // the folder belongs to another run now

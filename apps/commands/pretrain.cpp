@@ -16,7 +16,9 @@
 #include "apps/flags/views.h"
 #include "apps/interrupts.h"
 #include "apps/output_folder.h"
+#include "apps/pretrained_model.h"
 #include "apps/progress.h"
+#include "apps/resumption.h"
 #include "apps/saves.h"
 #include "pixpro/data/batches/device_views.h"
 #include "pixpro/data/batches/loader.h"
@@ -44,7 +46,8 @@ struct PretrainFlags {
   fs::path output_dir = "output";
   int64_t save_freq = 10;
   std::optional<fs::path> resume;
-  bool auto_resume = false, overwrite = false;
+  bool auto_resume = false, overwrite = false, extend = false;
+  std::optional<fs::path> pretrained_model;
 };
 
 void check(const PretrainFlags& flags) {
@@ -55,6 +58,16 @@ void check(const PretrainFlags& flags) {
       !flags.views.on_gpu() || device_of(flags.training.machine) != engine::kCpu,
       "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
       "workers with --augment-on cpu");
+  engine::require(flags.views.grid() > 1 || flags.batch_size > 1, "a view of ",
+                  flags.views.image_size,
+                  " pixels has one cell, and batch normalisation needs more "
+                  "than one value per channel: take a --batch-size of 2 or more");
+  engine::require(!flags.extend || flags.resume || flags.auto_resume,
+                  "--extend lengthens a run that is resumed: add --auto-resume or --resume FILE");
+  engine::require(
+      !flags.pretrained_model || !flags.resume,
+      "--pretrained-model starts a new run, and --resume goes on with one: leave one of "
+      "them out");
 }
 
 // The checkpoint that the run goes on from; none for a new run. A folder that holds the checkpoint
@@ -107,7 +120,7 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::R
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
           .decoding = decoding,
-          .first_step = static_cast<int64_t>(state.steps.size()),
+          .first_step = state.steps_done,
           .max_broken = flags.max_broken,
           .patience = patience_of(flags.reading),
           .decode_memory_bytes = decode_memory_bytes(flags.reading),
@@ -145,8 +158,7 @@ pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
 // saved, and the error says how to go on.
 void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
            pixpro::Trainer& trainer, pixpro::RunState& state, const Interrupts& interrupts,
-           Saves& saves) {
-  pixpro::MetricsFile metrics(folder.metrics(), state.steps);
+           pixpro::MetricsFile& metrics, Saves& saves) {
   Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
   const int64_t epoch = images.loader.steps_per_epoch(), period = flags.save_freq * epoch;
   const pixpro::Interlude checkpoint{
@@ -230,15 +242,17 @@ void write_memory(std::ostream& out, engine::Device device) {
 }
 
 void report_outcome(const RunFolder& folder, const pixpro::TrainerOptions& options,
-                    const pixpro::Loader& loader, const std::vector<pixpro::StepRecord>& steps) {
+                    const pixpro::Loader& loader) {
   std::ostringstream text;
   text << '\n';
   if (const std::string broken = loader.broken_summary(); !broken.empty()) {
     text << "broken   " << broken << '\n';
   }
   if (options.device != engine::kCpu) write_memory(text, options.device);
-  text << summary_text(pixpro::summarize(steps), options.model.out_channels) << '\n'
-       << "weights  " << folder.weights().string() << '\n'
+  if (const auto summary = pixpro::summarize(folder.metrics())) {
+    text << summary_text(*summary, options.model.out_channels) << '\n';
+  }
+  text << "weights  " << folder.weights().string() << '\n'
        << "metrics  " << folder.metrics().string() << '\n';
   if (fs::exists(folder.picture())) text << "picture  " << folder.picture().string() << '\n';
   say(text.str());
@@ -252,7 +266,44 @@ void end_at_once(int) {
   std::_Exit(kInterruptedStatus);
 }
 
-void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
+// How a run begins: anew, or where the run of a checkpoint ended.
+struct Beginning {
+  std::optional<engine::TensorFile> checkpoint;
+  pixpro::DecodeOptions decoding;
+  Resumption resumption;      // if there is a checkpoint
+  pixpro::Settings settings;  // for the checkpoints to come
+};
+
+Beginning beginning_of(const PretrainFlags& flags, const std::optional<fs::path>& resumed,
+                       const pixpro::Source& source, const Command& command) {
+  Beginning begin{.settings = command.settings()};
+  const pixpro::Settings images = image_settings(source);
+  if (resumed) {
+    begin.checkpoint = engine::read_tensor_file(*resumed);
+    require_same_images(*begin.checkpoint, images);
+  }
+  begin.decoding = decode_options(bit_depth_of(flags, begin.checkpoint), source);
+  begin.settings[kBitDepth] = std::to_string(begin.decoding.bit_depth);
+  if (resumed) {
+    begin.resumption = resume(*begin.checkpoint, begin.settings, command.default_settings(),
+                              flags.training.optimizer.epochs, flags.extend);
+  }
+  begin.settings.insert(images.begin(), images.end());
+  return begin;
+}
+
+// Loads the weights from which the run begins, if they are not to be random.
+void load_beginning(const PretrainFlags& flags, std::optional<engine::TensorFile>& checkpoint,
+                    pixpro::Trainer& trainer) {
+  if (checkpoint) {
+    trainer.load_state(*checkpoint);
+    checkpoint.reset();  // it is as large as the trainer
+  } else if (flags.pretrained_model) {
+    start_from_pretrained(*flags.pretrained_model, trainer);
+  }
+}
+
+void pretrain(const PretrainFlags& flags, const Command& command) {
   check(flags);
   const Threads threads = use_machine(flags.training.machine);
   sleep_if_cores_are_short(threads.count + flags.num_workers);
@@ -261,28 +312,15 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   const std::optional<fs::path> resumed = checkpoint_to_resume(flags, folder);
   const std::shared_ptr<const pixpro::Source> source =
       open_images(flags.source, {flags.output_dir, folder.picture()});
-  const pixpro::Settings images_now = image_settings(*source);
-  std::optional<engine::TensorFile> checkpoint;
-  if (resumed) {
-    checkpoint = engine::read_tensor_file(*resumed);
-    require_same_images(*checkpoint, images_now);
-  }
-  const pixpro::DecodeOptions decoding = decode_options(bit_depth_of(flags, checkpoint), *source);
-  settings[kBitDepth] = std::to_string(decoding.bit_depth);
-  pixpro::RunState state;
-  if (checkpoint) {
-    state = pixpro::run_of(*checkpoint, settings);
-    state.broken_images.clear();  // every start judges the images anew
-  }
-  settings.insert(images_now.begin(), images_now.end());
+  Beginning begin = beginning_of(flags, resumed, *source, command);
+  pixpro::RunState& state = begin.resumption.run.state;
 
-  const pixpro::LoaderOptions loading = loader_options(flags, state, decoding);
+  const pixpro::LoaderOptions loading = loader_options(flags, state, begin.decoding);
   Images images{.loader{source, loading}};
   const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
   pixpro::Trainer trainer(options);
-  if (checkpoint) trainer.load_state(*checkpoint);
-  checkpoint.reset();  // as large as the trainer
+  load_beginning(flags, begin.checkpoint, trainer);
   if (flags.views.on_gpu()) {
     images.gpu.emplace(options.device, options.precision, flags.views.image_size);
   }
@@ -291,17 +329,20 @@ void pretrain(const PretrainFlags& flags, pixpro::Settings settings) {
   const Interrupts::Phase training(interrupts, [&](int) { images.loader.interrupt(); });
   set_aside_earlier_run(folder, resumed);
   announce(flags, threads, *source, images.loader, trainer);
+  say(warm_up_note(flags.training.optimizer, options.schedule) +
+      extension_note(begin.resumption, flags.training.optimizer, options));
   const bool goes_on = resumed == folder.checkpoint();
   std::unique_ptr<Background> picture;
   if (!goes_on || !fs::exists(folder.picture())) {
     picture = start_picture(folder.picture(), source, loading, flags.views.grid(),
                             options.model.pos_ratio);
   }
-  Saves saves(folder, trainer, state, settings);
+  pixpro::MetricsFile metrics = open_metrics(folder, begin.resumption);
+  Saves saves(folder, trainer, state, begin.settings, metrics);
   if (goes_on) saves.note_saved();
-  train(flags, folder, images, trainer, state, interrupts, saves);
+  train(flags, folder, images, trainer, state, interrupts, metrics, saves);
   if (picture) picture->wait(std::chrono::seconds(10));
-  report_outcome(folder, options, images.loader, state.steps);
+  report_outcome(folder, options, images.loader);
 }
 
 }  // namespace
@@ -332,11 +373,15 @@ void add_pretrain(CLI::App& app) {
            "Start anew in a folder with a checkpoint; the earlier run's files are moved into a "
            "folder in it, previous.1, previous.2, ...")
       ->excludes("--auto-resume");
+  command.add("--extend", &flags->extend, ChangesNumbers::no,
+              "Let a resumed run go on to more --epochs than it began with");
+  command.add("--pretrained-model", &flags->pretrained_model, ChangesNumbers::no,
+              "Weights, or a checkpoint of another run, from which a new run starts");
   add_view_flags(command, flags->views);
   add_batch_size(command, flags->batch_size);
   add_training_flags(command, flags->training);
   command.group_flags();
-  command.set_job([flags, command] { pretrain(*flags, command.settings()); });
+  command.set_job([flags, command] { pretrain(*flags, command); });
 }
 
 }  // namespace apps

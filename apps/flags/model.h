@@ -17,8 +17,12 @@ struct ModelFlags {
   double pixpro_clamp_value = 0.0;
   int pixpro_transform_layer = 1;
   double pixpro_ins_loss_weight = 0.0;
+  double pixcontrast_temperature = 0.3;
+
+  bool contrast() const { return model == "PixContrast"; }
 };
 
+// Flags of one method are refused with the other.
 void add_model_flags(Command& command, ModelFlags& flags);
 
 void add_pos_ratio(Command& command, double& pos_ratio);  // --pixpro-pos-ratio alone

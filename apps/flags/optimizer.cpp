@@ -1,6 +1,7 @@
 #include "apps/flags/optimizer.h"
 
 #include <cmath>
+#include <sstream>
 
 #include "apps/flags/checks.h"
 
@@ -65,6 +66,16 @@ layers::Schedule schedule_of(const OptimizerFlags& flags, int64_t batch_size,
         std::llround(static_cast<double>(epoch) * length.steps_per_epoch));
   }
   return schedule;
+}
+
+std::string warm_up_note(const OptimizerFlags& flags, const layers::Schedule& schedule) {
+  if (schedule.warmup_steps < schedule.total_steps) return {};
+  std::ostringstream note;
+  note << "the warm-up of " << flags.warmup_epoch << " epochs does not end within the run of "
+       << flags.epochs << " epochs: the learning rate only rises, to "
+       << learning_rate(schedule, schedule.total_steps - 1) << " instead of " << schedule.base
+       << "; set --warmup-epoch\n";
+  return note.str();
 }
 
 }  // namespace apps

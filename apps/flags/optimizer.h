@@ -44,4 +44,7 @@ layers::SgdSettings sgd_settings(const OptimizerFlags& flags);
 layers::Schedule schedule_of(const OptimizerFlags& flags, int64_t batch_size,
                              const RunLength& length);
 
+// A line about a warm-up that does not end before the run does; otherwise empty.
+std::string warm_up_note(const OptimizerFlags& flags, const layers::Schedule& schedule);
+
 }  // namespace apps

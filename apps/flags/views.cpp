@@ -5,6 +5,19 @@
 #include "apps/flags/checks.h"
 
 namespace apps {
+namespace {
+
+// The smallest side is that of one cell of the last feature map.
+CLI::Validator view_side() {
+  const CLI::Validator range = number_in(32, 4096);
+  const auto check = [range](const std::string& text) {
+    const std::string error = range(text);
+    return error.empty() ? error : error + "; the backbone makes one cell of 32 x 32 pixels";
+  };
+  return {check, range.get_description()};
+}
+
+}  // namespace
 
 void add_view_flags(Command& command, ViewFlags& flags) {
   const auto names = pixpro::recipe_names();
@@ -23,7 +36,7 @@ void add_augment_on(Command& command, ViewFlags& flags) {
 
 void add_image_size(Command& command, int& image_size) {
   command.add("--image-size", &image_size, ChangesNumbers::yes, "Side of a view in pixels",
-              CLI::Range(33, 4096));
+              view_side());
 }
 
 }  // namespace apps

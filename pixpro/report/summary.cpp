@@ -3,34 +3,46 @@
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
-#include <span>
 #include <sstream>
 #include <tuple>
+
+#include "pixpro/report/metrics_file.h"
 
 namespace pixpro {
 namespace {
 
-std::pair<double, CollapseMeasures> mean_of(std::span<const StepRecord> steps) {
+struct Mean {
   double loss = 0.0;
-  CollapseMeasures mean;
-  const double share = 1.0 / static_cast<double>(steps.size());
-  for (const StepRecord& record : steps) {
-    loss += share * record.result.loss;
-    add_share(mean, record.result.collapse, share);
+  CollapseMeasures measures{};
+  int64_t steps = 0;
+
+  void add(const StepResult& step) {
+    if (!std::isfinite(step.loss)) return;
+    const double share = 1.0 / static_cast<double>(++steps);
+    loss += share * (step.loss - loss);
+    for (const auto& [name, value] : kCollapseMeasures) {
+      measures.*value += share * (step.collapse.*value - measures.*value);
+    }
   }
-  return {loss, mean};
-}
+};
 
 }  // namespace
 
-RunSummary summarize(const std::vector<StepRecord>& steps) {
-  engine::require(!steps.empty(), "summary: the run has made no step");
-  const size_t tenth = std::max<size_t>(steps.size() / 10, 1);
-  const std::span<const StepRecord> all(steps);
-  RunSummary summary;
-  std::tie(summary.first_loss, summary.first) = mean_of(all.first(tenth));
-  std::tie(summary.last_loss, summary.last) = mean_of(all.last(tenth));
-  return summary;
+std::optional<RunSummary> summarize(const std::filesystem::path& metrics) {
+  int64_t steps = 0, number = 0;
+  for_each_step(metrics, [&](const StepRecord&) { ++steps; });
+  if (steps == 0) return std::nullopt;
+  const int64_t tenth = std::max<int64_t>(steps / 10, 1);
+  Mean first, last;
+  for_each_step(metrics, [&](const StepRecord& record) {
+    if (number < tenth) first.add(record.result);
+    if (number >= steps - tenth) last.add(record.result);
+    ++number;
+  });
+  return RunSummary{.first_loss = first.loss,
+                    .last_loss = last.loss,
+                    .first = first.measures,
+                    .last = last.measures};
 }
 
 std::string summary_text(const RunSummary& summary, int64_t channels) {

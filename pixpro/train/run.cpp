@@ -65,9 +65,9 @@ void TrainingRun::finish(const Started& step, Clock::time_point end) {
   const double seconds = std::chrono::duration<double>(end - step.begun).count();
   record.images_per_second = static_cast<double>(step.images) / seconds;
   record.wait_fraction = step.waited / seconds;
-  record.skipped_steps = state_.steps.empty() ? 0 : state_.steps.back().skipped_steps;
-  if (record.result.skipped) ++record.skipped_steps;
-  state_.steps.push_back(record);
+  if (record.result.skipped) ++state_.skipped_steps;
+  record.skipped_steps = state_.skipped_steps;
+  ++state_.steps_done;
   hooks_.record(record);
   if (not_finite) std::rethrow_exception(not_finite);
 }

@@ -45,8 +45,8 @@ struct RunHooks {
 // too: it has left the weights as they were, and counts as skipped.
 class TrainingRun {
  public:
-  // Continues after the steps that the trainer has done. Every record is appended to state.steps;
-  // next_batch may append to state.broken_images. Trainer and state must outlive the run.
+  // Continues after the steps that the trainer has done. Every finished step is counted in the
+  // state; next_batch may append to state.broken_images. Trainer and state must outlive the run.
   TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks);
 
   // Trains to the last step of the trainer's schedule. Returns false if it stopped before because a

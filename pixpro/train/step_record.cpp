@@ -1,16 +1,30 @@
 #include "pixpro/train/step_record.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <string_view>
 
 namespace pixpro {
 namespace {
 
-int64_t count_numbers() {
-  const StepRecord record;
-  int64_t count = 0;
-  for_each_number(record, [&](const char*, auto) { ++count; });
-  return count;
-}
+constexpr std::string_view kTableColumns[] = {
+    "epoch",
+    "step",
+    "loss",
+    "lr",
+    "momentum",
+    "feature_std",
+    "positives_per_image",
+    "positive_similarity",
+    "other_similarity",
+    "images_per_second",
+    "wait_fraction",
+    "broken_images",
+    "skipped_steps",
+    "loss_scale",
+};
+constexpr int64_t kWidth = std::size(kTableColumns);
 
 void read_number(double found, const char*, double& number) { number = found; }
 
@@ -23,27 +37,19 @@ void read_number(double found, const char* name, int64_t& number) {
 
 }  // namespace
 
-Tensor table_of(const std::vector<StepRecord>& steps) {
-  Tensor table({static_cast<int64_t>(steps.size()), count_numbers()}, engine::DType::f64);
-  double* cell = table.data<double>();
-  for (const StepRecord& record : steps) {
-    for_each_number(record,
-                    [&](const char*, auto number) { *cell++ = static_cast<double>(number); });
-  }
-  return table;
-}
-
 std::vector<StepRecord> steps_of(const Tensor& table) {
   const engine::Shape& shape = table.shape();
-  engine::require(
-      table.dtype() == engine::DType::f64 && shape.axes() == 2 && shape[1] == count_numbers(),
-      "metrics: expected a table f64 [steps,", count_numbers(), "], found ", table.dtype(), " ",
-      shape);
+  engine::require(table.dtype() == engine::DType::f64 && shape.axes() == 2 && shape[1] == kWidth,
+                  "metrics: expected a table f64 [steps,", kWidth, "], found ", table.dtype(), " ",
+                  shape);
   std::vector<StepRecord> steps(static_cast<size_t>(shape[0]));
-  const double* cell = table.data<double>();
+  const double* row = table.data<double>();
   for (StepRecord& record : steps) {
-    for_each_number(record,
-                    [&](const char* name, auto& number) { read_number(*cell++, name, number); });
+    for_each_number(record, [&](const char* name, auto& number) {
+      const auto column = std::ranges::find(kTableColumns, name) - std::begin(kTableColumns);
+      if (column < kWidth) read_number(row[column], name, number);
+    });
+    row += kWidth;
   }
   return steps;
 }

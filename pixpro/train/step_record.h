@@ -1,6 +1,7 @@
 // What is written down about every training step, and what a run has done so far.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "pixpro/train/step_numbers.h"
@@ -16,10 +17,19 @@ struct StepRecord {
   int64_t skipped_steps = 0;   // steps up to this one that were skipped, see StepResult
 };
 
-// What a run has done so far, apart from its trainer's state.
+// Where the history in a metrics file ends.
+struct HistoryEnd {
+  int64_t bytes = 0;        // length of the history
+  std::string last_line{};  // without its line break; tells the file from that of another run
+};
+
+// What a run has done so far, apart from its trainer's state. The steps themselves are recorded in
+// the metrics file alone.
 struct RunState {
-  std::vector<StepRecord> steps;
-  std::vector<int64_t> broken_images;  // numbers of the samples that could not be read
+  int64_t steps_done = 0;     // steps that are finished
+  int64_t skipped_steps = 0;  // steps among them that were skipped, see StepResult
+  HistoryEnd history{};
+  std::vector<int64_t> broken_images{};  // numbers of the samples that could not be read
 };
 
 // Calls visit(name, number) for every number of a record, in the order in which they are written
@@ -40,9 +50,9 @@ void for_each_number(Record& record, Visit&& visit) {
   visit("loss_scale", r.loss_scale);
 }
 
-// Records as a table for a checkpoint, f64 [steps, numbers], and back. steps_of throws Error if the
-// tensor is not such a table.
-Tensor table_of(const std::vector<StepRecord>& steps);
+// The steps in the table of an older checkpoint: f64 [steps,14], the numbers in the order in which
+// they were written down then. Numbers that were added later are 0. Throws Error if the tensor is
+// not such a table.
 std::vector<StepRecord> steps_of(const Tensor& table);
 
 }  // namespace pixpro

@@ -65,6 +65,7 @@ Trainer::Trainer(const TrainerOptions& options)
       optimizer_(model_.parameters(), options.optimizer, model_.momentum_encoder()),
       loss_scale_(options.precision, options.device),
       update_(optimizer_, loss_scale_),
+      running_estimates_(model_),
       numbers_(options.device),
       upload_(engine::make_upload(options.device)) {}
 
@@ -78,8 +79,10 @@ void Trainer::start_gradients(const Tensor& views, const Tensor& boxes) {
   const int64_t images = micro_batch_size(views, options_.accumulate);
   const StepResult step = scheduled();
   update_.make_and_follow(step.momentum);  // the update of the step before
+  running_estimates_.begin_step();
   const std::vector<MicroBatchNumbers> parts = accumulate_gradients(upload(views, boxes), images);
   not_finite_ = find_not_finite(parts, optimizer_.gradients(), options_.device);
+  running_estimates_.end_step(not_finite_);
   numbers_.start(step, parts, not_finite_, loss_scale_.state());
 }
 
@@ -105,6 +108,7 @@ void Trainer::update() {
 
 StepResult Trainer::finish_step() {
   const StepResult result = numbers_.finish();
+  running_estimates_.finish_step(result.skipped);
   try {
     require_usable(result, loss_scale_.state().defined());
   } catch (const engine::Error& error) {
@@ -168,8 +172,8 @@ void Trainer::load_state(const engine::TensorFile& file) {
   const int64_t done = *steps.data<int64_t>();
   engine::require(0 <= done && done <= total_steps(), file_called(file), ": expected '", kStepsDone,
                   "' from 0 to ", total_steps(), ", found ", done);
-  // The running estimates are not checked. Training does not use them, and in f16 a skipped step
-  // may have made them not finite.
+  // The running estimates are not checked. Training does not use them, and those of older f16
+  // checkpoints may not be finite.
   for (const layers::NamedVar& p : model_.parameters()) require_finite(file, p.name);
   for (const layers::NamedTensor& m : optimizer_.momentum()) {
     require_finite(file, momentum_name(m.name));

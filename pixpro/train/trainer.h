@@ -10,6 +10,7 @@
 #include "pixpro/method/model.h"
 #include "pixpro/train/deferred_update.h"
 #include "pixpro/train/loss_scale.h"
+#include "pixpro/train/running_estimates.h"
 #include "pixpro/train/step_numbers.h"
 
 namespace pixpro {
@@ -54,8 +55,8 @@ class Trainer {
   // may be started and not finished.
   void start_step(const Tensor& views, const Tensor& boxes);
   // The numbers of the oldest step that has been started and not finished; waits for them. A step
-  // whose loss or gradients are not finite leaves the weights as they were. In f16 the result says
-  // so, because it is part of finding the loss scale; otherwise this throws NotFinite.
+  // whose loss or gradients are not finite leaves parameters and buffers as they were. In f16 the
+  // result says so, because it is part of finding the loss scale; otherwise this throws NotFinite.
   StepResult finish_step();
 
   // The two halves of a step, for callers that look at the gradients in between. The first leaves
@@ -94,6 +95,7 @@ class Trainer {
   layers::Sgd optimizer_;
   LossScale loss_scale_;
   DeferredUpdate update_;
+  RunningEstimates running_estimates_;
   StepNumbers numbers_;
   std::unique_ptr<engine::Upload> upload_;
   Tensor not_finite_;  // f32, one element: not 0 if the last gradients or their loss are not finite

@@ -59,7 +59,7 @@ TEST(CommandLine, RefusesWhatIsNotANumberInRange) {
   for (const char* flag :
        {"--base-lr", "--weight-decay", "--momentum", "--warmup-epoch", "--warmup-multiplier",
         "--lr-decay-rate", "--crop", "--pixpro-p", "--pixpro-momentum", "--pixpro-pos-ratio",
-        "--pixpro-clamp-value", "--pixpro-ins-loss-weight"}) {
+        "--pixpro-clamp-value", "--pixpro-ins-loss-weight", "--pixcontrast-temperature"}) {
     for (const char* value : {"nan", "inf", "1e400", "1x", ""}) {
       expect_bad_command_line({"pretrain", "--data-dir", "/", flag, value}, {flag});
     }
@@ -99,6 +99,54 @@ TEST(CommandLine, RefusesFlagsThatContradictEachOther) {
       {"trace", "--pixpro-p", "1.5", "--pixpro-clamp-value", "-1", "--out", dir.path() / "t"},
       {"clamp", "1.5"});
   EXPECT_TRUE(fs::is_empty(dir.path()));
+}
+
+TEST(CommandLine, RefusesFlagsThatTheMethodDoesNotHave) {
+  const TempDir dir;
+  for (const char* command : {"pretrain", "trace"}) {
+    std::vector<std::string> start = {command, "--model", "PixContrast"};
+    if (start[0] == "pretrain") start.insert(start.end(), {"--data-dir", dir.path()});
+    for (const std::vector<std::string>& flag : {std::vector<std::string>{"--pixpro-p", "2"},
+                                                 {"--pixpro-clamp-value", "0"},
+                                                 {"--pixpro-transform-layer", "1"}}) {
+      std::vector<std::string> arguments = start;
+      arguments.insert(arguments.end(), flag.begin(), flag.end());
+      expect_refused(arguments, {flag[0] + " has no effect without --model PixPro"});
+    }
+  }
+  expect_refused({"trace", "--pixcontrast-temperature", "0.3"},
+                 {"--pixcontrast-temperature has no effect without --model PixContrast"});
+  expect_bad_command_line({"trace", "--model", "PixContrast", "--pixcontrast-temperature", "0"},
+                          {"temperature"});
+}
+
+TEST(CommandLine, TakesTheLastOfAFlagGivenTwice) {
+  const TempDir dir;
+  expect_refused({"pretrain", "--data-dir", "elsewhere", "--data-dir", dir.path() / "here",
+                  "--arch", "resnet50", "--arch", "resnet18"},
+                 {"here"});
+  expect_refused({"trace", "--device", "cuda:0", "--seed", "1", "--seed", "2", "--device", "tpu"},
+                 {"tpu"});
+  expect_bad_command_line({"pretrain", "--data-dir", "/", "--batch-size", "4", "--batch-size", "0"},
+                          {"--batch-size", "0"});
+  expect_bad_command_line({"pack", "a", "b", "c"}, {"c"});
+}
+
+TEST(CommandLine, RefusesSidesThatTheBackboneCannotTake) {
+  for (const char* side : {"31", "1", "0", "-1", "4097", "1000000000000", "32.5", "x", ""}) {
+    expect_bad_command_line({"pretrain", "--data-dir", "/", "--image-size", side},
+                            {"--image-size", side});
+  }
+  expect_bad_command_line({"pretrain", "--data-dir", "/", "--image-size", "31"},
+                          {"from 32 to 4096", "one cell of 32 x 32 pixels"});
+  expect_refused({"pretrain", "--data-dir", "/", "--image-size", "32", "--batch-size", "1"},
+                 {"one cell", "--batch-size of 2 or more"});
+}
+
+TEST(CommandLine, RefusesStartsThatContradictEachOther) {
+  expect_refused({"pretrain", "--data-dir", "/", "--extend"}, {"--extend", "--auto-resume"});
+  expect_refused({"pretrain", "--data-dir", "/", "--resume", "a", "--pretrained-model", "b"},
+                 {"--pretrained-model", "--resume"});
 }
 
 TEST(CommandLine, RefusesADeviceThatDoesNotExist) {

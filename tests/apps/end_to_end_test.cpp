@@ -1,6 +1,7 @@
 // The commands on small inputs, as a user runs them.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -140,6 +141,20 @@ TEST_F(Pretrain, TrainsEveryVariantOfTheMethod) {
     const CommandResult result = train(dir_.path() / variant[1], variant, 1);
     EXPECT_EQ(result.status, 0) << variant[1] << ": " << result.err;
   }
+}
+
+TEST_F(Pretrain, TakesTheTemperatureOfPixContrast) {
+  std::vector<double> losses;
+  for (const char* temperature : {"0.3", "0.1"}) {
+    const fs::path out = dir_.path() / temperature;
+    const CommandResult result = train(out,
+                                       {"--model", "PixContrast", "--pixcontrast-temperature",
+                                        temperature, "--image-size", "33", "--threads", "1"},
+                                       1);
+    ASSERT_EQ(result.status, 0) << result.err;
+    losses.push_back(read_metrics(out / "metrics.jsonl")[0]["loss"]);
+  }
+  EXPECT_GT(std::abs(losses[0] - losses[1]), 0.1);
 }
 
 TEST_F(Pretrain, TrainsOnCudaAsOnTheCpu) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
@@ -24,6 +25,7 @@ const std::vector<std::array<std::string, 3>> kFixed = {
     {"--pixpro-clamp-value", "0.5", "0.0"},
     {"--pixpro-transform-layer", "2", "1"},
     {"--pixpro-ins-loss-weight", "1", "0.0"},
+    {"--pixcontrast-temperature", "0.5", "0.3"},
     {"--optimizer", "sgd", "lars"},
     {"--base-lr", "2", "1.0"},
     {"--weight-decay", "0", "1e-05"},
@@ -45,10 +47,11 @@ const std::vector<std::array<std::string, 3>> kFixed = {
 
 // At most rounding depends on these.
 const std::set<std::string> kFree = {
-    "--data-dir",        "--zip",           "--cache-mode", "--max-broken", "--io-patience",
-    "--decode-memory",   "--num-workers",   "--save-freq",  "--resume",     "--auto-resume",
-    "--output-dir",      "--augment-on",    "--threads",    "--device",     "--conv-algorithm",
-    "--cudnn-benchmark", "--deterministic", "--overwrite",  "--exclude",
+    "--data-dir",         "--zip",           "--cache-mode", "--max-broken", "--io-patience",
+    "--decode-memory",    "--num-workers",   "--save-freq",  "--resume",     "--auto-resume",
+    "--output-dir",       "--augment-on",    "--threads",    "--device",     "--conv-algorithm",
+    "--cudnn-benchmark",  "--deterministic", "--overwrite",  "--exclude",    "--extend",
+    "--pretrained-model",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.
@@ -90,7 +93,8 @@ class RunToResume : public Pretrain {
     engine::write_tensor_file(dir_.path() / "settings", file);
   }
 
-  CommandResult resume_with(const std::string& flag, const std::string& value) const {
+  CommandResult resume_with(const std::string& flag, const std::string& value,
+                            const std::vector<std::string>& more = {}) const {
     std::map<std::string, std::string> flags = {
         {"--arch", "resnet18"},   {"--image-size", "64"},
         {"--warmup-epoch", "0"},  {"--batch-size", "4"},
@@ -99,18 +103,68 @@ class RunToResume : public Pretrain {
     flags[flag] = value;
     std::vector<std::string> command = {"pretrain"};
     for (const auto& [name, text] : flags) command.insert(command.end(), {name, text});
+    command.insert(command.end(), more.begin(), more.end());
     return run_pixpro(command);
+  }
+  // Changes the settings in the checkpoint.
+  void change_checkpoint(const std::function<void(engine::TensorFile&)>& change) const {
+    engine::TensorFile file = engine::read_tensor_file(dir_.path() / "settings");
+    change(file);
+    engine::write_tensor_file(dir_.path() / "settings", file);
   }
 };
 
 TEST_F(RunToResume, RefusesOtherSettingsAndNamesThem) {
   for (const auto& [flag, value, in_checkpoint] : kFixed) {
+    if (flag == "--pixcontrast-temperature") continue;  // has a meaning for PixContrast only
     expect_refusal(resume_with(flag, value),
                    {"made with: " + flag + " " + in_checkpoint + " (asked for: ", value});
   }
+  expect_refusal(resume_with("--pixcontrast-temperature", "0.5", {"--model", "PixContrast"}),
+                 {"--model PixPro (asked for: PixContrast)",
+                  "--pixcontrast-temperature 0.3 (asked for: 0.5)"});
   write_images(data_, 10);
   expect_refusal(resume_with("--threads", "1"), {"a run with 9 images, but there are 10 now"});
   EXPECT_FALSE(fs::exists("none"));
+}
+
+TEST_F(RunToResume, NamesTheWayToMoreEpochs) {
+  expect_refusal(resume_with("--epochs", "2"), {"add --extend to lengthen the run"});
+  change_checkpoint([](engine::TensorFile& file) { file.metadata["--epochs"] = "3"; });
+  for (const std::vector<std::string>& more : {{}, std::vector<std::string>{"--extend"}}) {
+    expect_refusal(resume_with("--epochs", "2", more), {"made with: --epochs 3 (asked for: 2)",
+                                                        "can be lengthened, but not shortened"});
+  }
+  // The settings are accepted, so it is the lack of tensors that ends the run.
+  expect_refusal(resume_with("--epochs", "4", {"--extend"}), {"'steps_done'"});
+  expect_refusal(resume_with("--epochs", "3", {"--extend"}), {"'steps_done'"});
+  expect_refusal(resume_with("--epochs", "4", {"--extend", "--seed", "1"}),
+                 {"made with: --seed 0 (asked for: 1)"});
+}
+
+// As if each flag had been added after the checkpoint was written.
+TEST_F(RunToResume, TakesDefaultsForSettingsThatOlderCheckpointsLack) {
+  const engine::TensorFile whole = engine::read_tensor_file(dir_.path() / "settings");
+  const std::set<std::string> given = {"--arch", "--image-size", "--warmup-epoch", "--batch-size",
+                                       "--epochs"};
+  for (const auto& [flag, value, in_checkpoint] : kFixed) {
+    if (given.contains(flag) || flag == "--pixcontrast-temperature") continue;
+    change_checkpoint([&, name = flag](engine::TensorFile& file) {
+      file.metadata = whole.metadata;
+      file.metadata.erase(name);
+    });
+    expect_refusal(resume_with("--threads", "1"), {"'steps_done'"});
+  }
+  expect_refusal(resume_with("--lr-decay-rate", "0.5"),
+                 {"made with: --lr-decay-rate 0.1 (asked for: 0.5)"});
+}
+
+TEST_F(RunToResume, RefusesASettingOrAFormatThatItDoesNotKnow) {
+  change_checkpoint([](engine::TensorFile& file) { file.metadata["--later"] = "7"; });
+  expect_refusal(resume_with("--threads", "1"), {"does not know: --later 7"});
+  change_checkpoint(
+      [](engine::TensorFile& file) { file.metadata["format"] = "pixpro checkpoint 9"; });
+  expect_refusal(resume_with("--threads", "1"), {"was written by a newer pixpro"});
 }
 
 TEST_F(RunToResume, TakesOtherValuesOfFlagsThatLeaveTheNumbers) {
@@ -121,7 +175,7 @@ TEST_F(RunToResume, TakesOtherValuesOfFlagsThatLeaveTheNumbers) {
   };
   for (const auto& [flag, value] : changes) {
     // The settings are accepted, so it is the lack of tensors that ends the run.
-    expect_refusal(resume_with(flag, value), {"'metrics'"});
+    expect_refusal(resume_with(flag, value), {"'steps_done'"});
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/kernels/copy_if.h"
 #include "engine/kernels/norm.h"
 #include "engine/kernels/optimizer_update.h"
 #include "engine/kernels/pointwise.h"
@@ -43,6 +44,29 @@ TEST(CudaTensor, MayBeEmpty) {
   SKIP_WITHOUT_CUDA();
   const Tensor none = zeros({0, 3}, DType::f32, kCuda);
   EXPECT_TRUE(to_values(none).empty());
+}
+
+// More tensors than one launch takes, one of them longer than a block's chunk.
+TEST(CudaCopyIf, CopiesAllTensorsOrNone) {
+  SKIP_WITHOUT_CUDA();
+  std::vector<Tensor> from, to;
+  for (int64_t i = 0; i < 200; ++i) {
+    const Shape shape{i == 100 ? 40000 : i};
+    from.push_back(full(shape, static_cast<double>(i + 1), DType::f32, kCuda));
+    to.push_back(zeros(shape, DType::f32, kCuda));
+  }
+  const auto expect_copied = [&](bool copied) {
+    for (size_t i = 0; i < to.size(); ++i) {
+      const double value = copied ? static_cast<double>(i + 1) : 0.0;
+      const auto elements = static_cast<size_t>(to[i].elements());
+      EXPECT_EQ(to_values(to[i]), std::vector<double>(elements, value)) << i;
+    }
+  };
+  const Tensor no = zeros({1}, DType::f32, kCuda), yes = full({1}, 1.0, DType::f32, kCuda);
+  on_device(kCuda, [&](auto& ctx) { copy_if(ctx, no, from, to); });
+  expect_copied(false);
+  on_device(kCuda, [&](auto& ctx) { copy_if(ctx, yes, from, to); });
+  expect_copied(true);
 }
 
 TEST(CudaPointwise, KeepsNotANumberAndWorksInPlace) {

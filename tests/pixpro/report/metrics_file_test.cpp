@@ -2,7 +2,10 @@
 #include "pixpro/report/metrics_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <cmath>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -48,21 +51,103 @@ TEST_F(Metrics, OfANewRunKeepThoseOfTheOneBefore) {
 }
 
 TEST_F(Metrics, OfAResumedRunHoldEveryStepOnce) {
+  HistoryEnd end;
   {
     MetricsFile file(path_);
-    for (int64_t step = 0; step < 5; ++step) file.write(record_of(step));
+    for (int64_t step = 0; step < 5; ++step) {
+      file.write(record_of(step));
+      if (step == 1) end = file.flush();
+    }
   }
   std::ofstream(path_, std::ios::app) << "{\"step\"";  // an interrupted write
-  MetricsFile file(path_, {record_of(0), record_of(1)});
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    MetricsFile file(path_, end);
+    EXPECT_TRUE(file.continued());
+    file.write(record_of(2));
+    const std::vector<nlohmann::json> lines = lines_of(path_);
+    ASSERT_EQ(lines.size(), 3U);
+    for (int64_t step = 0; step < 3; ++step) {
+      EXPECT_EQ(lines[static_cast<size_t>(step)]["step"], step);
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_.string() + ".previous"));
+}
+
+TEST_F(Metrics, ThatDoNotHoldTheHistoryBeginAnew) {
+  HistoryEnd end;
+  {
+    MetricsFile file(path_);
+    file.write(record_of(0));
+    file.write(record_of(1));
+    end = file.flush();
+  }
+  const std::filesystem::path previous = path_.string() + ".previous";
+  const auto expect_new = [&] {
+    MetricsFile file(path_, end);
+    EXPECT_FALSE(file.continued());
+    file.write(record_of(2));
+    EXPECT_EQ(lines_of(path_).size(), 1U);
+    EXPECT_EQ(file.flush().bytes, static_cast<int64_t>(std::filesystem::file_size(path_)));
+  };
+  std::filesystem::resize_file(path_, static_cast<uintmax_t>(end.bytes - 1));  // shorter
+  expect_new();
+  EXPECT_TRUE(std::filesystem::exists(previous));
+  {
+    MetricsFile other(path_);  // as long, but another run's
+    other.write(record_of(0));
+    other.write(record_of(2));
+    ASSERT_EQ(other.flush().bytes, end.bytes);
+  }
+  expect_new();
+  EXPECT_EQ(lines_of(previous).back()["step"], 2);
+  std::filesystem::remove(path_);
+  expect_new();
+}
+
+TEST_F(Metrics, OfAnOlderCheckpointAreWrittenOut) {
+  MetricsFile(path_).write(record_of(7));
+  const HistoryEnd end = write_history(path_, {record_of(0), record_of(1)});
+  MetricsFile file(path_, end);
+  EXPECT_TRUE(file.continued());
   file.write(record_of(2));
-  const std::vector<nlohmann::json> lines = lines_of(path_);
-  ASSERT_EQ(lines.size(), 3U);
-  for (int64_t step = 0; step < 3; ++step)
-    EXPECT_EQ(lines[static_cast<size_t>(step)]["step"], step);
+  EXPECT_EQ(lines_of(path_).size(), 3U);
+}
+
+TEST_F(Metrics, ComeBackAsSteps) {
+  StepRecord written = record_of(1);
+  written.result.loss = std::nan("");
+  written.result.collapse.feature_std = 0.1;
+  write_history(path_, {record_of(0), written});
+  std::vector<StepRecord> steps;
+  for_each_step(path_, [&](const StepRecord& step) { steps.push_back(step); });
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_EQ(steps[1].result.step, 1);
+  EXPECT_EQ(steps[1].epoch, 7);
+  EXPECT_EQ(steps[1].result.collapse.feature_std, 0.1);
+  EXPECT_TRUE(std::isnan(steps[1].result.loss));
 }
 
 TEST_F(Metrics, ThatCannotBeWrittenAreAnError) {
   EXPECT_THROW(MetricsFile(dir_.path() / "nowhere" / "metrics.jsonl"), engine::Error);
+}
+
+// The limit on the size of a file stands for a full disk.
+TEST_F(Metrics, AreLeftWithoutALineThatDoesNotFit) {
+  MetricsFile file(path_);
+  file.write(record_of(0));
+  const HistoryEnd before = file.flush();
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  rlimit full = limit;
+  full.rlim_cur = static_cast<rlim_t>(before.bytes + 10);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &full);
+  EXPECT_THROW(file.write(record_of(1)), engine::Error);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(static_cast<int64_t>(std::filesystem::file_size(path_)), before.bytes);
+  file.write(record_of(2));
+  EXPECT_EQ(lines_of(path_).back()["step"], 2);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class PairPicture : public testing::Test {
 
   test_support::TempDir dir_;
   std::filesystem::path path_ = dir_.path() / "views.png";
-  LoaderOptions options_{.image_size = 64};
+  LoaderOptions options_{.plan = {}, .image_size = 64};
 };
 
 TEST_F(PairPicture, ReadsOneImageAndShowsTheViewsOfTheRun) {

@@ -112,6 +112,33 @@ TEST(Trainer, ALossThatIsNotFiniteLeavesTheOnlineWeightsAlone) {
   EXPECT_EQ(weight(), before);
 }
 
+// Whichever micro-batch spoils the step.
+TEST(Trainer, ALossThatIsNotFiniteLeavesTheBuffersAlone) {
+  TrainerOptions options = instance_training(DType::f32);
+  options.accumulate = 2;
+  Trainer trainer(options);
+  const Batch good = training_batch(2, 64);
+  trainer.step(good.views, good.boxes);
+  const auto buffers = [&] {
+    std::map<std::string, std::vector<double>> all;
+    for (const layers::NamedTensor& b : trainer.model().buffers()) {
+      all[b.name] = engine::to_values(b.tensor);
+    }
+    return all;
+  };
+  const auto before = buffers();
+  for (const int64_t image : {0, 1}) {
+    Batch bad = training_batch(2, 64);
+    bad.views.rows(image, 1).data<float>()[0] = std::numeric_limits<float>::infinity();
+    EXPECT_THROW(trainer.step(bad.views, bad.boxes), engine::Error);
+    EXPECT_EQ(buffers(), before);
+  }
+  trainer.step(good.views, good.boxes);
+  auto after = buffers();
+  EXPECT_NE(after, before);
+  EXPECT_EQ(after["encoder_k.bn1.num_batches_tracked"], std::vector<double>{8.0});
+}
+
 TEST(Trainer, MemoryStaysLevelFromStepToStep) {
   const int threads_before = omp_get_max_threads();
   for (const int threads : {1, 2}) {

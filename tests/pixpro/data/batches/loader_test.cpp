@@ -149,39 +149,6 @@ TEST_F(LoaderTest, SmallBatchesGiveWorkToEveryWorker) {
   images->wait_for_reads(7);
 }
 
-// Reads nothing until it is released.
-class BlockedSource : public Source {
- public:
-  explicit BlockedSource(const Source& source) : source_(source) {}
-  int64_t size() const override { return source_.size(); }
-  std::string name(int64_t i) const override { return source_.name(i); }
-  Bytes read(int64_t i, std::vector<uint8_t>& buffer) const override {
-    released_.wait(false);
-    return source_.read(i, buffer);
-  }
-  void release() {
-    released_ = true;
-    released_.notify_all();
-  }
-
- private:
-  const Source& source_;
-  std::atomic<bool> released_ = false;
-};
-
-TEST_F(LoaderTest, AnInterruptEndsTheWaitForABatch) {
-  write_images(4);
-  BlockedSource blocked(source());
-  Loader loader(blocked, options(4));
-  std::jthread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    loader.interrupt();
-  });
-  EXPECT_THROW(loader.next(), Interrupted);
-  EXPECT_THROW(loader.next(), Interrupted);
-  blocked.release();
-}
-
 TEST_F(LoaderTest, BatchesComeFromTheAllocatorAndGoBackToIt) {
   write_images(4);
   Loader loader(source(), options(4));

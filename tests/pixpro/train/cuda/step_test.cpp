@@ -62,6 +62,36 @@ TEST(CudaStep, ALossThatIsNotFiniteLeavesTheWeightsAlone) {
   }
 }
 
+// While the next step is under way already.
+TEST(CudaStep, AnOverflowInF16LeavesTheBuffersAlone) {
+  SKIP_WITHOUT_CUDA();
+  const test_support::DeterministicCuda deterministic;
+  const Batch good = training_batch(4, 64, "good");
+  for (const int64_t spoilt_image : {0, 3}) {
+    Batch bad = training_batch(4, 64, "bad");
+    bad.views.rows(spoilt_image, 1).data<float>()[0] = std::numeric_limits<float>::infinity();
+    std::vector<std::vector<double>> buffers;
+    for (const bool overflows : {false, true}) {
+      TrainerOptions options = small_training(DType::f16, kCuda);
+      options.accumulate = 2;
+      options.encoder_momentum = 1.0;  // the momentum encoder stays as it is
+      Trainer trainer(options);
+      if (overflows) trainer.start_step(bad.views, bad.boxes);
+      trainer.start_step(good.views, good.boxes);
+      if (overflows) {
+        EXPECT_TRUE(trainer.finish_step().skipped);
+      }
+      EXPECT_FALSE(trainer.finish_step().skipped);
+      buffers.emplace_back();
+      for (const layers::NamedTensor& b : trainer.model().buffers()) {
+        const std::vector<double> values = engine::to_values(b.tensor);
+        buffers.back().insert(buffers.back().end(), values.begin(), values.end());
+      }
+    }
+    EXPECT_TRUE(buffers[0] == buffers[1]) << spoilt_image;
+  }
+}
+
 // Rounding explains the limits. With the unit roundoff u, activations are off by about u sqrt(20)
 // after 20 layers, and so is the loss. Where that changes the sign of an activation, its ReLU
 // turns. A share p = u sqrt(20) of turned ReLUs in each of 17 layers moves the gradients by sqrt(17

@@ -1,0 +1,33 @@
+#include "apps/pretrained_model.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "engine/files/tensor_file_header.h"
+#include "pixpro/weights/pretrained.h"
+
+namespace apps {
+namespace {
+
+void list(const char* what, const std::vector<std::string>& names) {
+  constexpr size_t kMost = 20;
+  const size_t shown = std::min(names.size(), kMost);
+  for (size_t i = 0; i < shown; ++i) {
+    std::cerr << "pixpro: pretrained model: " << what << ": " << engine::shown(names[i]) << '\n';
+  }
+  if (names.size() > shown) {
+    std::cerr << "pixpro: pretrained model: " << what << ": and " << names.size() - shown
+              << " more\n";
+  }
+}
+
+}  // namespace
+
+void start_from_pretrained(const std::filesystem::path& file, pixpro::Trainer& trainer) {
+  const pixpro::StartReport report =
+      pixpro::start_from(engine::read_tensor_file(file), trainer.model());
+  list("missing in the file, keeps its initial value", report.missing);
+  list("not in the model, ignored", report.unused);
+}
+
+}  // namespace apps
