@@ -12,7 +12,7 @@ namespace engine {
 
 struct MemoryStats {
   int64_t current_bytes = 0;       // held by tensors now
-  int64_t peak_bytes = 0;          // the most ever held, since reset_peak if called
+  int64_t peak_bytes = 0;          // the most held since the last reset_peak()
   int64_t cached_bytes = 0;        // freed and kept for later requests
   int64_t largest_cached = 0;      // bytes of the largest cached block; CUDA only
   int64_t system_allocations = 0;  // requests that needed new memory from the system
@@ -23,7 +23,7 @@ class Allocator {
   virtual ~Allocator() = default;
   // At least `bytes` bytes at a multiple of 64. Throws Error naming the request if out of memory.
   virtual void* allocate(int64_t bytes) = 0;
-  virtual void release(void* data, int64_t bytes) = 0;
+  virtual void release(void* data, int64_t bytes) = 0;  // the values of allocate()
   virtual MemoryStats stats() const = 0;
   virtual void reset_peak() = 0;
   virtual void release_cache() = 0;  // returns cached memory to the system where it can

@@ -1,12 +1,12 @@
 // What a kernel needs to run on a device. Each thread has one context per device; tensors do not
-// hold any.
+// hold one.
 //
 // The device of some work is chosen in one of two ways:
 //   - A kernel is a function overloaded on the context: relu_forward(CpuContext&, ...) is in
-//     engine/cpu, relu_forward(CudaContext&, ...) in engine/cuda, and on_device() calls the one of
-//     a device.
+//     engine/cpu, relu_forward(CudaContext&, ...) in engine/cuda, and on_device() calls the
+//     one for a device.
 //   - Something that keeps state between calls (Allocator, Upload, Readback, Communicator) is an
-//     abstract class, and a function such as make_upload(device) makes the one of a device.
+//     abstract class, and a function such as make_upload(device) makes the one for a device.
 #pragma once
 
 #include <utility>
@@ -21,8 +21,8 @@ struct Profile;  // engine/profile.h
 // Which kernels convolve in f32 on the CPU:
 //   automatic                  the fastest known for the shapes, see engine/cpu/conv/algorithm.h
 //   direct, winograd, library  this kind wherever it can, the library (oneDNN) elsewhere
-//   reference                  the project's simple kernels, for matrix products as well, which
-//                              all other policies leave to the library
+//   reference                  the project's simple kernels, also for matrix products, which the
+//                              other policies leave to the library
 // f64 always uses the reference kernels.
 enum class ConvPolicy : uint8_t { automatic, direct, winograd, library, reference };
 
@@ -65,15 +65,15 @@ struct CudaSettings {
 };
 void set_cuda(int index, const CudaSettings& settings);
 
-// The layout in which kernels of `device` are fastest on an activation of this many channels.
+// The layout in which kernels of `device` are fastest on an activation with this many channels.
 Layout activation_layout(Device device, DType dtype, int64_t channels);
 
 // The same for a parameter: on CUDA a convolution's weight [O,I,KH,KW] is stored as [O,KH,KW,I]
 // (nhwc); everything else is plain.
 Layout parameter_layout(Device device, const Shape& shape);
 
-// Calls f with the context of the device: on_device(x.device(), [&](auto& ctx) { relu_forward(ctx,
-// x, y); });
+// Calls f with the context of the device:
+//   on_device(x.device(), [&](auto& ctx) { relu_forward(ctx, x, y); });
 template <class F>
 decltype(auto) on_device(Device device, F&& f) {
   if constexpr (kHasCuda) {
@@ -82,8 +82,8 @@ decltype(auto) on_device(Device device, F&& f) {
   return f(cpu_context());
 }
 
-// Calls f with a value of the tensor's floating-point type, for kernels written as template
-// <class T>: for_float(x.dtype(), [&](auto zero) { using T = decltype(zero); ... });
+// Calls f with a value of the type f32 or f64, for kernels written as template <class T>:
+//   for_float(x.dtype(), [&](auto zero) { using T = decltype(zero); ... });
 template <class F>
 decltype(auto) for_float(DType dtype, F&& f) {
   if (dtype == DType::f64) return f(double{});

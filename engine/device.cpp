@@ -18,7 +18,8 @@ Device parse_device(const std::string& text) {
     known = error == std::errc() && rest == end && index >= 0;
   }
   require(known, "device: expected cpu, cuda or cuda:N, found '", text, "'");
-  require(kHasCuda, "device: '", text, "' needs a build with CUDA, and this one is without it");
+  require(kHasCuda, "device: '", text,
+          "' needs a build with CUDA (cmake --preset cuda); this one was built without it");
   return {Device::Type::cuda, index};
 }
 

@@ -12,7 +12,7 @@ namespace engine {
 // on one thread each; otherwise first() runs before second().
 //
 // A piece should be a long chain of kernels. On one thread they never wait for another core and
-// find in its cache what the kernel before has written, and one piece computes while the other
+// find in its cache what the previous kernel wrote, and one piece computes while the other
 // waits for memory.
 //
 // Both pieces see the caller's CpuSettings. The second one uses its own thread's caches, such as

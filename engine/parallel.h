@@ -38,8 +38,8 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
 }
 
 // Calls f(i) for 0 .. count-1 on the OpenMP threads, for items of much work. A thread begins with
-// its own contiguous share, the one parallel_for would give it, and finds in its cache what it has
-// written there before. Then it takes over items that other threads have not begun. f is as for
+// its own contiguous share, the one parallel_for would give it, and finds in its cache what it
+// wrote there before. Then it takes over items that other threads have not begun. f is as for
 // parallel_for.
 template <class F>
 void parallel_items(int64_t count, F&& f) {

@@ -13,8 +13,8 @@ class Upload {
  public:
   virtual ~Upload() = default;
 
-  // The tensors on the device. The host may change its own at once. On CUDA the second call from
-  // now overwrites the results, so queue whatever reads them before that call.
+  // The tensors on the device; on the CPU, the same ones. On CUDA the host may change its own at
+  // once, and the second call from now overwrites the results, so queue what reads them before it.
   virtual std::vector<Tensor> send(const std::vector<Tensor>& tensors) = 0;
 };
 

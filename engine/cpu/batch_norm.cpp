@@ -22,8 +22,8 @@ struct Merge {
   }
 };
 
-// Means and squared deviations: of each image, kept in rows [N, 2, C], then of each part, written
-// to the statistics.
+// Takes the mean and the squared deviations of each image, kept in rows [N, 2, C], and merges them
+// into the statistics of each part.
 template <class T>
 class Moments {
  public:
@@ -59,7 +59,7 @@ class Moments {
     std::copy_n(m2, kWidth, row + planes_.channels());
   }
 
-  // Mean and biased variance of the part that begins with the strip's image, from its images in
+  // The statistics of the part that begins with the strip's image: those of its images, merged in
   // order.
   template <int kWidth>
   void of_part(const Strip& strip, std::integral_constant<int, kWidth> lanes) {

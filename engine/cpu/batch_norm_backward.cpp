@@ -76,7 +76,7 @@ struct Backward {
     std::copy_n(products, kWidth, row + planes.channels());
   }
 
-  // The sums of a part, from its images in order.
+  // Adds up the sums of a part's images, in order.
   template <int kWidth>
   void end_part(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
     const int64_t channels = planes.channels(), images = planes.n / sums.shape()[0];

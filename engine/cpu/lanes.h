@@ -41,7 +41,8 @@ LaneVector<T, N> lanes_of(F&& f) {
   return load_lanes<N>(values);
 }
 
-// Channels in a block of the activation layout: as many as an AVX-512 or AVX2 vector holds floats.
+// Channels in a block of the activation layout: as many as there are floats in an AVX-512 or AVX2
+// vector.
 #ifdef __AVX512F__
 inline constexpr int64_t kLanes = 16;
 inline constexpr Layout kLaneLayout = Layout::blocked16;
@@ -57,9 +58,9 @@ using Lanes = LaneVector<float, kLanes>;
 inline Lanes& lanes(float* p) { return *reinterpret_cast<Lanes*>(p); }
 inline const Lanes& lanes(const float* p) { return *reinterpret_cast<const Lanes*>(p); }
 
-// Prefetches the cache line at p into the L2 cache; the L1 cache can wait for few lines at a time.
-// p may be any address. Always inlined, because GCC drops a call that has neither a result nor an
-// effect.
+// Prefetches the cache line at p into the L2 cache; the L1 cache can wait for only a few lines at a
+// time. p may be any address. Always inlined, because GCC drops a call that has neither a result
+// nor an effect.
 [[gnu::always_inline]] inline void prefetch(const float* p) { __builtin_prefetch(p, 0, 2); }
 
 // unrolled(kEach<N>, f) calls f(integral_constant i) for i in 0 .. N-1. An array with such an index

@@ -5,7 +5,7 @@
 
 namespace engine {
 
-// As matmul in engine/kernels/matmul.h, for checked arguments of f32.
+// Like matmul in engine/kernels/matmul.h, for arguments of f32 that have been checked.
 void onednn_matmul(const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c);
 
 }  // namespace engine

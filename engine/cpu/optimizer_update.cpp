@@ -119,7 +119,7 @@ void update_all(std::span<Item> items, const SgdOptions& o) {
 void check(const ParameterUpdate& u, DType dtype) {
   check_update(u);
   require(u.parameter.dtype() == dtype && u.parameter.layout() == Layout::plain,
-          "sgd: plain parameters of one type expected, found ", u.parameter);
+          "sgd: expected plain parameters of one type, found ", u.parameter);
 }
 
 // Parameter, momentum and follower are read and written, the gradient is read. A parameter that is
@@ -139,7 +139,9 @@ float value_or(const Tensor& scalar, float otherwise) {
 void sgd_update(CpuContext& ctx, std::vector<ParameterUpdate>& updates, const SgdOptions& options) {
   if (updates.empty()) return;
   require(value_or(options.gradient_scale, 1.0f) == 1.0f,
-          "sgd: scaled gradients come with f16, in which the CPU does not compute");
+          "sgd: expected unscaled gradients on the CPU, which does not compute in f16; found the "
+          "factor ",
+          value_or(options.gradient_scale, 1.0f));
   const DType dtype = updates[0].parameter.dtype();
   const bool skipped = value_or(options.skip, 0.0f) != 0.0f;
   std::vector<Item> items;

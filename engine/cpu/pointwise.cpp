@@ -89,7 +89,7 @@ void fill(CpuContext& ctx, Tensor& x, double value) {
 void copy(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "copy", bytes_of(x, y));
   check_copy(x, y);
-  require(x.device() == y.device(), "copy: one device expected on the CPU, found ", x.device(),
+  require(x.device() == y.device(), "copy: expected two tensors on the CPU, found ", x.device(),
           " and ", y.device());
   std::memcpy(y.raw(), x.raw(), static_cast<size_t>(x.bytes()));
 }

@@ -56,7 +56,7 @@ template <class F>
 decltype(auto) for_activation(DType dtype, F&& f) {
   if (dtype == DType::bf16) return f(__nv_bfloat16{});
   if (dtype == DType::f16) return f(__half{});
-  require(dtype == DType::f32, "cuda: f32, bf16 or f16 expected, found ", dtype,
+  require(dtype == DType::f32, "cuda: expected f32, bf16 or f16, found ", dtype,
           "; only the CPU computes in f64");
   return f(float{});
 }

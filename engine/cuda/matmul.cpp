@@ -22,9 +22,9 @@ int to_int(int64_t extent) {
 
 void matmul(CudaContext& ctx, const Tensor& a, const Tensor& b, MatmulOptions options, Tensor& c) {
   check_matmul(a, b, options, c);
-  require(c.dtype() == DType::f32, "matmul: f32 expected on CUDA, found ", c.dtype());
+  require(c.dtype() == DType::f32, "matmul: expected f32 on CUDA, found ", c.dtype());
   if (c.elements() == 0) return;
-  if (a.elements() == 0) return fill(ctx, c, 0.0);  // sums without terms
+  if (a.elements() == 0) return fill(ctx, c, 0.0);  // empty sums
   const int axes = c.shape().axes();
   const int64_t m = c.shape()[axes - 2], n = c.shape()[axes - 1];
   const int64_t k = a.shape()[axes - (options.transpose_a ? 2 : 1)];

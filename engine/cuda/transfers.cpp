@@ -64,7 +64,7 @@ class CudaUpload : public Upload {
 
   std::vector<Tensor> send(const std::vector<Tensor>& tensors) override {
     Slot& slot = slots_[turn_];
-    const Slot& other = slots_[1 - turn_];
+    Slot& other = slots_[1 - turn_];
     turn_ = 1 - turn_;
     slot.arrived.wait();  // until its pinned memory is free again, as it usually is by now
     slot.pinned.fit(tensors);
@@ -78,7 +78,7 @@ class CudaUpload : public Upload {
     const bool reused = std::ranges::equal(slot.tensors, tensors, alike);
     if (!reused) allocate(slot, tensors);
     slot.requested.record(ctx_.stream());
-    check(cudaStreamWaitEvent(copies_.get(), (reused ? other : slot).requested.get(), 0));
+    (reused ? other : slot).requested.hold_back(copies_.get());
     slot.pinned.for_each(slot.tensors, [&](Tensor& t, const char* place) {
       check(
           cudaMemcpyAsync(t.raw(), place, size_of_bytes(t), cudaMemcpyHostToDevice, copies_.get()));

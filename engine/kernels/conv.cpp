@@ -3,11 +3,11 @@
 namespace engine {
 
 Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
-  require(x.axes() == 4 && w.axes() == 4, "conv2d: x [N,C,H,W] and weight [O,C/groups,KH,KW] ",
-          "expected, found ", x, " and ", w);
+  require(x.axes() == 4 && w.axes() == 4, "conv2d: expected x [N,C,H,W] and weight ",
+          "[O,C/groups,KH,KW], found ", x, " and ", w);
   require(
       o.stride >= 1 && o.padding >= 0 && o.dilation >= 1 && o.groups >= 1,
-      "conv2d: stride, dilation and groups of 1 or more and padding of 0 or more expected, found ",
+      "conv2d: expected stride, dilation and groups of 1 or more and padding of 0 or more, found ",
       o.stride, ", ", o.dilation, ", ", o.groups, " and ", o.padding);
   require(w.elements() > 0, "conv2d: weight ", w, " has no elements");
   require(w[0] % o.groups == 0, "conv2d: weight ", w, " does not split into ", o.groups, " groups");
@@ -25,16 +25,16 @@ Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o
 void check_conv2d(const char* op, const Tensor& x, const Tensor& w, const Tensor& bias,
                   const Conv2dOptions& options, const Tensor& y) {
   const Shape expected = conv2d_output_shape(x.shape(), w.shape(), options);
-  require(y.shape() == expected, op, ": output ", expected, " expected, found ", y.shape());
-  require(x.dtype() == w.dtype() && x.dtype() == y.dtype(), op, ": one type expected, found ",
+  require(y.shape() == expected, op, ": expected the output ", expected, ", found ", y.shape());
+  require(x.dtype() == w.dtype() && x.dtype() == y.dtype(), op, ": expected one type, found ",
           x.dtype(), ", ", w.dtype(), " and ", y.dtype());
-  require(x.device() == w.device() && x.device() == y.device(), op, ": one device expected, found ",
+  require(x.device() == w.device() && x.device() == y.device(), op, ": expected one device, found ",
           x.device(), ", ", w.device(), " and ", y.device());
   if (!bias.defined()) return;
   const DType type = at_least_f32(w.dtype());
-  require(bias.shape() == Shape{w.shape()[0]} && bias.dtype() == type, op, ": bias ", type, " [",
-          w.shape()[0], "] expected, found ", bias);
-  require(bias.device() == w.device(), op, ": bias on ", w.device(), " expected, found ", bias);
+  require(bias.shape() == Shape{w.shape()[0]} && bias.dtype() == type, op, ": expected a bias ",
+          type, " [", w.shape()[0], "], found ", bias);
+  require(bias.device() == w.device(), op, ": expected the bias on ", w.device(), ", found ", bias);
 }
 
 }  // namespace engine

@@ -6,7 +6,7 @@ namespace {
 void check_norms(const char* op, const Tensor& x, const Tensor& norms) {
   const Planes planes = planes_of(x);
   require(norms.shape() == Shape{planes.n, planes.pixels} && norms.dtype() == x.dtype(), op,
-          ": norms ", x.dtype(), " [", planes.n, ",", planes.pixels, "] expected for x ", x,
+          ": expected norms ", x.dtype(), " [", planes.n, ",", planes.pixels, "] for x ", x,
           ", found ", norms);
 }
 
@@ -16,7 +16,7 @@ void check_batch_norm_statistics(const char* op, const Tensor& x, const Tensor& 
   const Shape& s = statistics.shape();
   require(s.axes() == 3 && s[0] >= 1 && s[1] == 2 && s[2] == planes_of(x).channels() &&
               statistics.dtype() == DType::f64,
-          op, ": f64 statistics [parts,2,C] expected for x ", x, ", found ", statistics);
+          op, ": expected statistics f64 [parts,2,C] for x ", x, ", found ", statistics);
   require(x.shape()[0] % s[0] == 0, op, ": a batch of ", x.shape()[0], " does not split into ",
           s[0], " parts");
   require(x.elements() > 0, op, ": x ", x, " has no values");
@@ -26,7 +26,7 @@ void check_batch_norm_update_running(const Tensor& statistics, const Tensor& run
                                      const Tensor& running_var) {
   const int64_t channels = statistics.shape()[2];
   require(running_mean.shape() == Shape{channels} && running_var.shape() == Shape{channels},
-          "batch_norm: running estimates [", channels, "] expected, found ", running_mean.shape(),
+          "batch_norm: expected running estimates [", channels, "], found ", running_mean.shape(),
           " and ", running_var.shape());
 }
 

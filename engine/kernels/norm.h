@@ -73,7 +73,7 @@ void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t cou
 void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 
-// dweight: [C] = sums1 and dbias: [C] = sums0, added over the parts, in the type of the weight.
+// dweight = sums1 and dbias = sums0, added over the parts. Both: [C] in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
                                     Tensor& dbias);
 void batch_norm_parameter_gradients(CudaContext&, const Tensor& sums, Tensor& dweight,

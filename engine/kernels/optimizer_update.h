@@ -8,7 +8,7 @@
 namespace engine {
 
 // One parameter of an optimiser step. Its tensors have the same shape, layout (plain on the CPU,
-// any on CUDA) and type (f32; on the CPU f32 or f64), the type being that of all updates of a call.
+// any on CUDA) and type (f32; on the CPU f32 or f64). All updates of a call have one type.
 struct ParameterUpdate {
   Tensor parameter;
   Tensor gradient{};   // undefined: the parameter stays as it is
@@ -21,7 +21,7 @@ struct SgdOptions {
   double learning_rate = 0.0;
   double momentum = 0.9;
   double weight_decay = 0.0;
-  double trust = 0.0;   // > 0: LARS
+  double trust = 0.0;   // trust coefficient of LARS; 0: SGD without LARS
   double eps = 1e-8;    // of the trust ratio
   double follow = 1.0;  // momentum of the followers
   // One f32 element each, on the parameters' device. They are read when the update runs, so the

@@ -1,6 +1,6 @@
 // Kernels that compute each output element from one element of every input. Unless said otherwise,
-// all tensors of a call have the same shape, type and layout. Outputs may not overlap inputs except
-// where "in place" is said.
+// all tensors of a call have the same shape, type and layout. Outputs may not overlap inputs unless
+// the comment says "in place".
 #pragma once
 
 #include "engine/context.h"
@@ -30,7 +30,7 @@ void scale(CudaContext&, const Tensor& x, double factor, Tensor& y);
 // y[i,j] = x[i,j] + bias[j]. x: [M,N], plain; bias: [N]; in place allowed.
 void add_bias(CpuContext&, const Tensor& x, const Tensor& bias, Tensor& y);
 void add_bias(CudaContext&, const Tensor& x, const Tensor& bias, Tensor& y);
-// db: [N] = sum of dy: [M,N] over its rows.
+// db[j] = sum over i of dy[i,j]. dy: [M,N], plain; db: [N].
 void add_bias_backward(CpuContext&, const Tensor& dy, Tensor& db);
 void add_bias_backward(CudaContext&, const Tensor& dy, Tensor& db);
 

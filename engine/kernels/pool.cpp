@@ -3,10 +3,10 @@
 namespace engine {
 
 Shape max_pool2d_output_shape(const Shape& x, PoolOptions o) {
-  require(x.axes() == 4, "max_pool2d: [N,C,H,W] expected, found ", x);
+  require(x.axes() == 4, "max_pool2d: expected [N,C,H,W], found ", x);
   require(o.size >= 1 && o.size <= 15 && o.stride >= 1 && o.padding >= 0 && 2 * o.padding <= o.size,
-          "max_pool2d: size 1..15, stride >= 1 and padding <= size / 2 expected, found size ",
-          o.size, ", stride ", o.stride, ", padding ", o.padding);
+          "max_pool2d: expected size 1..15, stride >= 1 and padding 0..size/2, found size ", o.size,
+          ", stride ", o.stride, ", padding ", o.padding);
   const auto pooled = [&](int64_t extent) { return extent + 2 * o.padding - o.size; };
   require(pooled(x[2]) >= 0 && pooled(x[3]) >= 0, "max_pool2d: a window of ", o.size,
           " does not fit ", x, " with padding ", o.padding);
@@ -24,7 +24,7 @@ void check_max_pool2d(const char* op, const Tensor& x, const Tensor& y, const Te
 void check_global_average_pool(const char* op, const Tensor& x, const Tensor& y) {
   require(x.shape().axes() == 4 && y.dtype() == x.dtype() &&
               y.shape() == Shape{x.shape()[0], x.shape()[1]},
-          op, ": [N,C,H,W] and [N,C] of one type expected, found ", x, " and ", y);
+          op, ": expected [N,C,H,W] and [N,C] of one type, found ", x, " and ", y);
 }
 
 }  // namespace engine

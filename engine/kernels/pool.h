@@ -14,8 +14,8 @@ struct PoolOptions {
 // Shape of y: floor((H + 2 padding - size) / stride) + 1, and so for W. Throws if that is below 1.
 Shape max_pool2d_output_shape(const Shape& x, PoolOptions options);
 
-// winner: u8, with the shape and layout of y: which of the size * size places of the window (row by
-// row) held the maximum. The first of equal values wins, and a NaN wins over everything.
+// winner: u8, in the shape and layout of y. It holds the place of the maximum in the window,
+// row * size + column. The first of equal values wins, and a NaN wins over everything.
 void max_pool2d_forward(CpuContext&, const Tensor& x, PoolOptions options, Tensor& y,
                         Tensor& winner);
 void max_pool2d_forward(CudaContext&, const Tensor& x, PoolOptions options, Tensor& y,

@@ -21,7 +21,7 @@ std::ostream& operator<<(std::ostream&, const ConvChoice&);  // "winograd4"
 // The name of the kernel in profiles: "conv2d backward data winograd4".
 std::string kernel_name(ConvDirection, const ConvChoice&);
 
-// The algorithm for x [N,C,H,W] and w [O,C/groups,KH,KW], both activations f32 in `layout`.
+// The algorithm for x [N,C,H,W] and w [O,C/groups,KH,KW], with both activations f32 in `layout`.
 //   library     if there are groups or dilation, the batch is empty, `layout` is not kLaneLayout,
 //               or C or O is not a multiple of kLanes
 // and otherwise, by the policy:

@@ -18,10 +18,10 @@ namespace {
 void check(const char* op, const Tensor& x, const Tensor& w, const Tensor& bias,
            const Conv2dOptions& options, const Tensor& y) {
   check_conv2d(op, x, w, bias, options, y);
-  require(w.layout() == Layout::plain, op, ": plain weights expected, found ", w);
+  require(w.layout() == Layout::plain, op, ": expected plain weights, found ", w);
 }
 
-// The algorithm for activations x and y. The own kernels need both in the same layout.
+// The algorithm for activations x and y. The engine's own kernels need both in the same layout.
 ConvChoice algorithm_for(const CpuContext& ctx, ConvDirection direction, const Tensor& x,
                          const Tensor& w, const Tensor& bias, const Tensor& y,
                          const Conv2dOptions& options) {
@@ -38,8 +38,8 @@ double flops_of(const Shape& y, const Shape& w) {
   return 2.0 * static_cast<double>(y[0] * y[2] * y[3]) * static_cast<double>(w.elements());
 }
 
-// The reference kernels only take Layout::plain. Other layouts reach them in tests and if the
-// library is not used.
+// The reference kernels take only Layout::plain, which activation_layout names for them. A caller
+// may still choose another layout, as tests do.
 Tensor in_plain_layout(const Tensor& t) { return to_layout(t, Layout::plain); }
 
 void reference_forward(const Tensor& x, const Tensor& w, const Tensor& bias,

@@ -40,7 +40,8 @@ struct TapClass {
 };
 
 // A convolution as tap classes. Forward has one class. The gradient of the data with stride s has
-// s * s: one for each remainder of the row and of the column by s, since each meets other taps.
+// s * s: one for each remainder of the row and of the column by s, since each remainder meets
+// different taps.
 struct Problem {
   int64_t images;
   ChannelImage in, out;  // the first of the images
@@ -127,7 +128,7 @@ struct Plan {
   }
 };
 
-// The output pixels of a block become zero.
+// Sets the output pixels of a block to zero.
 void clear(const Problem& p, const PixelBlock& block) {
   const int64_t begin = std::min(block.first_row * p.out_step, p.out.height);
   const int64_t end = std::min((block.first_row + block.rows) * p.out_step, p.out.height);
@@ -225,7 +226,7 @@ class Worker {
   std::vector<int64_t> tap_offset_, in_offset_, out_offset_;
 };
 
-// Packs the weights of all classes, and runs.
+// Packs the weights of all classes and runs the workers.
 void convolve(CpuContext& ctx, const Tensor& w, const WeightView& view, const WeightForm& form,
               Problem& p, Tensor& result) {
   const Tensor packed =
@@ -242,7 +243,7 @@ void convolve(CpuContext& ctx, const Tensor& w, const WeightView& view, const We
   run_workers<Worker>(p, Plan(p));
 }
 
-// Every pixel of y becomes the bias.
+// Sets every pixel of y to the bias.
 void fill_channels(const Tensor& bias, Tensor& y) {
   const float* values = bias.data<float>();
   float* out = y.data<float>();

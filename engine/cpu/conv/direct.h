@@ -1,6 +1,6 @@
-// Direct convolution in register tiles: for one output pixel after the other the products over all
-// taps and input channels are summed in registers, as a matrix product would, without writing the
-// matrix of patches. f32, activations in kLaneLayout, no groups or dilation; any kernel, stride and
+// Direct convolution in register tiles: the products over all taps and input channels of an output
+// pixel are summed in registers, as in a matrix product, but without writing the matrix of patches.
+// f32, activations in kLaneLayout, no groups or dilation; any kernel, stride and
 // padding. Results do not depend on the number of threads.
 #pragma once
 

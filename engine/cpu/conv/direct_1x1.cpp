@@ -16,7 +16,8 @@ namespace {
 // floats) then stay in the L2 cache beside the kPixels pixels of a task. kAhead: a pixel is
 // prefetched this many pixels before its use.
 constexpr int64_t kDepth = 512, kPixels = 448, kAhead = 8 * kRegisterRows;
-// With fewer than kManyPixels, every task packs its own weights, for kLeastPixels at least.
+// With fewer pixels than kManyPixels, every task packs its own weights and takes at least
+// kLeastPixels.
 constexpr int64_t kManyPixels = 4096, kLeastPixels = 96;
 
 // out [N,O,H,W] = (adds ? out : 0) + weights * in [N,I,H,W] at every pixel.
@@ -51,9 +52,10 @@ struct Problem {
   }
 };
 
-// With many pixels, weights are packed before, and a task is a range of pixels with all outputs.
-// With few, a task is one panel and a range of pixels, and packs its weights itself: packed by
-// others, they would come through memory or from another core, and cost more than packing.
+// With many pixels, weights are packed beforehand, and a task is a range of pixels with all
+// outputs. With few, a task is one panel and a range of pixels, and packs its weights itself.
+// Weights packed by another thread would come through memory or from its core, which costs more
+// than packing.
 struct Plan {
   bool packs;      // each task packs its weights
   int64_t ranges;  // of pixels

@@ -9,7 +9,7 @@
 
 namespace engine {
 
-// As the functions of engine/kernels/conv.h, for checked arguments of f32.
+// Like the functions of engine/kernels/conv.h, for arguments of f32 that have been checked.
 void onednn_conv_forward(CpuContext&, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, Tensor& y);
 void onednn_conv_backward_data(CpuContext&, const Tensor& dy, const Tensor& w,

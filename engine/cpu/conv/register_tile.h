@@ -1,6 +1,6 @@
-// The inner loops of all own convolutions: a tile of outputs stays in registers while products are
-// added to it. Activations are read in channel blocks of kLanes, and the outputs of a tile belong
-// to one panel of kPanel output channels.
+// The inner loops of the engine's own convolutions: a tile of outputs stays in registers while
+// products are added to it. Activations are read in channel blocks of kLanes, and the outputs of a
+// tile belong to one panel of kPanel output channels.
 #pragma once
 
 #include "engine/cpu/lanes.h"

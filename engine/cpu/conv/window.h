@@ -1,5 +1,5 @@
-// Activations [N, C/kLanes, H, W, kLanes] as the own convolutions read them: how their pixels are
-// split into blocks, and copies of some of them.
+// Activations [N, C/kLanes, H, W, kLanes] as the engine's own kernels read them: how their pixels
+// are split into blocks, and copies of some of them.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// The anatomy of the own convolutions. Each of their files has, in its anonymous namespace,
+// The anatomy of the engine's own convolutions. Each of their files has, in its anonymous
+// namespace,
 //   Problem   what is computed: shapes and pointers
 //   Plan      how: the split into tasks, and the sizes of memory, decided once
 //   Worker    does tasks; it owns what only one thread uses

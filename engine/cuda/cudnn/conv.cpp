@@ -1,4 +1,4 @@
-// Convolutions on CUDA: cuDNN on channels-last tensors, and our own kernels for the bias.
+// Convolutions on CUDA: cuDNN on channels-last tensors, and the project's kernels for the bias.
 #include "engine/kernels/conv.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ cudnnDataType_t cudnn_type(DType dtype) {
     case DType::f16:
       return CUDNN_DATA_HALF;
     default:
-      fail("conv2d: f32, bf16 or f16 expected on CUDA, found ", dtype);
+      fail("conv2d: expected f32, bf16 or f16 on CUDA, found ", dtype);
   }
 }
 

@@ -4,8 +4,9 @@
 namespace engine {
 namespace {
 
-// table: [parts, chunks, 2, C]: mean of each chunk and squared deviations from it. One pass: sums
-// of x - shift, where shift is some value of the channel, lose no digits to a large mean.
+// table: [parts, chunks, 2, C]: mean of each chunk and squared deviations from it. One pass
+// is enough: sums of x - shift, with a value of the channel as shift, lose no digits to a large
+// mean.
 template <int kWidth, class T>
 __global__ void chunk_moments_kernel(ChannelRows rows, const T* x, double* table) {
   const int64_t c = rows.channel<kWidth>();

@@ -46,7 +46,7 @@ class NcclCommunicator : public Communicator {
  public:
   NcclCommunicator(Device device, int rank, int size, const ShareBytes& share)
       : ctx_(cuda_context(device.index)), rank_(rank), size_(size) {
-    require(rank >= 0 && rank < size, "nccl: a rank below ", size, " expected, found ", rank);
+    require(rank >= 0 && rank < size, "nccl: expected a rank in 0..", size - 1, ", found ", rank);
     ncclUniqueId id{};
     if (rank == 0) check(ncclGetUniqueId(&id));
     share(std::as_writable_bytes(std::span(&id, 1)));

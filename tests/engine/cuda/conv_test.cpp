@@ -149,13 +149,13 @@ TEST(CudaConv2d, ErrorsNameWhatDoesNotFit) {
         [&] { on_device(kCuda, [&](auto& ctx) { conv2d_forward(ctx, x, weight, bias, {}, y); }); });
   };
   EXPECT_EQ(forward(w, none, on({1, 5, 4, 3}, kCuda)),
-            "conv2d: output [1,5,4,4] expected, found [1,5,4,3]");
+            "conv2d: expected the output [1,5,4,4], found [1,5,4,3]");
   EXPECT_EQ(forward(on({5, 3, 1, 1}, kCpu), none, on({1, 5, 4, 4}, kCuda)),
-            "conv2d: one device expected, found cuda:0, cpu and cuda:0");
+            "conv2d: expected one device, found cuda:0, cpu and cuda:0");
   EXPECT_EQ(forward(w, on({4}, kCuda), on({1, 5, 4, 4}, kCuda)),
-            "conv2d: bias f32 [5] expected, found f32 [4] plain cuda:0");
+            "conv2d: expected a bias f32 [5], found f32 [4] plain cuda:0");
   EXPECT_EQ(forward(w, on({5}, kCpu), on({1, 5, 4, 4}, kCuda)),
-            "conv2d: bias on cuda:0 expected, found f32 [5] plain cpu");
+            "conv2d: expected the bias on cuda:0, found f32 [5] plain cpu");
 }
 
 }  // namespace

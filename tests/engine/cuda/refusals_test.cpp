@@ -56,11 +56,11 @@ TEST(CudaRefusals, OfConvolutionAndMatrixProduct) {
       conv2d_forward(ctx, on({1, 3, 4, 4}), on({5, 3, 1, 1}, type), on(bias), {}, y);
     };
   };
-  expect_refusal("conv2d: output [1,5,4,4] expected, found [1,5,4,3]",
+  expect_refusal("conv2d: expected the output [1,5,4,4], found [1,5,4,3]",
                  forward({1, 5, 4, 3}, DType::f32, {5}));
-  expect_refusal("conv2d: one type expected, found f32, f64 and f32",
+  expect_refusal("conv2d: expected one type, found f32, f64 and f32",
                  forward({1, 5, 4, 4}, DType::f64, {5}));
-  expect_refusal("conv2d: bias f32 [5] expected, found f32 [4] plain here",
+  expect_refusal("conv2d: expected a bias f32 [5], found f32 [4] plain here",
                  forward({1, 5, 4, 4}, DType::f32, {4}));
   const auto product = [](const Shape& output, DType type) {
     return [=](auto& ctx, On on) {
@@ -68,8 +68,8 @@ TEST(CudaRefusals, OfConvolutionAndMatrixProduct) {
       matmul(ctx, on({2, 3}), on({3, 4}, type), {}, c);
     };
   };
-  expect_refusal("matmul: output [2,4] expected, found [2,5]", product({2, 5}, DType::f32));
-  expect_refusal("matmul: one type expected, found f32, f64 and f32", product({2, 4}, DType::f64));
+  expect_refusal("matmul: expected the output [2,4], found [2,5]", product({2, 5}, DType::f32));
+  expect_refusal("matmul: expected one type, found f32, f64 and f32", product({2, 4}, DType::f64));
 }
 
 TEST(CudaRefusals, OfPooling) {
@@ -82,7 +82,7 @@ TEST(CudaRefusals, OfPooling) {
         max_pool2d_forward(ctx, on({1, 2, 4, 4}), {}, y, winner);
       });
   expect_refusal(
-      "global_average_pool backward: [N,C,H,W] and [N,C] of one type expected, found f32 [1,2,4,4] "
+      "global_average_pool backward: expected [N,C,H,W] and [N,C] of one type, found f32 [1,2,4,4] "
       "plain here and f32 [1,3] plain here",
       [](auto& ctx, On on) {
         Tensor dx = on({1, 2, 4, 4});
@@ -101,12 +101,12 @@ TEST(CudaRefusals, OfNormalisation) {
   expect_refusal("batch_norm statistics: a batch of 3 does not split into 2 parts",
                  statistics({3, 4, 2, 2}, {2, 2, 4}));
   expect_refusal(
-      "batch_norm statistics: f64 statistics [parts,2,C] expected for x f32 [2,4,2,2] plain here, "
+      "batch_norm statistics: expected statistics f64 [parts,2,C] for x f32 [2,4,2,2] plain here, "
       "found f64 [1,2,5] plain here",
       statistics({2, 4, 2, 2}, {1, 2, 5}));
   expect_refusal("batch_norm statistics: x f32 [0,4,2,2] plain here has no values",
                  statistics({0, 4, 2, 2}, {1, 2, 4}));
-  expect_refusal("batch_norm: running estimates [4] expected, found [4] and [3]",
+  expect_refusal("batch_norm: expected running estimates [4], found [4] and [3]",
                  [](auto& ctx, On on) {
                    Tensor mean = on({4}), var = on({3});
                    batch_norm_update_running(ctx, on({1, 2, 4}, DType::f64), {}, mean, var);
@@ -119,7 +119,7 @@ TEST(CudaRefusals, OfNormalisation) {
         batch_norm_backward(ctx, {x, x, none, moments, c, c, {}}, 2, sums, dx, dresidual);
       });
   expect_refusal(
-      "l2_normalize: norms f32 [2,9] expected for x f32 [2,4,3,3] plain here, found f32 "
+      "l2_normalize: expected norms f32 [2,9] for x f32 [2,4,3,3] plain here, found f32 "
       "[2,8] plain here",
       [](auto& ctx, On on) {
         Tensor y = on({2, 4, 3, 3}), norms = on({2, 8});
@@ -143,7 +143,7 @@ TEST(CudaRefusals, OfPointwiseKernelsAndTheUpdate) {
                    Tensor y = on({3}, DType::f64);
                    convert(ctx, on({2}), y);
                  });
-  expect_refusal("add_bias: x [M,N] and bias [N] expected, found [2,3] and [2]",
+  expect_refusal("add_bias: expected x [M,N] and bias [N], found [2,3] and [2]",
                  [](auto& ctx, On on) {
                    Tensor y = on({2, 3});
                    add_bias(ctx, on({2, 3}), on({2}), y);
@@ -164,7 +164,7 @@ TEST(CudaRefusals, OfF64WhichOnlyTheCpuComputesIn) {
   };
   EXPECT_EQ(refusal(kCpu, relu), "");
   EXPECT_EQ(refusal(kCuda, relu),
-            "cuda: f32, bf16 or f16 expected, found f64; only the CPU computes in f64");
+            "cuda: expected f32, bf16 or f16, found f64; only the CPU computes in f64");
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 // exchanged.
 //
 // With stride 2, even inputs meet the outer taps, which is a convolution F(M, 2) of stride 1, and
-// odd inputs meet only the middle tap. That takes 2 M + 1 products for M outputs, the formula 3 M.
+// odd inputs meet only the middle tap. That takes 2 M + 1 products for M outputs; the plain formula
+// takes 3 M.
 #pragma once
 
 #include <utility>
@@ -79,8 +80,8 @@ constexpr Matrix<Rows, Columns> with_copies(const Matrix<N, K>& m, size_t begin,
 
 // A scheme is one dimension of an algorithm. Windows of inputs, kStep apart, are mapped to
 // kElements elements, kernels of 3 taps to kKernelElements, and the products back to tiles of kTile
-// outputs. Element e of a window meets element e of the kernel; all that remain meet the kernel's
-// last. Gradient is the scheme for the gradient of the inputs.
+// outputs. Element e of a window meets element e of the kernel; the remaining ones all meet the
+// kernel's last. Gradient is the scheme for the gradient of the inputs.
 template <int64_t M, int64_t Stride>
 struct Winograd;
 template <int64_t M>

@@ -4,9 +4,9 @@
 // kLaneLayout, no groups, dilation or bias. The gradient of the weights is the exact gradient of
 // the same formula. Results do not depend on the number of threads.
 //
-// A tile of m x m outputs takes (m + 2)^2 multiplications instead of 9 m^2, with stride 2
-// (2 m + 1)^2. Largest relative error against float64: 1e-6 for m = 2, and for m = 3 with stride 2,
-// as with the direct kernel; 4e-6 for m = 4; 8e-6 for m = 6 and 7.
+// A tile of m x m outputs takes (m + 2)^2 multiplications instead of 9 m^2; with stride 2 it takes
+// (2 m + 1)^2. The largest relative error against float64 is 1e-6 for m = 2, and also for m = 3
+// with stride 2, as with the direct kernel; it is 4e-6 for m = 4, and 8e-6 for m = 6 and 7.
 //
 // Tiles are taken in strips, whose transforms stay in the cache and need little memory.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace engine {
 
-// The tiles there are: tile x tile outputs.
+// The sizes of tile that exist: tile x tile outputs.
 struct WinogradTile {
   int64_t stride, tile;
 };

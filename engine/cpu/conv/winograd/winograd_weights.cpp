@@ -17,9 +17,9 @@ namespace {
 // Measured on two cores. kStrip: floats of the transformed tiles of a strip. kRunTiles: tiles of
 // one run, which then stay in the L1 cache. kSpan: inputs whose gradient a thread forms at once.
 constexpr int64_t kStrip = 2 << 20, kRunTiles = 256, kLeastTiles = 12, kSpan = 128;
-// With so few channels (inputs and outputs) the tiles are split in two parts with a sum each. Two
-// threads then share nothing: writing what a distant core has read costs several times as much as a
-// write to the thread's own cache.
+// With at most this many channels (inputs plus outputs) the tiles are split into two parts, each
+// with its own sum. Two threads then share nothing: writing what a distant core has read costs
+// several times as much as a write to the thread's own cache.
 constexpr int64_t kFewChannels = 256, kFewChannelsStrip = kStrip / 4;
 
 template <class Scheme>
@@ -43,9 +43,9 @@ struct Problem {
 };
 
 // Tiles are taken in one or two parts, each in several strips over which its transformed gradient
-// is summed up in memory. If that would outweigh the transformed tiles, there is a single strip
-// instead, and a thread transforms the gradient of a panel and span of inputs back as soon as it
-// is complete.
+// is summed up in memory. If that gradient is larger than the transformed tiles, there is a single
+// strip instead, and a thread transforms the gradient of a panel and span of inputs back as soon as
+// it is complete.
 template <class Scheme>
 struct Plan {
   // In both dimensions.
@@ -56,8 +56,8 @@ struct Plan {
   bool by_span;
   int64_t parts, strips;  // strips of a part
   int64_t x_stride, dy_stride, dw_stride;
-  // Of the tiles of a strip and the transformed gradient of a part, and of what each thread
-  // transforms back.
+  // Floats of a strip's transformed tiles, of a part's transformed gradient, and of the gradient
+  // that each thread transforms back.
   int64_t strip_floats, part_floats, worker_floats;
   ElementOrder<Scheme> order;
 

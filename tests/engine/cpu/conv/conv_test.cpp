@@ -275,10 +275,10 @@ TEST(Conv2d, ErrorsNameTheTensorThatDoesNotFit) {
   const auto forward = [&](const Tensor& bias, Tensor& out) {
     return error_of([&] { conv2d_forward(cpu_context(), x, w, bias, {}, out); });
   };
-  EXPECT_EQ(forward(none, wrong), "conv2d: output [1,5,4,4] expected, found [1,5,4,3]");
-  EXPECT_EQ(forward(full({4}, 1.0), y), "conv2d: bias f32 [5] expected, found f32 [4] plain cpu");
+  EXPECT_EQ(forward(none, wrong), "conv2d: expected the output [1,5,4,4], found [1,5,4,3]");
+  EXPECT_EQ(forward(full({4}, 1.0), y), "conv2d: expected a bias f32 [5], found f32 [4] plain cpu");
   EXPECT_EQ(forward(full({5}, 1.0, DType::f64), y),
-            "conv2d: bias f32 [5] expected, found f64 [5] plain cpu");
+            "conv2d: expected a bias f32 [5], found f64 [5] plain cpu");
 }
 
 // The engine takes strides beyond 32 bits. oneDNN 3.7 computes with them; older ones refuse them.
