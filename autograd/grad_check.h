@@ -10,9 +10,9 @@
 namespace autograd {
 
 // One op with inputs on which its gradient can be tested. `function` maps the inputs, which are
-// leaves, to an output of any shape. Gradient checks call it with f64 tensors on the CPU,
-// comparisons of devices with any type and device. The inputs keep away from kinks (x = 0 for ReLU)
-// by more than the step of the differences.
+// leaves, to an output of any shape. Gradient checks call it with f64 tensors on the CPU;
+// comparisons of devices call it with any type and on any device. The inputs keep away from kinks
+// (x = 0 for ReLU) by more than the step of the differences.
 struct OpCase {
   std::string name;
   std::vector<Tensor> inputs;

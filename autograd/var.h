@@ -14,8 +14,8 @@ using engine::Layout;
 using engine::Shape;
 using engine::Tensor;
 
-// Where the gradient of one Var gathers. A slot may outlive its Var, because nodes refer to slots.
-// It does not hold the value, so that activations are freed as soon as nobody needs them.
+// Where the gradient of one Var accumulates. A slot may outlive its Var, because nodes refer to
+// slots. It does not hold the value, so that activations are freed as soon as nobody needs them.
 struct GradSlot {
   Tensor grad;  // undefined until a gradient arrives; shape, type and layout of the value
   bool needs_grad = false;

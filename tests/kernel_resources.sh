@@ -36,7 +36,7 @@ awk '
         kernels[architecture], most[architecture], widest[architecture], largest[architecture]
     }
     if (!("sm_80" in kernels) || !("sm_90" in kernels)) {
-      print "kernels for sm_80 and sm_90 expected"
+      print "expected kernels for sm_80 and sm_90"
       failed = 1
     }
     exit failed

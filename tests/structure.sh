@@ -35,9 +35,9 @@ may_include pixpro/data "$below|pixpro/data"
 may_include pixpro/method "$below|pixpro/method"
 may_include pixpro/weights "$below|pixpro/(method|weights)"
 may_include pixpro/train "$below|pixpro/(data|method|weights|train)"
-may_include pixpro/evaluation "$below|pixpro/(data|method|weights|train|evaluation)"
+may_include pixpro/report "$below|pixpro/(data|method|train|report)"
 
-complain "engine/kernels is the contract of all devices: it includes the folder of none" \
+complain "engine/kernels is the contract of all devices: it must not include the folder of any" \
   "$(matches '#include "engine/(cpu|cuda)/' engine/kernels)"
 complain "only apps may end the program: throw engine::Error" \
   "$(matches '\b(std::)?(exit|quick_exit|abort|terminate)\(' engine autograd layers pixpro)"

@@ -25,7 +25,7 @@ Var matmul(const Var& a, const Var& b, MatmulOptions options) {
                   const auto [ta, tb] = options;
                   Tensor da, db;
                   // For c = op(a) op(b): d op(a) = dc op(b)^T and d op(b) = op(a)^T dc. If op
-                  // transposes, so must its gradient be.
+                  // transposes, its gradient must be transposed too.
                   if (requests[0].wanted) {
                     da = ta ? product(right, dc, {tb, true}) : product(dc, right, {false, !tb});
                   }

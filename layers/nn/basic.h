@@ -8,8 +8,8 @@
 
 namespace layers {
 
-// First values of a convolution. backbone: weights N(0, sqrt(2 / (k k out))). head: weight and bias
-// uniform within +- 1 / sqrt(fan_in), PyTorch's default.
+// Initial values of a convolution's parameters. backbone: weights N(0, sqrt(2 / (k k out))). head:
+// weight and bias uniform within +- 1 / sqrt(fan_in), PyTorch's default.
 enum class ConvInit { backbone, head };
 
 struct Conv2dSettings {

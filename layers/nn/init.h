@@ -1,4 +1,4 @@
-// Where a new network's parameters are stored and what their first values are drawn from.
+// Where a new network's parameters are stored and how their initial values are drawn.
 #pragma once
 
 #include "engine/random.h"

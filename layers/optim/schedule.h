@@ -26,7 +26,7 @@ struct Schedule {
 //   step:   base * rate^(number of milestones <= step)
 double learning_rate(const Schedule& schedule, int64_t step);
 
-// Momentum of the momentum encoder at step k of K: 1 - (1 - m0) (cos(pi k / K) + 1) / 2 (Grill et
+// Momentum of the momentum encoder at step k of K: 1 - (1 - base) (cos(pi k / K) + 1) / 2 (Grill et
 // al., "Bootstrap your own latent", 2020).
 double encoder_momentum(double base, int64_t step, int64_t total_steps);
 

@@ -40,7 +40,7 @@ if(PkgConfig_FOUND)
   pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
 endif()
 
-if(PIXPRO_FUZZ)  # those targets leave out all that computes
+if(PIXPRO_FUZZ)  # its targets need none of the following
   return()
 endif()
 
