@@ -12,17 +12,17 @@ thread_local Tape* current_tape = nullptr;
 
 bool wants_gradient(const std::shared_ptr<GradSlot>& input) { return input && input->needs_grad; }
 
-// The request moves the gathered gradient out of the slot: the op then holds the only handle.
+// The request moves the accumulated gradient out of the slot: the op then holds the only handle.
 GradientRequest request_of(GradSlot& input) {
   const bool unshared = input.grad.uniquely_owned();
   return {.wanted = true, .add_to = unshared ? std::exchange(input.grad, Tensor()) : Tensor()};
 }
 
-// Takes what an op has returned for an input. If the op has not added it to `gathered`, which the
-// request had moved out of the slot, both are added here.
-void deliver(const Tensor& gradient, Tensor gathered, GradSlot& input) {
-  const bool added = gathered.defined() && gradient.buffer() == gathered.buffer();
-  if (gathered.defined() && !added) input.grad = std::move(gathered);
+// Takes what an op has returned for an input. If the op has not added it to `accumulated`, which
+// the request had moved out of the slot, both are added here.
+void deliver(const Tensor& gradient, Tensor accumulated, GradSlot& input) {
+  const bool added = accumulated.defined() && gradient.buffer() == accumulated.buffer();
+  if (accumulated.defined() && !added) input.grad = std::move(accumulated);
   input.accumulate(gradient);
 }
 

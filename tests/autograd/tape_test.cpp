@@ -46,7 +46,7 @@ TEST(Tape, LeavesTheCallersGradientAlone) {
   EXPECT_EQ(grad_of(v), (Values{1, 1}));
 }
 
-// An op that adds its gradient to what has gathered, as conv2d does. Counts how often it could.
+// An op that adds its gradient to what has accumulated, as conv2d does. Counts how often it could.
 Var adding_scale(const Var& x, double factor, int& added) {
   Tensor y = engine::empty_like(x.value());
   engine::scale(engine::cpu_context(), x.value(), factor, y);
@@ -62,7 +62,7 @@ Var adding_scale(const Var& x, double factor, int& added) {
                 });
 }
 
-TEST(Tape, AnOpMayAddToTheGradientThatHasGathered) {
+TEST(Tape, AnOpMayAddToTheGradientThatHasAccumulated) {
   const Var u = Var::leaf(vec({1, 2}));
   int added = 0;
   Tape tape;

@@ -13,7 +13,7 @@ namespace {
 
 using cuda_emulation::call_count;
 
-// Our own kernels and those of libraries.
+// The project's kernels and those of the libraries.
 int64_t kernels_started() {
   int64_t count = 0;
   for (const char* function :

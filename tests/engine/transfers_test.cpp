@@ -1,4 +1,5 @@
-// On the CPU uploads and readbacks copy nothing. (tests/engine/cuda/transfers_test.cpp: CUDA.)
+// On the CPU uploads and readbacks copy nothing. tests/engine/cuda/transfers_test.cpp tests those
+// of CUDA.
 #include "engine/transfers.h"
 
 #include <gtest/gtest.h>

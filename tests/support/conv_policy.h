@@ -1,5 +1,5 @@
 // Sets this thread's convolution policy for the length of a scope. Comparisons with reference
-// numbers use `direct`: Winograd's F(4x4,3x3) has three to five times its rounding error.
+// numbers use `direct`, because Winograd's F(4x4,3x3) has three to five times its rounding error.
 #pragma once
 
 #include "engine/context.h"

@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw std::runtime_error("emulated cuDNN: a plan of one convolution expected, found " + what);
+  throw std::runtime_error("emulated cuDNN: expected a plan of one convolution, found " + what);
 }
 
 cudnnDataType_t type_of(const std::string& name) {

@@ -78,7 +78,7 @@ TEST_F(HostileTensorFile, LengthThatCannotBe) {
   expect_complaint("PK\3\4 this is some other kind of file", "not a safetensors file");
 }
 
-TEST_F(HostileTensorFile, HeaderThatIsNoJson) {
+TEST_F(HostileTensorFile, HeaderThatIsNotJson) {
   expect_complaint(file_of("{\"w\":"), "not JSON");
   expect_complaint(file_of("{}}"), "not JSON");
   expect_complaint(file_of("{} {}"), "not JSON");
@@ -167,7 +167,7 @@ TEST_F(HostileTensorFile, NamesAreShownOnOneLine) {
   expect_complaint(file_of("{\"" + std::string(5000, 'x') + "\":3}"), "xxx...'");
 }
 
-TEST_F(HostileTensorFile, WhatIsNoFile) {
+TEST_F(HostileTensorFile, WhatIsNotAFile) {
   EXPECT_EQ(complaint(), "cannot open it: No such file or directory");
   fs::create_directory(path_);
   EXPECT_EQ(complaint(), "it is a folder, expected a file");

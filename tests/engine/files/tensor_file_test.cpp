@@ -50,7 +50,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
          std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
 }
 
-TEST_F(TensorFileTest, KeepsEveryTypeAndRank) {
+TEST_F(TensorFileTest, KeepsEveryTypeAndNumberOfAxes) {
   const std::vector<Shape> shapes = {
       {}, {1}, {5}, {0}, {3, 0, 2}, {3, 2}, {2, 3, 2}, {2, 3, 1, 2}, {1, 2, 3, 2, 2}};
   TensorFile file;

@@ -68,7 +68,7 @@ TEST(ConvAlgorithm, APolicyChoosesItsKindIfPossible) {
   EXPECT_EQ(chosen(ConvPolicy::library, 56, 3), kLibrary);
 }
 
-TEST(ConvAlgorithm, ShapesThatTheOwnKernelsDoNotTakeGoToTheLibrary) {
+TEST(ConvAlgorithm, ShapesThatOurKernelsDoNotTakeGoToTheLibrary) {
   for (const ConvPolicy policy :
        {ConvPolicy::automatic, ConvPolicy::direct, ConvPolicy::winograd}) {
     const auto by_library = [&](auto... rest) {

@@ -116,7 +116,7 @@ TEST(Conv2d, EqualsTheFormula) {
   }
 }
 
-// Own kernels for the shapes that they take, the library for the rest.
+// The engine's own kernels run for the shapes that they take, the library for the rest.
 TEST(Conv2d, EqualsTheFormulaUnderEveryPolicy) {
   for (const ConvCase& c : conv_cases()) {
     const Expected e = expected(c);
