@@ -1,5 +1,4 @@
 #include <cmath>
-#include <vector>
 
 #include "engine/arithmetic.h"
 #include "engine/kernels/norm.h"

@@ -8,8 +8,6 @@
 // A weight is packed anew in every call, as in training, which changes it after every call.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <functional>
 #include <sstream>
 #include <string>
 

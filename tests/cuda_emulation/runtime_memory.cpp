@@ -1,6 +1,5 @@
 // Allocation, copies, fills.
 #include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 #include "tests/cuda_emulation/control.h"
 #include "tests/cuda_emulation/emulator.h"

@@ -9,7 +9,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "tests/cuda_emulation/sanitizers.h"
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 
 #include "engine/cuda/cudnn/plan.h"
 #include "tests/cuda_emulation/cudnn/control.h"

@@ -2,7 +2,6 @@
 // engine::Error. Whatever else happens, a crash or another exception, is a defect.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>

@@ -1,9 +1,6 @@
 // Fills networks with the values that the reference numbers were made with.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "layers/module.h"
 
 namespace test_support {

@@ -1,5 +1,4 @@
 // The gradient of the weights of a 1x1 convolution: inputs x pixels times pixels x outputs.
-#include <omp.h>
 
 #include <algorithm>
 

@@ -1,7 +1,5 @@
 #include "engine/cpu/conv/register_tile.h"
 
-#include <utility>
-
 namespace engine {
 namespace {
 

@@ -1,6 +1,5 @@
 // Emulated device memory: forbidden accesses, wrong copies and wrong frees are caught.
 #include <cmath>
-#include <cstring>
 
 #include "tests/cuda_emulation/self_test/kernels.h"
 #include "tests/cuda_emulation/self_test/support.h"

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "engine/kernels/norm.h"
 #include "engine/kernels/optimizer_update.h"
