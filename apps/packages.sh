@@ -1,7 +1,7 @@
 # The packages of Debian 12, Debian 13 and Ubuntu 24.04 that the project needs, and their
 # installation. Source it, then for example
 #   install_missing "${build_packages[@]}"
-# Of names joined by |, which differ between systems, any one will do.
+# Names joined by | are those of one package on different systems; any one of them will do.
 
 build_packages=(g++ cmake ninja-build 'pkg-config|pkgconf' libdnnl-dev 'libjpeg62-turbo-dev|libjpeg-dev'
   libpng-dev libtiff-dev libwebp-dev libzip-dev libstb-dev nlohmann-json3-dev libcli11-dev)

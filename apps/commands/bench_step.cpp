@@ -48,7 +48,7 @@ pixpro::Batch random_batch(int64_t images, int64_t size) {
   return batch;
 }
 
-// Times turns of the training loop. Each starts a step and finishes the one before.
+// Times turns of the training loop. Each starts a step and finishes the previous one.
 Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   pixpro::Trainer trainer(
       trainer_options(flags.training, flags.batch_size, {.total_steps = 100000}));

@@ -1,5 +1,4 @@
-// The flags of a training step, named as in the published code. The defaults are
-// the paper's.
+// The flags of a training step, named as in the published code. The defaults are the paper's.
 #pragma once
 
 #include "apps/flags/machine.h"

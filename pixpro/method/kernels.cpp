@@ -7,7 +7,7 @@ void check_pairs(const char* op, const Tensor& similarity, const PixelPairs& pai
   engine::require(similarity.shape() == engine::Shape{images, pixels, pixels} &&
                       pairs.boxes_q.shape() == engine::Shape{images, 4} &&
                       pairs.boxes_k.shape() == engine::Shape{images, 4},
-                  op, ": similarities [M,P,P] and boxes [M,4] expected, found ", similarity.shape(),
+                  op, ": expected similarities [M,P,P] and boxes [M,4], found ", similarity.shape(),
                   ", ", pairs.boxes_q.shape(), " and ", pairs.boxes_k.shape(), " on a grid of ",
                   pairs.grid.height, " x ", pairs.grid.width);
   engine::require(similarity.elements() > 0, op, ": similarities ", similarity, " have no values");

@@ -46,8 +46,8 @@ class Model : public layers::Module {
   std::vector<layers::NamedTensor> momentum_encoder() const;
 
  private:
-  // What the online branch is compared with, the two views exchanged: row i belongs to the other
-  // view of the image in row i.
+  // What the online branch is compared with. The two views are exchanged: row i belongs to the
+  // other view of the image in row i.
   struct Target {
     Tensor pixels;     // [2N,C,P], L2-normalised per pixel
     Tensor instances;  // [2N,C], L2-normalised; undefined without an instance branch

@@ -5,7 +5,7 @@
 namespace pixpro {
 
 void DeferredUpdate::defer(double learning_rate, const engine::Tensor& not_finite) {
-  engine::require(!due_, "update: the gradients of the step before have not been used yet");
+  engine::require(!due_, "update: the gradients of the previous step have not been used yet");
   due_ = {.learning_rate = learning_rate, .not_finite = not_finite};
 }
 

@@ -17,8 +17,8 @@ class DeferredUpdate {
       : optimizer_(optimizer), loss_scale_(loss_scale) {}
 
   // From now on an update with the present gradients is due. not_finite: one element, f32, on the
-  // device; if it is not 0, the update will leave the parameters as they are. Throws if the update
-  // before has not been made.
+  // device; if it is not 0, the update will leave the parameters as they are. Throws if the
+  // previous update has not been made.
   void defer(double learning_rate, const engine::Tensor& not_finite);
 
   // Makes the update, if one is due. The momentum encoder does not follow yet.

@@ -17,7 +17,7 @@ class LossScale {
   // Where a backward pass starts: the gradient of the loss, which is `share` times the scale.
   engine::Tensor gradient_of(const engine::Tensor& loss, double share) const;
 
-  // By what the gradients are too large: one element, f32.
+  // The factor by which the gradients are too large: one element, f32.
   engine::Tensor factor() const;
 
   // To be called after a step. not_finite: one element, f32, not 0 if the gradients overflowed.

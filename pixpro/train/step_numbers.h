@@ -19,7 +19,7 @@ struct StepResult {
   double momentum = 0.0;  // of the momentum encoder
   CollapseMeasures collapse{};
   bool skipped = false;     // the gradients were not finite, so the weights were left as they were
-  double loss_scale = 1.0;  // by what the loss was multiplied before the backward pass (f16)
+  double loss_scale = 1.0;  // by which the loss was multiplied before the backward pass (f16)
 };
 
 // What one micro-batch contributes to them, still on the device.
@@ -31,7 +31,7 @@ struct MicroBatchNumbers {
 };
 MicroBatchNumbers numbers_of(const Model::Output& output);
 
-// A device computes a step long after the host has queued it. To keep it busy, the host sends for
+// A device computes a step long after the host has queued it. To keep it busy, the host requests
 // the numbers of a step (start), queues the next step, and only then waits for them (finish).
 class StepNumbers {
  public:
@@ -40,7 +40,7 @@ class StepNumbers {
   // Throws if two steps are under way, which is the most there may be.
   void require_free_slot() const;
 
-  // Sends for the numbers of a step. known: what the host knows already. parts: one per
+  // Requests the numbers of a step. known: what the host knows already. parts: one per
   // micro-batch, of equal size. not_finite: one element, f32, not 0 if the loss or a gradient is
   // not finite. loss_scale: LossScale::state().
   void start(const StepResult& known, const std::vector<MicroBatchNumbers>& parts,
