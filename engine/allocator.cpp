@@ -142,7 +142,8 @@ Allocator& allocator_of(Device device) {
   if constexpr (kHasCuda) {
     if (device.type == Device::Type::cuda) return cuda_allocator(device.index);
   }
-  require(device.type == Device::Type::cpu, "allocator: cannot allocate on ", device);
+  require(device.type == Device::Type::cpu,
+          "allocator: expected cpu, as this build has no CUDA, found ", device);
   // Never destroyed, because tensors in static storage may be destroyed after it.
   static Allocator& cpu = *new CachingAllocator<SystemMemory>;
   return cpu;

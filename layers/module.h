@@ -66,6 +66,7 @@ class Module {
 std::vector<NamedTensor> state_of(const Module& module);
 
 // Copies every parameter of `source`, but no buffer, to the one at the same position in `target`.
+// Throws if the numbers of parameters differ.
 void copy_parameters(const Module& source, Module& target);
 
 }  // namespace layers

@@ -11,8 +11,8 @@ Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o
       o.stride, ", ", o.dilation, ", ", o.groups, " and ", o.padding);
   require(w.elements() > 0, "conv2d: weight ", w, " has no elements");
   require(w[0] % o.groups == 0, "conv2d: weight ", w, " does not split into ", o.groups, " groups");
-  require(x[1] == w[1] * o.groups, "conv2d: weight ", w, " in ", o.groups,
-          " groups expects C=", w[1] * o.groups, ", input ", x, " has C=", x[1]);
+  require(x[1] == w[1] * o.groups, "conv2d: weight ", w, " with groups=", o.groups,
+          " expects C=", w[1] * o.groups, ", input ", x, " has C=", x[1]);
   const auto extent = [&](int axis) {
     const int64_t room = x[axis] + 2 * o.padding - o.dilation * (w[axis] - 1) - 1;
     require(room >= 0, "conv2d: weight ", w, " with dilation ", o.dilation, " does not fit input ",

@@ -3,12 +3,13 @@
 namespace engine {
 
 void check_copy(const Tensor& x, const Tensor& y) {
-  require(x.shape() == y.shape() && x.dtype() == y.dtype() && x.layout() == y.layout(), "copy: ", x,
-          " does not fit ", y);
+  require(x.shape() == y.shape() && x.dtype() == y.dtype() && x.layout() == y.layout(),
+          "copy: expected one shape, type and layout, found ", x, " and ", y);
 }
 
 void check_convert(const Tensor& x, const Tensor& y) {
-  require(x.shape() == y.shape() && x.device() == y.device(), "convert: ", x, " does not fit ", y);
+  require(x.shape() == y.shape() && x.device() == y.device(),
+          "convert: expected one shape and one device, found ", x, " and ", y);
 }
 
 void check_add_bias(const Tensor& x, const Tensor& bias, const Tensor& y) {

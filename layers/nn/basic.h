@@ -22,6 +22,7 @@ struct Conv2dSettings {
 
 class Conv2d : public Module {
  public:
+  // Throws unless the groups divide both numbers of channels.
   Conv2d(const Conv2dSettings& settings, Init& init);
   // Computes in the type of x; in mixed precision the weight is rounded to it.
   Var forward(const Var& x) const;

@@ -23,7 +23,7 @@ struct SgdSettings {
 class Sgd {
  public:
   // Trains the parameters that need a gradient. A follower is a moving average of the trained
-  // parameter of the same name.
+  // parameter of the same name; throws if there is no such parameter.
   Sgd(const std::vector<NamedVar>& parameters, const SgdSettings& settings,
       const std::vector<NamedTensor>& followers = {});
 

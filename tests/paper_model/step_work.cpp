@@ -157,7 +157,7 @@ void add_update(Counter& counter, const std::vector<Shape>& encoder,
 }
 
 // The number of leading nodes that use the first `parameters` parameters: backbone and projector,
-// which the momentum encoder has, too.
+// which the momentum encoder also has.
 size_t nodes_of_encoder(const std::vector<Node>& nodes, size_t parameters) {
   size_t count = 0, used = 0;
   while (used < parameters) {

@@ -134,15 +134,18 @@ TEST(CudaRefusals, OfPointwiseKernelsAndTheUpdate) {
                    Tensor y = on({2});
                    add(ctx, on({2}), on({3}), y);
                  });
-  expect_refusal("copy: f32 [2] plain here does not fit f32 [3] plain here", [](auto& ctx, On on) {
-    Tensor y = on({3});
-    copy(ctx, on({2}), y);
-  });
-  expect_refusal("convert: f32 [2] plain here does not fit f64 [3] plain here",
-                 [](auto& ctx, On on) {
-                   Tensor y = on({3}, DType::f64);
-                   convert(ctx, on({2}), y);
-                 });
+  expect_refusal(
+      "copy: expected one shape, type and layout, found f32 [2] plain here and f32 [3] plain here",
+      [](auto& ctx, On on) {
+        Tensor y = on({3});
+        copy(ctx, on({2}), y);
+      });
+  expect_refusal(
+      "convert: expected one shape and one device, found f32 [2] plain here and f64 [3] plain here",
+      [](auto& ctx, On on) {
+        Tensor y = on({3}, DType::f64);
+        convert(ctx, on({2}), y);
+      });
   expect_refusal("add_bias: expected x [M,N] and bias [N], found [2,3] and [2]",
                  [](auto& ctx, On on) {
                    Tensor y = on({2, 3});

@@ -259,7 +259,7 @@ std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& opti
 
 TEST(Conv2d, ErrorsNameBothShapes) {
   EXPECT_EQ(message_of({1, 4, 8, 8}, {64, 3, 7, 7}, {}),
-            "conv2d: weight [64,3,7,7] in 1 groups expects C=3, input [1,4,8,8] has C=4");
+            "conv2d: weight [64,3,7,7] with groups=1 expects C=3, input [1,4,8,8] has C=4");
   EXPECT_NE(message_of({1, 4, 8, 8}, {5, 2, 3, 3}, {.groups = 2}).find("does not split"),
             std::string::npos);
   EXPECT_NE(message_of({1, 3, 2, 2}, {5, 3, 3, 3}, {}).find("does not fit"), std::string::npos);
