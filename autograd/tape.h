@@ -93,10 +93,10 @@ std::array<Tensor, sizeof...(Tensors)> save(const Tensors&... tensors) {
 // Whether the tensor is an input that is a leaf. Leaves stay in memory whether saved or not.
 bool is_parameter_of(const std::vector<Var>& inputs, const Tensor& tensor);
 
-// The last line of every op: wraps y in a Var and appends a node if a tape is recording and an
-// input needs a gradient. `backward` is called as backward(dy, requests, saved...), or backward(dy,
-// saved...) if it does not look at the requests, and returns the Gradients. It may capture options
-// and shapes only: a captured Var or Node would form a reference cycle, which is never freed.
+// The last line of every op: wraps y in a Var, and appends a node if a tape is recording and an
+// input needs a gradient. `backward` returns the Gradients. It is called as backward(dy, requests,
+// saved...) or, if it does not look at the requests, as backward(dy, saved...). It may capture only
+// options and shapes: a captured Var or Node would form a reference cycle, which is never freed.
 template <size_t N, class Backward>
 Var record(const char* op, const std::vector<Var>& inputs, Tensor y, std::array<Tensor, N> saved,
            Backward backward) {

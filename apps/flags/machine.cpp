@@ -14,7 +14,7 @@ void add_machine_flags(Command& command, MachineFlags& flags) {
               CLI::Range(0, 4096));
   command.add("--device", &flags.device, ChangesNumbers::no, "cpu, cuda or cuda:N");
   command.add("--precision", &flags.precision, ChangesNumbers::yes,
-              "Of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
+              "Type of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
               "precision); on the CPU also f64",
               CLI::IsMember({"f32", "f64", "tf32", "bf16", "fp16"}));
   command.add("--cudnn-benchmark", &flags.cudnn_benchmark, ChangesNumbers::no,

@@ -63,11 +63,13 @@ struct BatchNormInputs {
   BatchNormOptions options;
 };
 
-// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), where dz is dy
-// where the gradient passes, otherwise 0, and xhat = (x - mean) / sqrt(variance + eps). count: as
-// in RunningUpdate, or 0 if the statistics are constants (evaluation), which drops the two terms.
-// sums: [parts, 2, C] f64, written: the sums of dz and of dz * xhat. dresidual, if defined, becomes
-// dz. dx may be dy or x, dresidual may be dy.
+// dx = weight / sqrt(variance + eps) (dz - sums0 / count - xhat sums1 / count), with
+//   dz     dy where the gradient passes, otherwise 0
+//   xhat   (x - mean) / sqrt(variance + eps)
+//   sums   [parts, 2, C] f64, written: the sums of dz and of dz * xhat
+//   count  as in RunningUpdate; 0 if the statistics are constants (evaluation), which drops the
+//          two terms with sums
+// dresidual, if defined, becomes dz. dx may be dy or x; dresidual may be dy.
 void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
                          Tensor& dx, Tensor& dresidual);
 void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,

@@ -5,7 +5,7 @@
 namespace pixpro {
 namespace {
 
-// The order in which tensors are sent for: these of every micro-batch, then not_finite, then the
+// The order in which tensors are requested: these of every micro-batch, then not_finite, then the
 // loss scale, if there is one.
 enum Part : size_t { kLoss, kPairs, kStatistics, kPartTensors };
 

@@ -9,6 +9,7 @@
 #include "engine/tensor_ops.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/support/cuda.h"
+#include "tests/support/error_of.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 
@@ -162,15 +163,10 @@ TEST(ConvLibrary, TheErrorSaysWhereAndWhy) {
   in_new_thread([] {
     const Conv conv(kCuda);
     cuda_emulation::fail_call("cudnnBackendExecute", 1);
-    try {
-      conv.run();
-      FAIL() << "no error";
-    } catch (const Error& error) {
-      EXPECT_TRUE(
-          std::string(error.what())
-              .starts_with("cuDNN: CUDNN_STATUS_EXECUTION_FAILED (engine/cuda/cudnn/cudnn.cpp:"))
-          << error.what();
-    }
+    const std::string message = test_support::error_of([&] { conv.run(); });
+    EXPECT_TRUE(
+        message.starts_with("cuDNN: CUDNN_STATUS_EXECUTION_FAILED (engine/cuda/cudnn/cudnn.cpp:"))
+        << message;
     cuda_emulation::fail_no_call();
   });
 }

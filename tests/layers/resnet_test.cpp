@@ -9,6 +9,7 @@
 
 #include "engine/tensor_ops.h"
 #include "tests/support/conv_policy.h"
+#include "tests/support/error_of.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 #include "tests/support/reference_model.h"
@@ -124,12 +125,8 @@ TEST(ResNet, StartsEveryBlockAsTheIdentityAndConvolutionsAtTheirScale) {
 
 TEST(ResNet, NamesTheKnownArchitectures) {
   Init init{engine::Random(0)};
-  try {
-    const ResNet net("resnet19", init);
-    FAIL();
-  } catch (const engine::Error& error) {
-    EXPECT_NE(std::string(error.what()).find("resnet152"), std::string::npos);
-  }
+  const std::string message = test_support::error_of([&] { ResNet("resnet19", init); });
+  EXPECT_NE(message.find("resnet152"), std::string::npos) << message;
 }
 
 TEST(BatchNorm2d, TreatsThePartsOfAStackAsSeparateBatches) {

@@ -1,6 +1,6 @@
 // The work of a PixPro training step on CUDA, kernel by kernel, read from the tape of the real
-// network: the floating-point operations and the memory traffic that the formulas need, if every
-// input is read and every output written once.
+// network. It consists of the floating-point operations and the memory traffic that the formulas
+// need if every input is read and every output written once.
 #pragma once
 
 #include <cstdint>

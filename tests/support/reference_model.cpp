@@ -1,6 +1,8 @@
 #include "tests/support/reference_model.h"
 
 #include <cmath>
+#include <map>
+#include <string>
 
 #include "engine/tensor_ops.h"
 #include "tests/support/hashed.h"

@@ -1,6 +1,6 @@
 // What color.h and blur.h do to single pixels, shared by the CPU's loops and the CUDA kernels.
-// Files that include this are compiled without fused multiply-add: Pillow rounds both the product
-// and the sum.
+// Sources that compute pixels with it are compiled without fused multiply-add: Pillow rounds both
+// the product and the sum.
 #pragma once
 
 #include <algorithm>

@@ -3,10 +3,12 @@
 
 #include "engine/tensor_ops.h"
 #include "tests/support/cuda.h"
+#include "tests/support/error_of.h"
 
 namespace engine {
 namespace {
 
+using test_support::error_of;
 using test_support::kCuda;
 
 TEST(CudaAllocator, CountsWhatTensorsHold) {
@@ -25,15 +27,10 @@ TEST(CudaAllocator, CountsWhatTensorsHold) {
 TEST(CudaAllocator, SaysWhatWasAskedForAndWhatHelps) {
   SKIP_WITHOUT_CUDA();
   const int64_t held = allocator_of(kCuda).stats().current_bytes;
-  try {
-    const Tensor huge({int64_t{1} << 50}, DType::u8, kCuda);
-    FAIL() << "the device has 2^50 bytes";
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    EXPECT_NE(text.find("out of memory on cuda:0: asked for 1048576.0 GiB"), std::string::npos)
-        << text;
-    EXPECT_NE(text.find("--batch-size"), std::string::npos) << text;
-  }
+  const std::string text = error_of([] { Tensor({int64_t{1} << 50}, DType::u8, kCuda); });
+  EXPECT_NE(text.find("out of memory on cuda:0: asked for 1048576.0 GiB"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("--batch-size"), std::string::npos) << text;
   EXPECT_EQ(allocator_of(kCuda).stats().current_bytes, held);
 }
 
@@ -49,13 +46,8 @@ TEST(CudaAllocator, ReleasesItsCache) {
 
 TEST(CudaDevice, NamesAMissingDevice) {
   SKIP_WITHOUT_CUDA();
-  try {
-    full({1}, 1.0, DType::f32, {Device::Type::cuda, 99});
-    FAIL() << "there is a cuda:99";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("there is no cuda:99"), std::string::npos)
-        << error.what();
-  }
+  const std::string text = error_of([] { full({1}, 1.0, DType::f32, {Device::Type::cuda, 99}); });
+  EXPECT_NE(text.find("there is no cuda:99"), std::string::npos) << text;
 }
 
 }  // namespace

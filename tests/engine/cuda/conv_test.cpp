@@ -6,6 +6,7 @@
 #include "engine/tensor_ops.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/cuda.h"
+#include "tests/support/error_of.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 
@@ -15,6 +16,7 @@ namespace {
 using test_support::conv_cases;
 using test_support::ConvCase;
 using test_support::distance;
+using test_support::error_of;
 using test_support::hashed_tensor;
 using test_support::kCuda;
 
@@ -125,17 +127,6 @@ TEST(CudaConv2d, AnEmptyBatchGivesZeroGradients) {
     conv2d_backward_weights(ctx, x, y, {}, dw, db);
   });
   EXPECT_EQ(test_support::norm(dw) + test_support::norm(db), 0.0);
-}
-
-// The message of the error that f throws.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(CudaConv2d, ErrorsNameWhatDoesNotFit) {

@@ -8,13 +8,14 @@
 #include <thread>
 #include <vector>
 
-#include "engine/error.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
 
 namespace engine {
 namespace {
 
 namespace fs = std::filesystem;
+using test_support::error_of;
 
 class AtomicFileTest : public testing::Test {
  protected:
@@ -34,12 +35,8 @@ class AtomicFileTest : public testing::Test {
 
   template <class F>
   void expect_error(F f, const std::string& words) const {
-    try {
-      f();
-      ADD_FAILURE() << "no error; expected " << words;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
-    }
+    const std::string message = error_of(f);
+    EXPECT_NE(message.find(words), std::string::npos) << message;
   }
 
   test_support::TempDir dir_;
@@ -85,12 +82,8 @@ TEST_F(AtomicFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{1000, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  std::string message;
-  try {
-    write_file_atomically(target_, std::string(5000, 'x'));
-  } catch (const Error& error) {
-    message = error.what();
-  }
+  const std::string message =
+      error_of([&] { write_file_atomically(target_, std::string(5000, 'x')); });
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(message, "cannot write '" + target_.string() + "': File too large");

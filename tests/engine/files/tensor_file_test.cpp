@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "engine/tensor_ops.h"
+#include "tests/support/error_of.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 #include "tests/support/temp_dir.h"
@@ -15,6 +16,7 @@
 namespace engine {
 namespace {
 
+using test_support::error_of;
 using test_support::golden;
 using test_support::hashed_tensor;
 
@@ -161,14 +163,9 @@ TEST_F(TensorFileTest, ReadsFilesOfOthers) {
 
 TEST_F(TensorFileTest, RefusesToWriteWhatNobodyCouldRead) {
   const auto expect_refused = [&](const TensorFile& file, const std::string& words) {
-    try {
-      write_tensor_file(path_, file);
-      ADD_FAILURE() << "no error; expected " << words;
-    } catch (const Error& error) {
-      const std::string message = error.what();
-      EXPECT_TRUE(message.starts_with("cannot write '" + path_.string() + "'")) << message;
-      EXPECT_NE(message.find(words), std::string::npos) << message;
-    }
+    const std::string message = error_of([&] { write_tensor_file(path_, file); });
+    EXPECT_TRUE(message.starts_with("cannot write '" + path_.string() + "'")) << message;
+    EXPECT_NE(message.find(words), std::string::npos) << message;
   };
   TensorFile file;
   file.tensors["w"] = Tensor();
@@ -184,13 +181,9 @@ TEST_F(TensorFileTest, NamesATensorThatIsMissing) {
   TensorFile file;
   file.tensors["here"] = zeros({1});
   const TensorFile found = round_trip(file);
-  try {
-    find_tensor(found, "gone");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("'gone'"), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find(path_.string()), std::string::npos) << error.what();
-  }
+  const std::string message = error_of([&] { find_tensor(found, "gone"); });
+  EXPECT_NE(message.find("'gone'"), std::string::npos) << message;
+  EXPECT_NE(message.find(path_.string()), std::string::npos) << message;
 }
 
 TEST(Golden, DistanceIsRelativeToTheExpectedNorm) {

@@ -13,9 +13,10 @@ namespace engine {
 template <size_t Rows, size_t Columns>
 using Matrix = std::array<std::array<double, Columns>, Rows>;
 
-// A matrix, prepared for multiplication. If rows e and e + 1, e odd, differ in signs only (as those
-// of points p and -p do), they are the sum and the difference of two sparser rows, which are stored
-// in their place: the entries that are equal, and the entries that are opposite.
+// A matrix, prepared for multiplication. Rows e and e + 1, e odd, may differ in signs only, as
+// those of points p and -p do. They are then the sum and the difference of two sparser rows, one
+// with the entries that are equal and one with those that are opposite, which are stored in their
+// place.
 template <size_t Rows, size_t Columns>
 struct LineMap {
   static constexpr int64_t kRows = Rows, kColumns = Columns;

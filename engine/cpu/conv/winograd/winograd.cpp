@@ -39,7 +39,8 @@ struct Problem {
 // A task is a strip, done by one thread: writing what a distant core has read costs several times
 // as much as a write to the thread's own cache. If the transformed kernels are larger than the
 // transformed tiles, there is a single strip for all threads instead, and each of them transforms
-// the kernels of its panels when it needs them: through memory they would cost more than the rest.
+// the kernels of its panels when it needs them. Reading them from memory would cost more than the
+// rest.
 template <class Scheme>
 struct Plan {
   // In both dimensions.

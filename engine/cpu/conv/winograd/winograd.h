@@ -1,6 +1,6 @@
-// Winograd's convolution (scheme.h has the formula) for 3x3 kernels with stride 1, or stride 2 and
-// padding 1: every element of the transformed tiles is a matrix product of tiles x inputs and
-// inputs x outputs, computed by the register tiles of the direct convolution. f32, activations in
+// Winograd's convolution for 3x3 kernels with stride 1, or stride 2 and padding 1 (scheme.h has the
+// formula). Every element of the transformed tiles is a matrix product of tiles x inputs and
+// inputs x outputs, which the register tiles of the direct convolution compute. f32, activations in
 // kLaneLayout, no groups, dilation or bias. The gradient of the weights is the exact gradient of
 // the same formula. Results do not depend on the number of threads.
 //

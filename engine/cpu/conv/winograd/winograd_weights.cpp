@@ -1,6 +1,6 @@
 // The gradient of the weights by Winograd's formula: dw = G' (sum over tiles of (B' x B) * (A dy
-// A')) G, where for every element the sum over tiles is a matrix product of inputs x tiles and
-// tiles x outputs.
+// A')) G. For every element, the sum over tiles is a matrix product of inputs x tiles and tiles x
+// outputs.
 #include <omp.h>
 
 #include <algorithm>

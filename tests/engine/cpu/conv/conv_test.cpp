@@ -8,6 +8,7 @@
 #include "engine/tensor_ops.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/conv_policy.h"
+#include "tests/support/error_of.h"
 #include "tests/support/golden.h"
 #include "tests/support/hashed.h"
 
@@ -17,6 +18,7 @@ namespace {
 using test_support::conv_cases;
 using test_support::ConvCase;
 using test_support::distance;
+using test_support::error_of;
 using test_support::hashed_tensor;
 
 // Calls f(index in x, index in w, index in y) for every product of the formula.
@@ -240,17 +242,6 @@ TEST(Conv2d, ReordersIfTheLibraryHasNoFastKernel) {
 #ifndef __SANITIZE_ADDRESS__
   EXPECT_EQ(allocator_of(kCpu).stats().system_allocations, asked);
 #endif
-}
-
-// The message of the error that f throws.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string message_of(const Shape& x, const Shape& w, const Conv2dOptions& options) {
