@@ -100,7 +100,7 @@ TEST(Tensor, RefusesALayoutThatDoesNotFit) {
   EXPECT_NE(make({2, 3, 4}, Layout::nhwc).find("[N,C,H,W]"), std::string::npos);
   EXPECT_NE(make({2, 12, 4, 4}, Layout::blocked8).find("multiples of 8"), std::string::npos);
   EXPECT_NE(make({2, 24, 4, 4}, Layout::blocked16).find("multiples of 16"), std::string::npos);
-  EXPECT_EQ(make({2, 24, 4, 4}, Layout::blocked8), "");
+  EXPECT_EQ(make({2, 24, 4, 4}, Layout::blocked8), "no error");
 }
 
 // Every element must be where the comment on Planes says.
