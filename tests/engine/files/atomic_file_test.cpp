@@ -8,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "engine/error.h"
 #include "engine/files/process.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
