@@ -268,15 +268,16 @@ void end_at_once(int) {
 
 // How a run begins: anew, or where the run of a checkpoint ended.
 struct Beginning {
-  std::optional<engine::TensorFile> checkpoint;
-  pixpro::DecodeOptions decoding;
-  Resumption resumption;      // if there is a checkpoint
-  pixpro::Settings settings;  // for the checkpoints to come
+  std::optional<engine::TensorFile> checkpoint{};
+  pixpro::DecodeOptions decoding{};
+  Resumption resumption{};      // if there is a checkpoint
+  pixpro::Settings settings{};  // for the checkpoints to come
 };
 
 Beginning beginning_of(const PretrainFlags& flags, const std::optional<fs::path>& resumed,
                        const pixpro::Source& source, const Command& command) {
-  Beginning begin{.settings = command.settings()};
+  Beginning begin;
+  begin.settings = command.settings();
   const pixpro::Settings images = image_settings(source);
   if (resumed) {
     begin.checkpoint = engine::read_tensor_file(*resumed);

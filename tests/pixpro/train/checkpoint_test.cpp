@@ -146,10 +146,11 @@ TEST(Checkpoint, NeedsEveryStartedStepToBeFinished) {
 TEST(Checkpoint, HoldsTheStateOfTheRunAndNoHistory) {
   const TempDir dir;
   Trainer trainer(training(DType::f32));
-  const RunState written{.steps_done = 0,
-                         .skipped_steps = 3,
-                         .history = {.bytes = 1 << 30, .last_line = R"({"step":7})"},
-                         .broken_images = {1, 2}};
+  RunState written;
+  written.skipped_steps = 3;
+  written.history.bytes = 1 << 30;
+  written.history.last_line = R"({"step":7})";
+  written.broken_images = {1, 2};
   write_checkpoint(dir.path() / "c", trainer, written, kSettings);
   const TensorFile file = engine::read_tensor_file(dir.path() / "c");
   EXPECT_EQ(file.metadata.at("format"), "pixpro checkpoint 2");

@@ -201,9 +201,9 @@ TEST_F(Run, AStepThatIsNotFiniteIsNoticedWithTheNextAndNothingIsLost) {
                               .act = [&](bool) { saved = trainer_.state(); }});
   EXPECT_THROW(TrainingRun(trainer_, state_, asked).train(), NotFinite);
   EXPECT_EQ(events_, (Events{"record 0", "record 1", "record 2", "save 3"}));
-  EXPECT_EQ(state_.steps[0].skipped_steps, 0);
-  EXPECT_TRUE(std::isnan(state_.steps[1].result.loss));
-  EXPECT_EQ(state_.steps[1].skipped_steps, 1);
+  EXPECT_EQ(steps_[0].skipped_steps, 0);
+  EXPECT_TRUE(std::isnan(steps_[1].result.loss));
+  EXPECT_EQ(steps_[1].skipped_steps, 1);
   Trainer later{training(4)};
   later.load_state(saved);
   EXPECT_EQ(later.steps_done(), 3);
