@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/error.h"
+#include "engine/random.h"
 #include "pixpro/data/augment/resize.h"
 #include "pixpro/data/batches/sampler.h"
 #include "pixpro/data/codecs/decoder.h"
@@ -13,7 +14,7 @@
 namespace pixpro {
 namespace {
 
-constexpr int64_t kSpread = 32, kMostTried = 4;
+constexpr int64_t kSpread = 32, kMostTried = 8;
 constexpr int kLongestSide = 1024;  // pixels; about as many as the picture shows
 
 std::array<ViewParameters, 2> sample_views(int64_t sample, const LoaderOptions& options,
@@ -55,12 +56,17 @@ bool share_enough(int64_t sample, const LoaderOptions& options, int64_t grid, do
   return 4 * static_cast<int64_t>(cells.size()) >= grid * grid;
 }
 
-// The samples to try, the best first.
+// The samples to try, the best first. They are drawn from equal parts of the source, because often
+// every second or third file is of the same kind.
 std::vector<int64_t> candidates(int64_t count, const LoaderOptions& options, int64_t grid,
                                 double pos_ratio) {
   const int64_t spread = std::min(count, kSpread);
+  engine::Random random(options.seed, 0, 0, 3);  // the streams of views end in 1 and 2
   std::vector<int64_t> samples;
-  for (int64_t i = 0; i < spread; ++i) samples.push_back(i * count / spread);
+  for (int64_t i = 0; i < spread; ++i) {
+    const int64_t begin = i * count / spread, end = (i + 1) * count / spread;
+    samples.push_back(begin + random.below(end - begin));
+  }
   std::ranges::stable_partition(
       samples, [&](int64_t sample) { return share_enough(sample, options, grid, pos_ratio); });
   samples.resize(static_cast<size_t>(std::min(spread, kMostTried)));

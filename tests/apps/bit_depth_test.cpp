@@ -98,13 +98,13 @@ TEST_F(BitDepthFlag, OfARunIsFoundOnceAndKept) {
     words.insert(words.end(), more.begin(), more.end());
     return train(dir_.path() / "other", words, 1);
   };
-  expect_refusal(resume({}), {"'metrics'"});
-  expect_refusal(resume({"--bit-depth", "12"}), {"'metrics'"});
+  expect_refusal(resume({}), {"'steps_done'"});
+  expect_refusal(resume({"--bit-depth", "12"}), {"'steps_done'"});
   expect_refusal(resume({"--bit-depth", "16"}), {"--bit-depth 12 (asked for: 16)"});
 
   file.metadata.erase("--bit-depth");  // an older program divided by 256
-  expect_refusal(resume({}), {"'metrics'"});
-  expect_refusal(resume({"--bit-depth", "16"}), {"'metrics'"});
+  expect_refusal(resume({}), {"'steps_done'"});
+  expect_refusal(resume({"--bit-depth", "16"}), {"'steps_done'"});
   expect_refusal(resume({"--bit-depth", "12"}), {"--bit-depth 16 (asked for: 12)"});
   file.metadata["--bit-depth"] = "many";
   expect_refusal(resume({}), {"--bit-depth many, expected 8, 10, 12, 14 or 16"});

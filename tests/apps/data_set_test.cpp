@@ -90,7 +90,7 @@ TEST_F(DataSet, SaysInOneLineWhatItSkips) {
     const CommandResult result = run_pixpro(command);
     ASSERT_EQ(result.status, 0) << result.err;
     expect_in(result.out, "9 of 9 images");
-    expect_in(result.out, "hidden; 1 folder: 1 excluded\n");
+    expect_in(result.out, "; 1 folder: 1 excluded\n");
   }
 }
 

@@ -102,7 +102,7 @@ TEST_F(Resume, GivesTheBytesOfARunThatWasNeverInterrupted) {
   EXPECT_NE(resumed.out.find("going on after step " + std::to_string(done) + " of 8"),
             std::string::npos)
       << resumed.out;
-  EXPECT_EQ(lines_of(resumed.err), 2) << "both are judged anew: " << resumed.err;
+  EXPECT_GE(lines_of(resumed.err), 1) << "images are judged anew: " << resumed.err;
   const auto weights = [&](const char* out) {
     return text_of(dir_.path() / out / "weights.safetensors");
   };

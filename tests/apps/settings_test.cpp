@@ -41,7 +41,7 @@ const std::vector<std::array<std::string, 3>> kFixed = {
     {"--batch-size", "2", "4"},
     {"--aug", "NULL", "BYOL"},
     {"--crop", "0.2", "0.08"},
-    {"--image-size", "96", "64"},
+    {"--image-size", "96", "33"},
     {"--bit-depth", "12", "16"},
 };
 
@@ -96,7 +96,7 @@ class RunToResume : public Pretrain {
   CommandResult resume_with(const std::string& flag, const std::string& value,
                             const std::vector<std::string>& more = {}) const {
     std::map<std::string, std::string> flags = {
-        {"--arch", "resnet18"},   {"--image-size", "64"},
+        {"--arch", "resnet18"},   {"--image-size", "33"},
         {"--warmup-epoch", "0"},  {"--batch-size", "4"},
         {"--epochs", "1"},        {"--data-dir", data_.string()},
         {"--output-dir", "none"}, {"--resume", dir_.path() / "settings"}};

@@ -35,6 +35,12 @@ class NotingSource : public Source {
   std::vector<uint8_t> bytes_;
 };
 
+LoaderOptions options_of_views(int size) {
+  LoaderOptions options;
+  options.image_size = size;
+  return options;
+}
+
 class PairPicture : public testing::Test {
  protected:
   void write(const NotingSource& source) const {
@@ -43,7 +49,7 @@ class PairPicture : public testing::Test {
 
   test_support::TempDir dir_;
   std::filesystem::path path_ = dir_.path() / "views.png";
-  LoaderOptions options_{.plan = {}, .image_size = 64};
+  LoaderOptions options_ = options_of_views(64);
 };
 
 TEST_F(PairPicture, ReadsOneImageAndShowsTheViewsOfTheRun) {
@@ -71,7 +77,16 @@ TEST_F(PairPicture, TriesAFewImagesIfSomeAreBroken) {
   source.read_.clear();
   const std::string error = test_support::error_of([&] { write(source); });
   EXPECT_NE(error.find(source.name(source.read_.back()) + ": it is broken"), std::string::npos);
-  EXPECT_EQ(source.read_.size(), 4U);
+  EXPECT_EQ(source.read_.size(), 8U);
+}
+
+// As in sets in which every image has a map of depths beside it.
+TEST_F(PairPicture, FindsAnImageIfEverySecondFileIsOfAnotherKind) {
+  for (const int first : {0, 1}) {
+    NotingSource source(64, test_image(120, 80, 1));
+    for (int64_t i = first; i < source.size(); i += 2) source.broken.insert(i);
+    write(source);
+  }
 }
 
 TEST_F(PairPicture, ShrinksALargeImage) {
