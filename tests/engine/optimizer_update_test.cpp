@@ -60,8 +60,10 @@ TEST_P(OptimizerUpdate, AFollowerIsAMovingAverageOfTheNewParameter) {
     const std::vector<double> from = to_values(before[i].follower), to = to_values(all[i].follower);
     const std::vector<double> parameter = to_values(all[i].parameter);
     for (size_t j = 0; j < to.size(); ++j) {
+      // In f32 a value near 1 is rounded by up to 6e-8, and without fused multiply-add so is a
+      // product.
       ASSERT_NEAR(to[j], 0.97 * from[j] + 0.03 * parameter[j],
-                  GetParam() == DType::f64 ? 1e-15 : 1e-7);
+                  GetParam() == DType::f64 ? 1e-15 : 2e-7);
     }
   }
 }
