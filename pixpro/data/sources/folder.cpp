@@ -123,13 +123,16 @@ class Walk {
   // Null if the folder is skipped.
   OpenFolder open_to_search(const std::string& folder) {
     const bool is_root = folder.empty();
-    const fs::path path = root_ / folder;
+    const fs::path path = is_root ? root_ : root_ / folder;
     OpenFolder open(opendir(path.c_str()));
-    const bool may_enter = open != nullptr && faccessat(dirfd(open.get()), ".", X_OK, 0) == 0;
+    const bool may_enter =
+        open != nullptr && faccessat(dirfd(open.get()), ".", X_OK, AT_EACCESS) == 0;
     struct stat status {};
     if (!may_enter || fstat(dirfd(open.get()), &status) != 0) {
       if (is_root || !(is_forbidden(errno) || is_missing(errno))) fail_at(path, errno);
-      if (is_forbidden(errno)) found_.skipped.add_forbidden_folder(folder);
+      if (is_forbidden(errno)) {
+        found_.skipped.add_forbidden_folder(folder.substr(0, folder.size() - 1));
+      }
       return nullptr;
     }
     if (!is_root && written_.contains(id_of(status))) {

@@ -218,7 +218,7 @@ TEST_F(BadCheckpoint, OfOtherSettingsNamesThem) {
   expect_refused("made with: --arch resnet18 (asked for: resnet50), --epochs 2 (asked for: 3)",
                  {{"--arch", "resnet50"}, {"--epochs", "3"}});
   file_.metadata["--arch"] = "two\nlines";
-  expect_refused("--arch two?lines (asked for: resnet18)");
+  expect_refused("--arch two\\nlines (asked for: resnet18)");
   file_.metadata["--arch"] = "resnet18";
   EXPECT_EQ(refusal(), "no error");
 }

@@ -131,7 +131,10 @@ TEST_F(Outage, ThatHangsDoesNotKeepTheLoader) {
     ++awake;
   };
   const Clock::time_point start = Clock::now();
-  { const Loader loader(source_, options(milliseconds(0))); }
+  {
+    const Loader loader(source_, options(milliseconds(0)));
+    source_->wait_for_reads(1);
+  }
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(4));
   EXPECT_TRUE(Loader::left_workers());
   EXPECT_GT(source_.use_count(), 1) << "the workers own what they use";
