@@ -53,6 +53,12 @@ void InputFile::read(int64_t offset, std::span<std::byte> target) const {
     target = target.subspan(static_cast<size_t>(count));
     offset += count;
   }
+  struct stat status {};
+  if (fstat(descriptor_, &status) == 0 && status.st_size != size_) {
+    throw ReadError(
+        "it had " + std::to_string(size_) + " bytes and now has " + std::to_string(status.st_size),
+        EIO);
+  }
 }
 
 }  // namespace engine

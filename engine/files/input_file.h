@@ -35,7 +35,8 @@ class InputFile {
 
   int64_t size() const { return size_; }  // bytes, when it was opened
 
-  // Fills `target` from `offset` on. Throws ReadError if that fails or the file ends before.
+  // Fills `target` from `offset` on. Throws ReadError if that fails, or if the file has another
+  // size than when it was opened: somebody is writing it.
   void read(int64_t offset, std::span<std::byte> target) const;
 
  private:

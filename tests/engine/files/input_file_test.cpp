@@ -39,6 +39,9 @@ TEST(InputFile, ReadsAnyPart) {
   std::filesystem::resize_file(path, 2);
   EXPECT_EQ(test_support::error_of([&] { file.read(0, std::as_writable_bytes(std::span(part))); }),
             "it ends after 2 bytes: it was shortened while being read");
+  std::ofstream(path, std::ios::app) << "something longer";
+  EXPECT_EQ(test_support::error_of([&] { file.read(0, std::as_writable_bytes(std::span(part))); }),
+            "it had 10 bytes and now has 18");
 }
 
 TEST(InputFile, TellsWhatMayPassFromWhatNeverWill) {

@@ -122,7 +122,7 @@ TEST_F(FailingStorage, APackedFileMayShrinkAndComeBack) {
   fs::resize_file(path("run.pack"), 0);
   EXPECT_EQ(failure_of(*source, 1), Failure::read_error);
   EXPECT_EQ(source->name(1), path("run.pack").string() + "@/second");
-  scratch_.write("run.pack", "something else altogether");
+  scratch_.write("run.pack", std::string(60, 'x'));
   EXPECT_EQ(failure_of(*source, 1), Failure::read_error);
   fs::remove(path("run.pack"));
   EXPECT_EQ(failure_of(*source, 1), Failure::read_error);
