@@ -116,13 +116,6 @@ StringList read_map(const fs::path& path) {
   }
 }
 
-// The entry of this name; -1 if there is none. libzip takes a name for UTF-8 or, if it has control
-// characters, for the code page of DOS; the latter are compared byte by byte.
-int64_t locate(zip_t* archive, const std::string& name) {
-  const int64_t found = zip_name_locate(archive, name.c_str(), 0);
-  return found >= 0 ? found : zip_name_locate(archive, name.c_str(), ZIP_FL_ENC_RAW);
-}
-
 // The paths that a data set may have.
 StringList selected(const StringList& paths, const Selection& selection, Skipped& skipped) {
   StringList kept;
@@ -146,7 +139,7 @@ class ZipSource : public Source {
     Archive archive = open_archive(archive_path_);
     bool has_any = false;
     for (int64_t i = 0; i < paths_.size(); ++i) {
-      indices_.push_back(locate(archive.get(), path(i)));
+      indices_.push_back(zip_name_locate(archive.get(), path(i).c_str(), 0));
       has_any |= indices_.back() >= 0;
     }
     engine::require(has_any, "the zip archive \"", engine::escaped(archive_path_.string()),

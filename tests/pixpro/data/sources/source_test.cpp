@@ -221,9 +221,6 @@ TEST_F(SourceTest, NamesAreShownWithoutControlCharacters) {
   writer.add(folder->path(0), folder->read(0, buffer));
   writer.commit();
   EXPECT_EQ(open_packed(path("x.pack"))->name(0), path("x.pack").string() + "@/" + shown);
-  write_zip(path("train.zip"), {{"a\x1b.jpg", "x"}});
-  scratch_.write("train_map.txt", "a\x1b.jpg\t0\n");
-  EXPECT_EQ(open_zip(scratch_.path())->name(0), path("train.zip").string() + "@/a\\x1b.jpg");
 }
 
 TEST_F(SourceTest, ImagesAreExcludedFromAPackedFileWhenItIsPacked) {
