@@ -147,10 +147,9 @@ TEST_F(Pretrain, TakesTheTemperatureOfPixContrast) {
   std::vector<double> losses;
   for (const char* temperature : {"0.3", "0.1"}) {
     const fs::path out = dir_.path() / temperature;
-    const CommandResult result = train(out,
-                                       {"--model", "PixContrast", "--pixcontrast-temperature",
-                                        temperature, "--threads", "1"},
-                                       1);
+    const CommandResult result = train(
+        out, {"--model", "PixContrast", "--pixcontrast-temperature", temperature, "--threads", "1"},
+        1);
     ASSERT_EQ(result.status, 0) << result.err;
     losses.push_back(read_metrics(out / "metrics.jsonl")[0]["loss"]);
   }
