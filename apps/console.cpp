@@ -61,7 +61,7 @@ class Writer {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return !waiting_.empty(); });
-      const Text& next = waiting_.front();  // stays where it is while others are added
+      const Text& next = waiting_.front();  // a deque does not move it when others are added
       lock.unlock();
       write_all(next.descriptor, next.text);
       lock.lock();

@@ -1,5 +1,5 @@
-// What a long run tells people. Output that goes nowhere is no reason to stop or to wait: a reader
-// may be gone (`| head`), a terminal lost, a disk with a log full, a pager paused.
+// Messages of commands that run for long. They neither stop nor wait if nobody takes the output:
+// the reader has gone (`| head`), the terminal is closed, the disk is full or the pager pauses.
 #pragma once
 
 #include <string>

@@ -1,6 +1,5 @@
 #include "apps/output_folder.h"
 
-#include <array>
 #include <chrono>
 #include <system_error>
 
@@ -37,9 +36,13 @@ RunFolder::RunFolder(const fs::path& path) : path_(path) {
   make_output_folder(path);
   for (const fs::path& folder : missing) created_.emplace_front(folder);
   lock_.emplace(path);
-  for (const fs::path& file : {checkpoint(), weights(), metrics(), picture()}) {
+  for (const fs::path& file : files()) {
     engine::remove_leftovers(file, std::chrono::seconds(0));
   }
+}
+
+std::array<fs::path, 4> RunFolder::files() const {
+  return {checkpoint(), weights(), metrics(), picture()};
 }
 
 fs::path RunFolder::set_aside() const {
@@ -48,7 +51,7 @@ fs::path RunFolder::set_aside() const {
   do {
     folder = path_ / ("previous." + std::to_string(number++));
   } while (!fs::create_directory(folder));
-  for (const fs::path& file : {checkpoint(), weights(), metrics(), picture()}) {
+  for (const fs::path& file : files()) {
     if (fs::exists(fs::symlink_status(file))) fs::rename(file, folder / file.filename());
   }
   return folder;

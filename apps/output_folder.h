@@ -1,8 +1,10 @@
 // The folder in which a command writes several files.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <list>
+#include <optional>
 
 #include "engine/files/folder_lock.h"
 #include "engine/files/temporary.h"
@@ -32,6 +34,8 @@ class RunFolder {
   const engine::FolderLock& lock() const { return *lock_; }
 
  private:
+  std::array<std::filesystem::path, 4> files() const;
+
   std::filesystem::path path_;
   std::list<engine::Temporary> created_;  // folders, the innermost first
   std::optional<engine::FolderLock> lock_;

@@ -1,8 +1,8 @@
 #include "apps/pretrained_model.h"
 
 #include <algorithm>
-#include <iostream>
 
+#include "apps/console.h"
 #include "engine/files/tensor_file_header.h"
 #include "pixpro/weights/pretrained.h"
 
@@ -13,11 +13,11 @@ void list(const char* what, const std::vector<std::string>& names) {
   constexpr size_t kMost = 20;
   const size_t shown = std::min(names.size(), kMost);
   for (size_t i = 0; i < shown; ++i) {
-    std::cerr << "pixpro: pretrained model: " << what << ": " << engine::shown(names[i]) << '\n';
+    warn(std::string("pretrained model: ") + what + ": " + engine::shown(names[i]));
   }
   if (names.size() > shown) {
-    std::cerr << "pixpro: pretrained model: " << what << ": and " << names.size() - shown
-              << " more\n";
+    warn(std::string("pretrained model: ") + what + ": and " +
+         std::to_string(names.size() - shown) + " more");
   }
 }
 

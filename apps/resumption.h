@@ -27,8 +27,8 @@ Resumption resume(const engine::TensorFile& checkpoint, pixpro::Settings setting
 std::string extension_note(const Resumption& resumption, const OptimizerFlags& flags,
                            const pixpro::TrainerOptions& options);
 
-// Opens the folder's metrics file where the run's history ends, and says so if it does not hold
-// that history.
+// Opens the folder's metrics file to append to the run's history. If the file does not hold that
+// history, a new file begins, and a line says so.
 pixpro::MetricsFile open_metrics(const RunFolder& folder, Resumption& resumption);
 
 }  // namespace apps

@@ -46,7 +46,7 @@ void sleep_if_cores_are_short(int busy) {
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   if (!words.empty()) execv("/proc/self/exe", argv.data());
-  // There is no /proc here: the program goes on as it was started.
+  // Without /proc the program cannot start itself anew, so it goes on and its threads spin.
 }
 
 }  // namespace apps

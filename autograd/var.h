@@ -14,7 +14,7 @@ using engine::Layout;
 using engine::Shape;
 using engine::Tensor;
 
-// Where the gradient of one Var accumulates. A slot may outlive its Var, because nodes refer to
+// Accumulates the gradient of one Var. A slot may outlive its Var, because nodes refer to
 // slots. It does not hold the value, so that activations are freed as soon as nobody needs them.
 struct GradSlot {
   Tensor grad;  // undefined until a gradient arrives; shape, type and layout of the value

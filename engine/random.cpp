@@ -57,8 +57,8 @@ double Random::normal() {
 
 bool Random::chance(double probability) { return uniform() < probability; }
 
-uint64_t hash_name(std::string_view text) {
-  uint64_t hash = 0xCBF29CE484222325;
+uint64_t hash_name(std::string_view text, uint64_t before) {
+  uint64_t hash = before;
   for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001B3;
   return hash;
 }

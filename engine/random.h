@@ -31,7 +31,10 @@ class Random {
   int used_ = 4;
 };
 
-// 64-bit FNV-1a hash: turns a name into the seed of a stream.
-uint64_t hash_name(std::string_view text);
+constexpr uint64_t kHashOfNothing = 0xCBF29CE484222325;
+
+// 64-bit FNV-1a hash: turns a name into the seed of a stream. before: the hash of the text that
+// comes before this one, if it is hashed in pieces.
+uint64_t hash_name(std::string_view text, uint64_t before = kHashOfNothing);
 
 }  // namespace engine

@@ -133,16 +133,16 @@ struct Images {
   std::optional<pixpro::DeviceViews> gpu = {};  // finishes the loader's views
 };
 
-// Reports the broken images that have been found since the last call and adds them to the run's.
-void report_broken(pixpro::Loader& loader, std::vector<int64_t>& broken) {
+// Reports the broken images that have been found since the last call and counts them.
+void report_broken(pixpro::Loader& loader, int64_t& broken) {
   for (const pixpro::BrokenImage& image : loader.take_broken()) {
     warn("skipped: " + image.reason);
-    broken.push_back(image.sample);
+    ++broken;
   }
 }
 
 // The next batch. Even if an error ends the run here, broken images found before it are reported.
-pixpro::Batch next_batch(Images& images, std::vector<int64_t>& broken) {
+pixpro::Batch next_batch(Images& images, int64_t& broken) {
   try {
     pixpro::Batch batch =
         images.gpu ? images.gpu->finish(images.loader.next_raw()) : images.loader.next();
@@ -266,7 +266,7 @@ void end_at_once(int) {
   std::_Exit(kInterruptedStatus);
 }
 
-// How a run begins: anew, or where the run of a checkpoint ended.
+// What a run begins with. A run may be new or go on from a checkpoint.
 struct Beginning {
   std::optional<engine::TensorFile> checkpoint{};
   pixpro::DecodeOptions decoding{};

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <utility>
 
+#include "engine/cpu/cgroups.h"
+
 namespace engine {
 namespace {
 
@@ -28,22 +30,14 @@ std::optional<double> number(const std::string& text) {
 
 // The quota of one cgroup: "max 100000" or "150000 100000" in cpu.max (version 2); version 1 has a
 // file for each number, and -1 for no quota.
-std::optional<double> quota_of(const fs::path& group) {
-  auto [quota, period] = two_words(group / "cpu.max");
-  if (quota.empty()) {
-    quota = two_words(group / "cpu.cfs_quota_us").first;
-    period = two_words(group / "cpu.cfs_period_us").first;
+std::optional<double> quota_of(const CGroup& group) {
+  auto [quota, period] = two_words(group.folder / "cpu.max");
+  if (group.version == 1) {
+    quota = two_words(group.folder / "cpu.cfs_quota_us").first;
+    period = two_words(group.folder / "cpu.cfs_period_us").first;
   }
   const std::optional<double> micros = number(quota), of = number(period);
   return micros && of ? std::optional(*micros / *of) : std::nullopt;
-}
-
-bool is_cpu_controller(const std::string& controllers) {
-  std::istringstream names(controllers);
-  for (std::string name; std::getline(names, name, ',');) {
-    if (name == "cpu") return true;
-  }
-  return false;
 }
 
 int affinity_cores() {
@@ -56,22 +50,8 @@ int affinity_cores() {
 
 std::optional<double> cpu_quota(const fs::path& membership, const fs::path& root) {
   std::optional<double> least;
-  std::ifstream lines(membership);
-  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/a/b" or "0::/a/b"
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && !is_cpu_controller(controllers)) continue;
-    const fs::path mount = controllers.empty() ? root : root / controllers;
-    // Inside a container the path may be the host's, which is not visible: the mount itself is the
-    // container's group then.
-    fs::path group = fs::path(line.substr(second + 1)).relative_path();
-    while (true) {
-      if (const auto quota = quota_of(mount / group))
-        least = std::min(least.value_or(*quota), *quota);
-      if (group.empty()) break;
-      group = group.parent_path();
-    }
+  for (const CGroup& group : cgroups_of("cpu", membership, root)) {
+    if (const auto quota = quota_of(group)) least = std::min(least.value_or(*quota), *quota);
   }
   return least;
 }

@@ -18,7 +18,8 @@ struct Cores {
 Cores usable_cores();
 
 // The quota in cores of the cgroups that /proc/self/cgroup (`membership`) names, versions 1 and 2,
-// mounted at `root`. Nothing if there is no quota or none can be read.
+// mounted at `root`, leave to the process. Returns nothing if there is no quota or it cannot be
+// read.
 std::optional<double> cpu_quota(const std::filesystem::path& membership,
                                 const std::filesystem::path& root);
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "engine/cpu/cgroups.h"
+
 namespace engine {
 namespace {
 
@@ -36,11 +38,12 @@ struct GroupFiles {
 constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache "};
 constexpr GroupFiles kVersion2{"memory.max", "memory.current", "file "};
 
-void limit_by(const fs::path& group, const GroupFiles& files, MemoryLimits& limits) {
-  const auto limit = number_in(group / files.limit);
+void limit_by(const CGroup& group, MemoryLimits& limits) {
+  const GroupFiles& files = group.version == 1 ? kVersion1 : kVersion2;
+  const auto limit = number_in(group.folder / files.limit);
   if (!limit) return;
-  const int64_t used = number_in(group / files.use).value_or(0) -
-                       number_in(group / "memory.stat", files.cached).value_or(0);
+  const int64_t used = number_in(group.folder / files.use).value_or(0) -
+                       number_in(group.folder / "memory.stat", files.cached).value_or(0);
   limits.total = std::min(limits.total, *limit);
   limits.available = std::min(limits.available, std::max<int64_t>(*limit - used, 0));
 }
@@ -49,20 +52,7 @@ void limit_by(const fs::path& group, const GroupFiles& files, MemoryLimits& limi
 
 MemoryLimits group_memory(const fs::path& membership, const fs::path& root) {
   MemoryLimits limits{kUnlimited, kUnlimited};
-  std::ifstream lines(membership);
-  for (std::string line; std::getline(lines, line);) {  // "4:memory:/a/b" or "0::/a/b"
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controller = line.substr(first + 1, second - first - 1);
-    if (!controller.empty() && controller != "memory") continue;
-    // Inside a container the path may be the host's, which is not visible: the mount itself is the
-    // container's group then.
-    for (fs::path group = fs::path(line.substr(second + 1)).relative_path();;
-         group = group.parent_path()) {
-      limit_by(root / controller / group, controller.empty() ? kVersion2 : kVersion1, limits);
-      if (group.empty()) break;
-    }
-  }
+  for (const CGroup& group : cgroups_of("memory", membership, root)) limit_by(group, limits);
   return limits;
 }
 

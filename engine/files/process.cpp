@@ -11,6 +11,8 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/random.h"
+
 namespace engine {
 namespace {
 
@@ -29,16 +31,11 @@ std::string host_name() {
   return host;
 }
 
-uint32_t hash_of(std::string_view text) {  // FNV-1a
-  uint32_t hash = 2166136261u;
-  for (const char letter : text) hash = (hash ^ static_cast<uint8_t>(letter)) * 16777619u;
-  return hash;
-}
-
 uint32_t this_system() {
   std::error_code ignored;
   const auto pids = std::filesystem::read_symlink("/proc/self/ns/pid", ignored);
-  return hash_of(text_in("/proc/sys/kernel/random/boot_id") + pids.string());
+  return static_cast<uint32_t>(
+      hash_name(text_in("/proc/sys/kernel/random/boot_id") + pids.string()));
 }
 
 // Field 22 of /proc/PID/stat; the command in field 2 may contain spaces and parentheses. 0 if there

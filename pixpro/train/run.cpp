@@ -38,12 +38,11 @@ bool TrainingRun::next() {
     return false;
   }
   trainer_.start_step(batch.views, batch.boxes);
-  const auto broken = static_cast<int64_t>(state_.broken_images.size());
-  const std::optional<Started> before =
-      std::exchange(started_, Started{.record = {.epoch = batch.epoch, .broken_images = broken},
-                                      .images = batch.size(),
-                                      .begun = begun,
-                                      .waited = hooks_.wait_seconds() - waited_before});
+  const std::optional<Started> before = std::exchange(
+      started_, Started{.record = {.epoch = batch.epoch, .broken_images = state_.broken_images},
+                        .images = batch.size(),
+                        .begun = begun,
+                        .waited = hooks_.wait_seconds() - waited_before});
   if (before) finish(*before, begun);
   return true;
 }

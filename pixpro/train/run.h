@@ -46,7 +46,7 @@ struct RunHooks {
 class TrainingRun {
  public:
   // Continues after the steps that the trainer has done. Every finished step is counted in the
-  // state; next_batch may append to state.broken_images. Trainer and state must outlive the run.
+  // state; next_batch may add to state.broken_images. Trainer and state must outlive the run.
   TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks);
 
   // Trains to the last step of the trainer's schedule. Returns false if it stopped before because a

@@ -13,7 +13,7 @@ struct StepRecord {
   int64_t epoch = 0;  // 0, 1, ...
   double images_per_second = 0.0;
   double wait_fraction = 0.0;  // part of the step's time that was spent waiting for images
-  int64_t broken_images = 0;   // unreadable images found up to this step
+  int64_t broken_images = 0;   // found from the last start of the run up to this step
   int64_t skipped_steps = 0;   // steps up to this one that were skipped, see StepResult
 };
 
@@ -29,7 +29,7 @@ struct RunState {
   int64_t steps_done = 0;     // steps that are finished
   int64_t skipped_steps = 0;  // steps among them that were skipped, see StepResult
   HistoryEnd history{};
-  std::vector<int64_t> broken_images{};  // numbers of the samples that could not be read
+  int64_t broken_images = 0;  // found since this start
 };
 
 // Calls visit(name, number) for every number of a record, in the order in which they are written

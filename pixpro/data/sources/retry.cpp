@@ -21,7 +21,7 @@ std::string in_seconds(std::chrono::steady_clock::duration time) {
   return text.str();
 }
 
-// Why a read has failed for now.
+// The error of a read that may succeed later.
 struct Trouble {
   std::string reason;
   int code;
