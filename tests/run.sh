@@ -17,6 +17,8 @@ may_skip() {
       echo "AddressSanitizer sees the bounds of every tensor, because nothing is cached" ;;
     *san\ pixpro.FailingStorage.TheCacheGivesWayIfMemoryIsShort)
       echo "a sanitizer needs more address space than the test gives" ;;
+    *asan\ pixpro.FailingStorage.TooManyOpenFilesAreAReadError)
+      echo "UndefinedBehaviorSanitizer opens descriptors itself" ;;
     cuda*\ engine.Allocator.NamesADeviceItDoesNotServe)
       echo "this build serves CUDA" ;;
     *\ engine.ParallelFor.* | *\ engine.OnTwoThreads.*)
