@@ -31,6 +31,13 @@ std::string text_of(const FlagVariable& variable) {
   return std::visit([](const auto* value) { return text_of(*value); }, variable);
 }
 
+// Of several values of which the last counts, only that is checked. CLI11 gives it the index 0, and
+// negative ones to those before.
+void check_what_counts(CLI::Option* option, const CLI::Validator& check) {
+  const bool last = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
+  option->check(last ? check.application_index(0) : check);
+}
+
 template <class T>
 CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
                      const std::string& help) {
@@ -45,7 +52,7 @@ CLI::Option* declare(CLI::App& app, const std::string& names, T& variable,
     } else if (!option->get_positional()) {
       option->take_last();
     }
-    if constexpr (std::is_same_v<T, uint64_t>) option->check(whole_number());
+    if constexpr (std::is_same_v<T, uint64_t>) check_what_counts(option, whole_number());
     return option;
   }
 }
@@ -59,7 +66,8 @@ CLI::Option* Command::add(const std::string& names, FlagVariable variable,
                           ChangesNumbers changes_numbers, const std::string& help,
                           const CLI::Validator& check) {
   CLI::Option* option =
-      std::visit([&](auto* v) { return declare(*app_, names, *v, help); }, variable)->check(check);
+      std::visit([&](auto* v) { return declare(*app_, names, *v, help); }, variable);
+  check_what_counts(option, check);
   flags_->push_back({.option = option,
                      .variable = variable,
                      .changes_numbers = changes_numbers,

@@ -1,6 +1,6 @@
 // A command of the program and its flags. A flag is declared once, by Command::add: its place in
 // --help, its check and its entry among the settings of a checkpoint all follow from that. If a
-// flag with a single value is given twice, the last one counts.
+// flag with a single value is given twice, the last one counts, and only that is checked.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -61,7 +61,9 @@ bool share_enough(int64_t sample, const LoaderOptions& options, int64_t grid, do
 std::vector<int64_t> candidates(int64_t count, const LoaderOptions& options, int64_t grid,
                                 double pos_ratio) {
   const int64_t spread = std::min(count, kSpread);
-  engine::Random random(options.seed, 0, 0, 3);  // the streams of views end in 1 and 2
+  // Views have the streams that end in 1 and 2. The substitute for sample 0 has this one too, which
+  // does no harm.
+  engine::Random random(options.seed, 0, 0, 3);
   std::vector<int64_t> samples;
   for (int64_t i = 0; i < spread; ++i) {
     const int64_t begin = i * count / spread, end = (i + 1) * count / spread;

@@ -52,11 +52,25 @@ TiffColors colors_of(TIFF* tiff, const TiffLayout& layout) {
   }
 }
 
+const char* name_of_format(uint16_t format) {
+  switch (format) {
+    case SAMPLEFORMAT_INT:
+      return "signed integer";
+    case SAMPLEFORMAT_IEEEFP:
+      return "floating-point";
+    case SAMPLEFORMAT_COMPLEXINT:
+    case SAMPLEFORMAT_COMPLEXIEEEFP:
+      return "complex";
+    default:
+      return "untyped";
+  }
+}
+
 void read_samples_layout(TIFF* tiff, TiffLayout& layout) {
   const auto format = tag<uint16_t>(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
-  engine::require(format == SAMPLEFORMAT_UINT, "TIFF: samples of format ", format,
-                  " (2: signed, 3: floating point), which have no agreed range; convert them to "
-                  "unsigned integers of 8 or 16 bits");
+  engine::require(format == SAMPLEFORMAT_UINT, "TIFF: ", name_of_format(format),
+                  " samples, which have no agreed range; convert them to unsigned integers of 8 or "
+                  "16 bits");
   layout.bits = tag<uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
   layout.samples = tag<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
   const bool is_cmyk = layout.colors == TiffColors::cmyk, is_rgb = layout.colors == TiffColors::rgb;

@@ -169,9 +169,15 @@ TEST(Tiff, BandsAreColorsAndAlpha) {
 
 TEST(Tiff, RefusesSamplesWithoutAnAgreedRange) {
   const FileBytes four(4);
-  EXPECT_EQ(error_of([&] { decode_image(tiff_file({.bits = 32, .sample_format = 3}, four)); }),
-            "TIFF: samples of format 3 (2: signed, 3: floating point), which have no agreed range; "
-            "convert them to unsigned integers of 8 or 16 bits");
+  const std::pair<uint32_t, const char*> names[] = {
+      {2, "signed integer"}, {3, "floating-point"}, {4, "untyped"}, {5, "complex"}, {6, "complex"}};
+  for (const auto& [format, name] : names) {
+    const FileBytes file = tiff_file({.bits = 32, .sample_format = format}, four);
+    EXPECT_EQ(error_of([&] { decode_image(file); }),
+              std::string("TIFF: ") + name +
+                  " samples, which have no agreed range; convert them to unsigned integers of 8 or "
+                  "16 bits");
+  }
   EXPECT_EQ(error_of([&] { decode_image(tiff_file({.bits = 32}, four)); }),
             "TIFF: 32 bits per sample, expected 8 to 16 (palette: 8), or 1, 2 or 4 if there is one "
             "band; convert it to 8 or 16 bits");
