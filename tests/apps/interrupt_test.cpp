@@ -123,14 +123,16 @@ TEST_F(Interrupt, AReaderThatDoesNotReadDelaysNothing) {
   expect_saved();
 }
 
+// The run looks at 64 large images for the bits that they use, which takes seconds.
 TEST_F(Interrupt, BeforeTheFirstStepLeavesNothing) {
-  const fs::path out = dir_.path() / "new" / "run";
+  const fs::path out = dir_.path() / "new" / "run", large = dir_.path() / "large";
+  std::ofstream(large) << "P5 4000 4000 65535\n";
+  fs::resize_file(large, fs::file_size(large) + 2 * 4000 * 4000);
+  for (int i = 0; i < 64; ++i) fs::create_symlink(large, data_ / (std::to_string(i) + ".pgm"));
   const CommandResult result = run_pixpro(arguments(out, {}, 2), [&](pid_t process) {
     wait_for_lines(out / "run.lock", 0);
     kill(process, SIGTERM);
   });
-  EXPECT_EQ(result.status, kInterrupted) << result.err;
-  if (fs::exists(out / "metrics.jsonl")) GTEST_SKIP() << "the signal came too late";
   expect_refusal(result, {"interrupted before the first step"}, kInterrupted);
   EXPECT_FALSE(fs::exists(dir_.path() / "new"));
 }
