@@ -3,10 +3,9 @@
 #include <exception>
 #include <iostream>
 
-#include "apps/background.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
-#include "pixpro/data/batches/loader.h"
+#include "pixpro/data/background_threads.h"
 
 namespace {
 
@@ -63,6 +62,6 @@ int main(int argc, char** argv) {
   app.footer(kStatuses);
   const int status = run(app, argc, argv);
   apps::finish_output();
-  if (apps::work_is_left_behind() || pixpro::Loader::left_workers()) std::_Exit(status);
+  if (pixpro::threads_are_left_behind()) std::_Exit(status);
   return status;
 }

@@ -6,7 +6,6 @@
 #include <optional>
 #include <sstream>
 
-#include "apps/background.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
 #include "apps/flags/bit_depth.h"
@@ -20,6 +19,7 @@
 #include "apps/progress.h"
 #include "apps/resumption.h"
 #include "apps/saves.h"
+#include "pixpro/data/background_threads.h"
 #include "pixpro/data/batches/device_views.h"
 #include "pixpro/data/batches/loader.h"
 #include "pixpro/report/metrics_file.h"
@@ -192,15 +192,14 @@ void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
 }
 
 // Makes the picture on the side. It is a decoration: if it fails, a line says so, and that is all.
-std::unique_ptr<Background> start_picture(const fs::path& path,
-                                          const std::shared_ptr<const pixpro::Source>& source,
-                                          const pixpro::LoaderOptions& options, int64_t grid,
-                                          double pos_ratio) {
+std::unique_ptr<pixpro::BackgroundThreads> start_picture(
+    const fs::path& path, const std::shared_ptr<const pixpro::Source>& source,
+    const pixpro::LoaderOptions& options, int64_t grid, double pos_ratio) {
   const auto fail = [path](const std::exception& error) {
     warn(path.string() + " is missing, which does no harm: " + error.what());
   };
   try {
-    return std::make_unique<Background>([=] {
+    return std::make_unique<pixpro::BackgroundThreads>(1, [=](const std::stop_token&) {
       try {
         write_pair_picture(path, *source, options, grid, pos_ratio);
       } catch (const std::exception& error) {
@@ -333,7 +332,7 @@ void pretrain(const PretrainFlags& flags, const Command& command) {
   say(warm_up_note(flags.training.optimizer, options.schedule) +
       extension_note(begin.resumption, flags.training.optimizer, options));
   const bool goes_on = resumed == folder.checkpoint();
-  std::unique_ptr<Background> picture;
+  std::unique_ptr<pixpro::BackgroundThreads> picture;
   if (!goes_on || !fs::exists(folder.picture())) {
     picture = start_picture(folder.picture(), source, loading, flags.views.grid(),
                             options.model.pos_ratio);

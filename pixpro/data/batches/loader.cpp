@@ -1,18 +1,14 @@
 #include "pixpro/data/batches/loader.h"
 
-#include <atomic>
-#include <chrono>
 #include <exception>
 #include <optional>
-#include <semaphore>
+#include <stop_token>
 #include <utility>
 
 #include "pixpro/data/batches/batch_filler.h"
 
 namespace pixpro {
 namespace {
-
-std::atomic<bool> any_left = false;
 
 const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
   const BatchPlan& plan = options.plan;
@@ -48,31 +44,13 @@ struct Loader::Crew {
 
   BatchQueue queue;
   BatchFiller filler;
-  std::counting_semaphore<> ended{0};  // one for every worker that has ended
 };
 
 Loader::Loader(std::shared_ptr<const Source> source, const LoaderOptions& options)
-    : raw_(options.raw), crew_(std::make_shared<Crew>(source, checked(options, source->size()))) {
-  for (int i = 0; i < options.workers; ++i) {
-    threads_.emplace_back([crew = crew_](const std::stop_token& stop) {
-      crew->work(stop);
-      crew->ended.release();
-    });
-  }
+    : raw_(options.raw),
+      crew_(std::make_shared<Crew>(source, checked(options, source->size()))),
+      workers_(options.workers, [crew = crew_](const std::stop_token& stop) { crew->work(stop); }) {
 }
-
-Loader::~Loader() {
-  for (std::jthread& thread : threads_) thread.request_stop();  // all of them before any is joined
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    if (crew_->ended.try_acquire_until(deadline)) continue;
-    any_left = true;
-    for (std::jthread& thread : threads_) thread.detach();
-    return;
-  }
-}
-
-bool Loader::left_workers() { return any_left; }
 
 int64_t Loader::steps_per_epoch() const { return crew_->queue.steps_per_epoch(); }
 

@@ -5,9 +5,9 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "pixpro/data/background_threads.h"
 #include "pixpro/data/batches/batch.h"
 #include "pixpro/data/batches/batch_queue.h"
 #include "pixpro/data/batches/broken_images.h"
@@ -18,19 +18,9 @@ namespace pixpro {
 
 class Loader {
  public:
-  // Throws Error if a single step needs more images than there are.
+  // Throws Error if a single step needs more images than there are. The workers end with the
+  // loader, unless one hangs in a read, as on a network disk that is away.
   Loader(std::shared_ptr<const Source> source, const LoaderOptions& options);
-
-  // Ends the workers. One that hangs in a read, as on a network disk that is away, cannot be ended:
-  // after two seconds it is left behind, see left_workers().
-  ~Loader();
-  Loader(const Loader&) = delete;
-  Loader& operator=(const Loader&) = delete;
-
-  // Whether any loader of this process has left a worker behind. The worker owns what it uses, but
-  // it may wake up while static objects are destroyed, so a program must then end by _Exit, which
-  // destroys none.
-  static bool left_workers();
 
   int64_t steps_per_epoch() const;
 
@@ -60,7 +50,7 @@ class Loader {
 
   const bool raw_;
   const std::shared_ptr<Crew> crew_;
-  std::vector<std::jthread> threads_;
+  const BackgroundThreads workers_;
 };
 
 }  // namespace pixpro

@@ -119,7 +119,7 @@ TEST_F(Outage, EndsAtOnceWhenTheLoaderIsInterruptedOrDestroyed) {
     EXPECT_THROW(loader.next(), Interrupted);
   }
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(2));
-  EXPECT_FALSE(Loader::left_workers());
+  EXPECT_FALSE(threads_are_left_behind());
 }
 
 // Reading hangs, as on a network disk whose server is away.
@@ -136,7 +136,7 @@ TEST_F(Outage, ThatHangsDoesNotKeepTheLoader) {
     source_->wait_for_reads(1);
   }
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(4));
-  EXPECT_TRUE(Loader::left_workers());
+  EXPECT_TRUE(threads_are_left_behind());
   EXPECT_GT(source_.use_count(), 1) << "the workers own what they use";
   released = true;
   released.notify_all();
