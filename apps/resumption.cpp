@@ -54,12 +54,13 @@ std::string extension_note(const Resumption& resumption, const OptimizerFlags& f
   return note.str();
 }
 
-pixpro::MetricsFile open_metrics(const RunFolder& folder, Resumption& resumption) {
+pixpro::MetricsFile open_metrics(const RunFolder& folder, Resumption& resumption,
+                                 const pixpro::Skipped& skipped) {
   pixpro::RunState& state = resumption.run.state;
   if (!resumption.run.steps.empty()) {
     state.history = write_history(folder.metrics(), resumption.run.steps);
   }
-  pixpro::MetricsFile metrics(folder.metrics(), state.history);
+  pixpro::MetricsFile metrics(folder.metrics(), state.history, skipped);
   if (state.steps_done > 0 && !metrics.continued()) {
     say("'" + folder.metrics().string() + "' does not hold the first " +
         std::to_string(state.steps_done) + " steps, so a new one begins\n");

@@ -28,7 +28,8 @@ std::string extension_note(const Resumption& resumption, const OptimizerFlags& f
                            const pixpro::TrainerOptions& options);
 
 // Opens the folder's metrics file to append to the run's history. If the file does not hold that
-// history, a new file begins, and a line says so.
-pixpro::MetricsFile open_metrics(const RunFolder& folder, Resumption& resumption);
+// history, a new file begins, and a line says so. skipped: of the run's data set.
+pixpro::MetricsFile open_metrics(const RunFolder& folder, Resumption& resumption,
+                                 const pixpro::Skipped& skipped);
 
 }  // namespace apps

@@ -6,6 +6,7 @@
 #include <optional>
 #include <sstream>
 
+#include "apps/batches.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
 #include "apps/flags/bit_depth.h"
@@ -20,8 +21,6 @@
 #include "apps/resumption.h"
 #include "apps/saves.h"
 #include "pixpro/data/background_threads.h"
-#include "pixpro/data/batches/device_views.h"
-#include "pixpro/data/batches/loader.h"
 #include "pixpro/report/metrics_file.h"
 #include "pixpro/report/pair_picture.h"
 #include "pixpro/report/summary.h"
@@ -127,40 +126,13 @@ pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::R
           .raw = flags.views.on_gpu()};
 }
 
-// Where batches come from.
-struct Images {
-  pixpro::Loader loader;
-  std::optional<pixpro::DeviceViews> gpu = {};  // finishes the loader's views
-};
-
-// Reports the broken images that have been found since the last call and counts them.
-void report_broken(pixpro::Loader& loader, int64_t& broken) {
-  for (const pixpro::BrokenImage& image : loader.take_broken()) {
-    warn("skipped: " + image.reason);
-    ++broken;
-  }
-}
-
-// The next batch. Even if an error ends the run here, broken images found before it are reported.
-pixpro::Batch next_batch(Images& images, int64_t& broken) {
-  try {
-    pixpro::Batch batch =
-        images.gpu ? images.gpu->finish(images.loader.next_raw()) : images.loader.next();
-    report_broken(images.loader, broken);
-    return batch;
-  } catch (...) {
-    report_broken(images.loader, broken);
-    throw;
-  }
-}
-
 // Trains to the last step and writes the weights. Whatever ends the run earlier, a checkpoint is
 // saved, and the error says how to go on.
-void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
+void train(const PretrainFlags& flags, const RunFolder& folder, Batches& batches,
            pixpro::Trainer& trainer, pixpro::RunState& state, const Interrupts& interrupts,
            pixpro::MetricsFile& metrics, Saves& saves) {
   Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
-  const int64_t epoch = images.loader.steps_per_epoch(), period = flags.save_freq * epoch;
+  const int64_t epoch = batches.loader.steps_per_epoch(), period = flags.save_freq * epoch;
   const pixpro::Interlude checkpoint{
       .due = [&](int64_t done,
                  bool last) { return last || done % (saves.failed() ? epoch : period) == 0; },
@@ -170,8 +142,8 @@ void train(const PretrainFlags& flags, const RunFolder& folder, Images& images,
     progress.show(step);
   };
   pixpro::TrainingRun run(trainer, state,
-                          {.next_batch = [&] { return next_batch(images, state.broken_images); },
-                           .wait_seconds = [&] { return images.loader.wait_seconds(); },
+                          {.next_batch = [&] { return batches.next(state.broken); },
+                           .wait_seconds = [&] { return batches.loader.wait_seconds(); },
                            .record = record,
                            .stop_requested = [&] { return interrupts.arrived(); },
                            .interludes = {checkpoint}});
@@ -316,19 +288,19 @@ void pretrain(const PretrainFlags& flags, const Command& command) {
   pixpro::RunState& state = begin.resumption.run.state;
 
   const pixpro::LoaderOptions loading = loader_options(flags, state, begin.decoding);
-  Images images{.loader{source, loading}};
-  const RunLength length = run_length(flags.training.optimizer, images.loader.steps_per_epoch());
+  Batches batches{.loader{source, loading}};
+  const RunLength length = run_length(flags.training.optimizer, batches.loader.steps_per_epoch());
   const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
   pixpro::Trainer trainer(options);
   load_beginning(flags, begin.checkpoint, trainer);
   if (flags.views.on_gpu()) {
-    images.gpu.emplace(options.device, options.precision, flags.views.image_size);
+    batches.gpu.emplace(options.device, options.precision, flags.views.image_size);
   }
 
   // From here on a signal ends the run after the running step, or while it waits for images.
-  const Interrupts::Phase training(interrupts, [&](int) { images.loader.interrupt(); });
+  const Interrupts::Phase training(interrupts, [&](int) { batches.loader.interrupt(); });
   set_aside_earlier_run(folder, resumed);
-  announce(flags, threads, *source, images.loader, trainer);
+  announce(flags, threads, *source, batches.loader, trainer);
   say(warm_up_note(flags.training.optimizer, options.schedule) +
       extension_note(begin.resumption, flags.training.optimizer, options));
   const bool goes_on = resumed == folder.checkpoint();
@@ -337,12 +309,12 @@ void pretrain(const PretrainFlags& flags, const Command& command) {
     picture = start_picture(folder.picture(), source, loading, flags.views.grid(),
                             options.model.pos_ratio);
   }
-  pixpro::MetricsFile metrics = open_metrics(folder, begin.resumption);
+  pixpro::MetricsFile metrics = open_metrics(folder, begin.resumption, source->skipped());
   Saves saves(folder, trainer, state, begin.settings, metrics);
   if (goes_on) saves.note_saved();
-  train(flags, folder, images, trainer, state, interrupts, metrics, saves);
+  train(flags, folder, batches, trainer, state, interrupts, metrics, saves);
   if (picture) picture->wait(std::chrono::seconds(10));
-  report_outcome(folder, options, images.loader);
+  report_outcome(folder, options, batches.loader);
 }
 
 }  // namespace

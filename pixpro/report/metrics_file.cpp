@@ -7,18 +7,27 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/files/atomic_file.h"
+#include "engine/files/escaped.h"
 
 namespace pixpro {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string line_of(const StepRecord& record) {
+nlohmann::ordered_json numbers_of(const StepRecord& record) {
   nlohmann::ordered_json line;
   for_each_number(record, [&](const char* name, auto number) { line[name] = number; });
-  return line.dump();
+  return line;
+}
+
+// Reasons may hold what people call their files.
+ReasonCounts shown(const ReasonCounts& counts) {
+  ReasonCounts shown;
+  for (const auto& [reason, count] : counts) shown[engine::escaped(reason)] += count;
+  return shown;
 }
 
 void read_number(const nlohmann::json& found, double& number) {
@@ -42,8 +51,8 @@ bool holds(const fs::path& path, const HistoryEnd& end) {
 
 }  // namespace
 
-MetricsFile::MetricsFile(const fs::path& path, const HistoryEnd& end)
-    : path_(path), continued_(holds(path, end)) {
+MetricsFile::MetricsFile(const fs::path& path, const HistoryEnd& end, Skipped skipped)
+    : path_(path), continued_(holds(path, end)), skipped_(std::move(skipped)) {
   if (continued_) {
     end_ = end;
   } else if (fs::exists(path)) {
@@ -64,7 +73,20 @@ void MetricsFile::write(const StepRecord& record) {
     errno = error;
   }
   require_done(written);
+  broken_ = record.broken;
   end_ = {.bytes = end_.bytes + static_cast<int64_t>(line.size()) + 1, .last_line = line};
+}
+
+std::string MetricsFile::line_of(const StepRecord& record) const {
+  nlohmann::ordered_json line = numbers_of(record);
+  line["skipped_files"] = total(skipped_.files());
+  line["skipped_folders"] = total(skipped_.folders());
+  if (!broken_) {
+    line["skipped_files_by_reason"] = shown(skipped_.files());
+    line["skipped_folders_by_reason"] = shown(skipped_.folders());
+  }
+  if (broken_ != record.broken) line["broken_images_by_reason"] = shown(record.broken);
+  return line.dump();
 }
 
 const HistoryEnd& MetricsFile::flush() {
@@ -83,7 +105,7 @@ HistoryEnd write_history(const fs::path& path, const std::vector<StepRecord>& st
   HistoryEnd end;
   std::string text;
   for (const StepRecord& record : steps) {
-    end.last_line = line_of(record);
+    end.last_line = numbers_of(record).dump();
     text += end.last_line + "\n";
   }
   end.bytes = static_cast<int64_t>(text.size());

@@ -112,7 +112,7 @@ ResumedRun run_of(const TensorFile& checkpoint, const Settings& settings,
                     .skipped_steps = number_in(checkpoint, kSkippedSteps),
                     .history = {.bytes = number_in(checkpoint, kMetricsBytes),
                                 .last_line = metadata_of(checkpoint, kMetricsLastLine)},
-                    .broken_images = 0}};
+                    .broken = {}}};
 }
 
 }  // namespace pixpro

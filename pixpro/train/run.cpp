@@ -1,6 +1,7 @@
 #include "pixpro/train/run.h"
 
 #include <exception>
+#include <memory>
 #include <utility>
 
 namespace pixpro {
@@ -38,17 +39,20 @@ bool TrainingRun::next() {
     return false;
   }
   trainer_.start_step(batch.views, batch.boxes);
-  const std::optional<Started> before = std::exchange(
-      started_, Started{.record = {.epoch = batch.epoch, .broken_images = state_.broken_images},
-                        .images = batch.size(),
-                        .begun = begun,
-                        .waited = hooks_.wait_seconds() - waited_before});
+  auto step = std::make_unique<Started>();
+  step->record.epoch = batch.epoch;
+  step->record.broken_images = total(state_.broken);
+  step->record.broken = state_.broken;
+  step->images = batch.size();
+  step->begun = begun;
+  step->waited = hooks_.wait_seconds() - waited_before;
+  const auto before = std::exchange(started_, std::move(step));
   if (before) finish(*before, begun);
   return true;
 }
 
 void TrainingRun::finish() {
-  if (const auto step = std::exchange(started_, std::nullopt)) finish(*step, Clock::now());
+  if (const auto step = std::exchange(started_, nullptr)) finish(*step, Clock::now());
 }
 
 // A step takes from its own beginning to that of the next one, or to its end if none follows.

@@ -9,7 +9,7 @@
 
 #include <chrono>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "pixpro/data/batches/loader.h"
@@ -46,7 +46,7 @@ struct RunHooks {
 class TrainingRun {
  public:
   // Continues after the steps that the trainer has done. Every finished step is counted in the
-  // state; next_batch may add to state.broken_images. Trainer and state must outlive the run.
+  // state; next_batch may add to state.broken. Trainer and state must outlive the run.
   TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks);
 
   // Trains to the last step of the trainer's schedule. Returns false if it stopped before because a
@@ -62,10 +62,10 @@ class TrainingRun {
  private:
   using Clock = std::chrono::steady_clock;
   struct Started {
-    StepRecord record;  // what is known at the start
-    int64_t images;
-    Clock::time_point begun;
-    double waited;  // seconds, for its images
+    StepRecord record{};  // what is known at the start
+    int64_t images = 0;
+    Clock::time_point begun{};
+    double waited = 0;  // seconds, for its images
   };
   void finish(const Started& step, Clock::time_point end);
   void pause(bool last);
@@ -74,8 +74,8 @@ class TrainingRun {
   Trainer& trainer_;
   RunState& state_;
   const RunHooks hooks_;
-  std::optional<Started> started_;
-  bool at_end_ = false;  // the interludes at the end have begun to act
+  std::unique_ptr<Started> started_;  // the step that was started last, until it is finished
+  bool at_end_ = false;               // the interludes at the end have begun to act
 };
 
 }  // namespace pixpro

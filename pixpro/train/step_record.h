@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pixpro/data/reason_counts.h"
 #include "pixpro/train/step_numbers.h"
 
 namespace pixpro {
@@ -14,6 +15,7 @@ struct StepRecord {
   double images_per_second = 0.0;
   double wait_fraction = 0.0;  // part of the step's time that was spent waiting for images
   int64_t broken_images = 0;   // found from the last start of the run up to this step
+  ReasonCounts broken{};       // the same by reason
   int64_t skipped_steps = 0;   // steps up to this one that were skipped, see StepResult
 };
 
@@ -29,11 +31,11 @@ struct RunState {
   int64_t steps_done = 0;     // steps that are finished
   int64_t skipped_steps = 0;  // steps among them that were skipped, see StepResult
   HistoryEnd history{};
-  int64_t broken_images = 0;  // found since this start
+  ReasonCounts broken{};  // images, found since this start
 };
 
 // Calls visit(name, number) for every number of a record, in the order in which they are written
-// down. `skipped` is not among them. Record: StepRecord, const or not.
+// down. Neither `skipped` nor counts by reason are among them. Record: StepRecord, const or not.
 template <class Record, class Visit>
 void for_each_number(Record& record, Visit&& visit) {
   auto& r = record.result;

@@ -82,6 +82,10 @@ TEST_F(DataSet, SaysInOneLineWhatItSkips) {
     EXPECT_TRUE(result.out.starts_with("9 images, ")) << result.out;
     expect_in(result.out, line);
     EXPECT_EQ(result.err, "");
+    const nlohmann::json first = read_metrics(dir_.path() / mode / "metrics.jsonl").at(0);
+    EXPECT_EQ(first["skipped_files"], 5);
+    EXPECT_EQ(first["skipped_files_by_reason"][".heic (not supported)"], 1);
+    EXPECT_EQ(first["skipped_folders_by_reason"], nlohmann::json({{"excluded", 1}}));
   }
   const fs::path pack = data_ / "images.pack";
   std::vector<std::string> command = {"pack", data_.string(), pack.string()};

@@ -67,7 +67,14 @@ TEST_F(Pretrain, SkipsABrokenImageAndSaysSo) {
   const CommandResult result = train(dir_.path() / "run", {}, 3);
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.err.find("broken.jpg"), std::string::npos) << result.err;
-  EXPECT_EQ(read_metrics(dir_.path() / "run" / "metrics.jsonl").back()["broken_images"], 1);
+  nlohmann::json reasons;  // as the last line says that has them
+  for (const nlohmann::json& line : read_metrics(dir_.path() / "run" / "metrics.jsonl")) {
+    reasons = line.value("broken_images_by_reason", reasons);
+    int64_t sum = 0;
+    for (const auto& [reason, count] : reasons.items()) sum += count.get<int64_t>();
+    EXPECT_EQ(line["broken_images"], sum);
+  }
+  EXPECT_EQ(reasons.size(), 1U);
 }
 
 TEST_F(Pretrain, StopsIfTooManyImagesAreBroken) {

@@ -27,11 +27,15 @@ class Resume : public Pretrain {
   }
 };
 
-// The lines without values that depend on the clock.
+// The lines without what depends on the clock or on when the run was started.
 std::vector<nlohmann::json> timeless(const fs::path& metrics) {
   std::vector<nlohmann::json> lines = read_metrics(metrics);
   for (nlohmann::json& line : lines) {
-    for (const char* key : {"images_per_second", "wait_fraction", "broken_images"}) line.erase(key);
+    for (const char* key : {"images_per_second", "wait_fraction", "broken_images",
+                            "broken_images_by_reason", "skipped_files", "skipped_folders",
+                            "skipped_files_by_reason", "skipped_folders_by_reason"}) {
+      line.erase(key);
+    }
   }
   return lines;
 }

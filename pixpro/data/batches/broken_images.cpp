@@ -13,17 +13,38 @@ namespace {
 constexpr size_t kMostKinds = 50;  // that are told apart
 constexpr size_t kMostNamed = 5;   // in a summary
 
-// A reason without its numbers: what several images have in common.
+constexpr const char* kOthers = "another reason";
+
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+
+size_t end_of_number(const std::string& text, size_t begin) {
+  return std::min(text.find_first_not_of("0123456789", begin), text.size());
+}
+
+// A reason with N for each number.
 std::string kind_of(const std::string& reason) {
   std::string kind;
-  bool in_number = false;
-  for (const char letter : reason) {
-    const bool is_digit = letter >= '0' && letter <= '9';
-    if (!is_digit) kind += letter;
-    if (is_digit && !in_number) kind += 'N';
-    in_number = is_digit;
+  for (size_t i = 0; i < reason.size();) {
+    const bool is_number = is_digit(reason[i]);
+    kind += is_number ? 'N' : reason[i];
+    i = is_number ? end_of_number(reason, i) : i + 1;
   }
   return kind;
+}
+
+// Two reasons of the same kind with N for each number that differs, or that is N in the first one.
+std::string in_common(const std::string& first, const std::string& second) {
+  std::string text;
+  for (size_t i = 0, j = 0; j < second.size();) {
+    const bool is_number = is_digit(second[j]);
+    const size_t end = is_number && is_digit(first[i]) ? end_of_number(first, i) : i + 1;
+    const size_t second_end = is_number ? end_of_number(second, j) : j + 1;
+    const std::string part = first.substr(i, end - i);
+    text += part == second.substr(j, second_end - j) ? part : "N";
+    i = end;
+    j = second_end;
+  }
+  return text;
 }
 
 }  // namespace
@@ -48,14 +69,22 @@ void BrokenImages::note(int64_t sample, const std::string& name, const std::stri
   noted_[static_cast<size_t>(sample)] = true;
   ++count_;
   new_.push_back({sample, name, name + ": " + reason});
-  std::string kind = kind_of(reason);
-  if (kinds_.size() >= kMostKinds && !kinds_.contains(kind)) kind = "another reason";
-  Kind& common = kinds_[kind];
-  if (common.count++ == 0) common.example = name;
+  count_kind(name, reason);
   engine::require(count_ <= most_, count_text(), ", more than ",
                   is_default_ ? "a tenth, the most that is accepted unless --max-broken allows more"
                               : "the " + std::to_string(most_) + " that --max-broken allows",
                   ": ", kinds_text());
+}
+
+void BrokenImages::count_kind(const std::string& name, const std::string& reason) {
+  std::string kind = kind_of(reason);
+  const bool is_other = kinds_.size() >= kMostKinds && !kinds_.contains(kind);
+  if (is_other) kind = kOthers;
+  const std::string& said = is_other ? kind : reason;
+  const auto [found, is_new] = kinds_.try_emplace(kind, Kind{0, said, name});
+  Kind& common = found->second;
+  ++common.count;
+  if (!is_new) common.reason = in_common(common.reason, said);
 }
 
 std::vector<BrokenImage> BrokenImages::take_new() {
@@ -66,6 +95,13 @@ std::vector<BrokenImage> BrokenImages::take_new() {
 std::string BrokenImages::summary() const {
   const std::lock_guard lock(mutex_);
   return count_ == 0 ? "" : count_text() + ": " + kinds_text();
+}
+
+ReasonCounts BrokenImages::by_reason() const {
+  const std::lock_guard lock(mutex_);
+  ReasonCounts counts;
+  for (const auto& [kind, common] : kinds_) counts[common.reason] += common.count;
+  return counts;
 }
 
 std::string BrokenImages::count_text() const {
@@ -82,9 +118,9 @@ std::string BrokenImages::kinds_text() const {
   std::string text;
   int64_t rest = count_;
   for (const auto* entry : std::span(sorted).first(std::min(kMostNamed, sorted.size()))) {
-    const auto& [kind, common] = *entry;
-    text += (text.empty() ? "" : "; ") + std::to_string(common.count) + " x " + kind + " (" +
-            common.example + ")";
+    const Kind& common = entry->second;
+    text += (text.empty() ? "" : "; ") + std::to_string(common.count) + " x " + common.reason +
+            " (" + common.example + ")";
     rest -= common.count;
   }
   return rest == 0 ? text : text + "; " + std::to_string(rest) + " for other reasons";

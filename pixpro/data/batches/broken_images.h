@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "pixpro/data/reason_counts.h"
+
 namespace pixpro {
 
 struct BrokenImage {
@@ -41,15 +43,21 @@ class BrokenImages {
   // (b.jpg)". Empty if none is.
   std::string summary() const;
 
+  // Counts of all images noted so far. Reasons that differ in numbers alone count as one, with N
+  // for those numbers.
+  ReasonCounts by_reason() const;
+
  private:
   struct Kind {
-    int64_t count = 0;
-    std::string example;
+    int64_t count;
+    std::string reason;   // what they have in common
+    std::string example;  // the name of one of them
   };
 
   static size_t word_of(int64_t sample) { return static_cast<size_t>(sample) / 64; }
   static uint64_t bit_of(int64_t sample) { return uint64_t{1} << (sample % 64); }
   // With the lock held.
+  void count_kind(const std::string& name, const std::string& reason);
   std::string count_text() const;
   std::string kinds_text() const;
 

@@ -75,6 +75,8 @@ std::vector<BrokenImage> Loader::take_broken() { return crew_->filler.broken().t
 
 std::string Loader::broken_summary() const { return crew_->filler.broken().summary(); }
 
+ReasonCounts Loader::broken_by_reason() const { return crew_->filler.broken().by_reason(); }
+
 double Loader::wait_seconds() const { return crew_->queue.wait_seconds(); }
 
 }  // namespace pixpro

@@ -41,6 +41,9 @@ class Loader {
   // One line on all broken images found so far; empty if there are none.
   std::string broken_summary() const;
 
+  // Their counts, see BrokenImages::by_reason().
+  ReasonCounts broken_by_reason() const;
+
   // Seconds that next() and next_raw() have waited for workers. For the thread that calls them.
   double wait_seconds() const;
 

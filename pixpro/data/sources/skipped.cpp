@@ -9,21 +9,15 @@
 namespace pixpro {
 namespace {
 
-constexpr size_t kMostReasons = 8, kMostNames = 4;
-
-int64_t total(const Skipped::Counts& counts) {
-  int64_t sum = 0;
-  for (const auto& [reason, count] : counts) sum += count;
-  return sum;
-}
+constexpr size_t kMostToldApart = 100;              // reasons that are counted apart
+constexpr size_t kMostReasons = 8, kMostNames = 4;  // in the text
 
 std::string counted(int64_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string(what);
 }
 
 // "3 files: 2 .txt, 1 hidden". `names`, if there are any, follow the reason kForbidden.
-std::string listed(const Skipped::Counts& counts, const std::string& what,
-                   const std::string& names) {
+std::string listed(const ReasonCounts& counts, const std::string& what, const std::string& names) {
   std::vector<std::pair<std::string, int64_t>> reasons(counts.begin(), counts.end());
   std::ranges::stable_sort(reasons, std::greater<>(), &std::pair<std::string, int64_t>::second);
   const int64_t all = total(counts);
@@ -40,9 +34,10 @@ std::string listed(const Skipped::Counts& counts, const std::string& what,
 
 }  // namespace
 
-int64_t& Skipped::count_in(Counts& counts, std::string_view reason) {
+int64_t& Skipped::count_in(ReasonCounts& counts, std::string_view reason) {
   const auto found = counts.find(reason);
-  return found != counts.end() ? found->second : counts[std::string(reason)];
+  if (found != counts.end()) return found->second;
+  return counts[counts.size() < kMostToldApart ? std::string(reason) : "of other kinds"];
 }
 
 void Skipped::add_forbidden_folder(std::string_view path) {

@@ -43,6 +43,43 @@ TEST_F(Metrics, HaveOneLinePerStepAtOnce) {
   EXPECT_TRUE(lines[1].contains("positive_similarity"));
 }
 
+TEST_F(Metrics, SayWhatIsNotUsedAndWhy) {
+  Skipped skipped;
+  for (const char* reason : {".txt", ".txt", "hidden", ".\xff\n"}) skipped.add_file(reason);
+  skipped.add_forbidden_folder("private");
+  const nlohmann::json files{{".txt", 2}, {"hidden", 1}, {".\\xff\\n", 1}};
+  StepRecord record = record_of(0);
+  HistoryEnd end;
+  {
+    MetricsFile file(path_, end, skipped);
+    file.write(record);
+    end = file.flush();
+    record.broken = {{"the file is empty", 1}};
+    record.broken_images = 1;
+    file.write(record);
+    file.write(record);
+  }
+  std::vector<nlohmann::json> lines = lines_of(path_);
+  ASSERT_EQ(lines.size(), 3U);
+  for (const nlohmann::json& line : lines) {
+    EXPECT_EQ(line["skipped_files"], 4);
+    EXPECT_EQ(line["skipped_folders"], 1);
+  }
+  EXPECT_EQ(lines[0]["skipped_files_by_reason"], files);
+  EXPECT_EQ(lines[0]["skipped_folders_by_reason"], nlohmann::json({{"without permission", 1}}));
+  EXPECT_EQ(lines[0]["broken_images_by_reason"], nlohmann::json::object());
+  EXPECT_EQ(lines[1]["broken_images_by_reason"], nlohmann::json({{"the file is empty", 1}}));
+  EXPECT_FALSE(lines[1].contains("skipped_files_by_reason"));
+  EXPECT_FALSE(lines[2].contains("broken_images_by_reason")) << "nothing has changed";
+
+  MetricsFile(path_, end, {}).write(record);  // a resumed run, from which the files are gone
+  lines = lines_of(path_);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1]["skipped_files"], 0);
+  EXPECT_EQ(lines[1]["skipped_files_by_reason"], nlohmann::json::object());
+  EXPECT_EQ(lines[1]["broken_images_by_reason"], nlohmann::json({{"the file is empty", 1}}));
+}
+
 TEST_F(Metrics, OfANewRunKeepThoseOfTheOneBefore) {
   MetricsFile(path_).write(record_of(0));
   MetricsFile(path_).write(record_of(3));

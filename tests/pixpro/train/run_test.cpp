@@ -213,7 +213,7 @@ TEST_F(Run, CountsBrokenImagesAndTheTimeSpentWaiting) {
   RunHooks asked = hooks();
   double waited = 0.0;
   asked.next_batch = [&] {
-    ++state_.broken_images;
+    ++state_.broken["the file is empty"];
     waited += 1e-9;
     return batch_of(0);
   };
@@ -222,6 +222,7 @@ TEST_F(Run, CountsBrokenImagesAndTheTimeSpentWaiting) {
   for (size_t step = 0; step < 4; ++step) {
     const StepRecord& record = steps_[step];
     EXPECT_EQ(record.broken_images, static_cast<int64_t>(step + 1));
+    EXPECT_EQ(total(record.broken), record.broken_images);
     EXPECT_NEAR(record.wait_fraction, 1e-9 * record.images_per_second / 2, 1e-12);
   }
 }

@@ -141,14 +141,18 @@ TEST(BrokenImages, AreCountedByReason) {
   broken.note(3, "c", "the file is empty", false);
   broken.note(3, "c", "the file is empty", true);
   EXPECT_EQ(broken.summary(),
-            "3 of the 1000 images are broken: 2 x PNG: N bytes cannot hold N x N pixels (a); 1 x "
+            "3 of the 1000 images are broken: 2 x PNG: N bytes cannot hold N x 8 pixels (a); 1 x "
             "the file is empty (c)");
+  EXPECT_EQ(broken.by_reason(),
+            (ReasonCounts{{"PNG: N bytes cannot hold N x 8 pixels", 2}, {"the file is empty", 1}}));
   EXPECT_TRUE(broken.is_known(1) && broken.is_known(3) && !broken.is_known(4));
   EXPECT_EQ(broken.take_new().size(), 3U);
   for (int i = 10; i < 100; ++i) {
     broken.note(i, "x", "reason " + std::string(static_cast<size_t>(i), 'a'), true);
   }
   EXPECT_LT(broken.summary().size(), 1000U);
+  EXPECT_LT(broken.by_reason().size(), 60U);
+  EXPECT_EQ(total(broken.by_reason()), 93);
 }
 
 TEST(BrokenImages, AreAnErrorIfThereIsNoOther) {
