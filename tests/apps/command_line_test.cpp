@@ -130,10 +130,11 @@ TEST(CommandLine, TakesTheLastOfAFlagGivenTwice) {
   expect_bad_command_line({"pretrain", "--data-dir", "/", "--batch-size", "4", "--batch-size", "0"},
                           {"--batch-size", "0"});
   // Those before it are not even checked.
-  expect_refused({"pretrain", "--data-dir", "/", "--batch-size", "0", "--batch-size", "-1",
-                  "--batch-size", "many", "--batch-size", "1", "--seed", "-1", "--seed", "1",
-                  "--arch", "vgg16", "--arch", "resnet18", "--base-lr", "nan", "--base-lr", "1",
-                  "--image-size", "31", "--image-size", "32"},
+  expect_refused({"pretrain", "--data-dir",   "/",    "--batch-size", "0",     "--batch-size",
+                  "-1",       "--batch-size", "many", "--batch-size", "1",     "--seed",
+                  "-1",       "--seed",       "1",    "--arch",       "vgg16", "--arch",
+                  "resnet18", "--base-lr",    "nan",  "--base-lr",    "1",     "--image-size",
+                  "31",       "--image-size", "32"},
                  {"one cell", "--batch-size of 2 or more"});
   expect_bad_command_line({"pack", "a", "b", "c"}, {"c"});
 }
