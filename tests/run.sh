@@ -53,7 +53,8 @@ fi
 
 # Under ThreadSanitizer, the loader and what its workers share: they are threads of C++. OpenMP has one
 # thread there (the preset sets it): libgomp is not instrumented, so every parallel loop would look like
-# a race. Kernels are instead tested for equal bits on any number of threads.
+# a race. Kernels are instead tested for equal bits on any number of threads. TZ is set too: without it
+# glibc looks up the time zone for each zip archive, under a lock that ThreadSanitizer does not see.
 cmake --preset tsan
 cmake --build --preset tsan --target test_pixpro
 run_tests tsan -R 'LoaderTest|SourceTest\.(ZipServes|Cache)'
