@@ -63,8 +63,9 @@ bool BrokenImages::is_noted(int64_t sample) const {
 
 void BrokenImages::note(int64_t sample, const std::string& name, const std::string& reason,
                         bool for_good) {
-  if (for_good) known_[word_of(sample)].fetch_or(bit_of(sample), std::memory_order_relaxed);
+  // With the lock: whoever sees that an image is known finds it in the summary.
   const std::lock_guard lock(mutex_);
+  if (for_good) known_[word_of(sample)].fetch_or(bit_of(sample), std::memory_order_relaxed);
   if (noted_[static_cast<size_t>(sample)]) return;
   noted_[static_cast<size_t>(sample)] = true;
   ++count_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <thread>
 
 #include "pixpro/data/batches/loader.h"
 #include "tests/pixpro/data/batches/fake_source.h"
@@ -163,6 +164,17 @@ TEST(BrokenImages, AreAnErrorIfThereIsNoOther) {
         << error;
   }
   EXPECT_EQ(loader.take_broken().size(), 3U);
+}
+
+// A worker that has learnt from another that an image is broken may sum up all of them at once.
+TEST(BrokenImages, AreInTheSummaryOnceTheyAreKnown) {
+  for (int round = 0; round < 2000; ++round) {
+    BrokenImages broken(1, 1);
+    std::jthread other([&] { broken.note(0, "a.png", "the file is empty", true); });
+    while (!broken.is_known(0)) {
+    }
+    ASSERT_NE(broken.summary(), "") << round;
+  }
 }
 
 // Each broken image is read once, and passing over all of them takes well under a millisecond.
