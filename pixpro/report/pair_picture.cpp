@@ -69,8 +69,9 @@ std::vector<int64_t> candidates(int64_t count, const LoaderOptions& options, int
     const int64_t begin = i * count / spread, end = (i + 1) * count / spread;
     samples.push_back(begin + random.below(end - begin));
   }
-  std::ranges::stable_partition(
-      samples, [&](int64_t sample) { return share_enough(sample, options, grid, pos_ratio); });
+  std::stable_partition(samples.begin(), samples.end(), [&](int64_t sample) {
+    return share_enough(sample, options, grid, pos_ratio);
+  });
   samples.resize(static_cast<size_t>(std::min(spread, kMostTried)));
   return samples;
 }
