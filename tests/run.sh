@@ -61,8 +61,9 @@ run_tests tsan -R 'LoaderTest|SourceTest\.(ZipServes|Cache)'
 
 # Under AddressSanitizer and UndefinedBehaviorSanitizer, all but whole training steps, which consist of
 # kernels that are tested alone, and the slowest tests of convolutions, of which shorter ones remain. A
-# build with CUDA has the same code for the CPU. The preset leaves out uses of a stack frame that has
-# ended: to find them, code of GCC 14 keeps frames in memory that is not aligned for AVX-512, and crashes.
+# build with CUDA has the same code for the CPU. The preset does not look for uses of a stack frame after
+# its function has returned: GCC 14 then keeps frames in memory that is not aligned for AVX-512, and the
+# code crashes.
 asan=asan
 if command -v nvcc >/dev/null; then asan=cuda-asan; fi
 cmake --preset "$asan"

@@ -13,36 +13,33 @@ namespace {
 constexpr size_t kMostKinds = 50;  // that are told apart
 constexpr size_t kMostNamed = 5;   // in a summary
 
-constexpr const char* kOthers = "another reason";
-
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-size_t end_of_number(const std::string& text, size_t begin) {
-  return std::min(text.find_first_not_of("0123456789", begin), text.size());
+// The number or other letter at `at`, which is moved behind it.
+std::string next_piece(const std::string& text, size_t& at) {
+  const size_t begin = at++;
+  if (is_digit(text[begin])) {
+    at = std::min(text.find_first_not_of("0123456789", begin), text.size());
+  }
+  return text.substr(begin, at - begin);
 }
 
 // A reason with N for each number.
 std::string kind_of(const std::string& reason) {
   std::string kind;
-  for (size_t i = 0; i < reason.size();) {
-    const bool is_number = is_digit(reason[i]);
-    kind += is_number ? 'N' : reason[i];
-    i = is_number ? end_of_number(reason, i) : i + 1;
+  for (size_t at = 0; at < reason.size();) {
+    const std::string piece = next_piece(reason, at);
+    kind += is_digit(piece[0]) ? "N" : piece;
   }
   return kind;
 }
 
-// Two reasons of the same kind with N for each number that differs, or that is N in the first one.
+// Two reasons of the same kind, and so of as many pieces, with N for each number that differs.
 std::string in_common(const std::string& first, const std::string& second) {
   std::string text;
-  for (size_t i = 0, j = 0; j < second.size();) {
-    const bool is_number = is_digit(second[j]);
-    const size_t end = is_number && is_digit(first[i]) ? end_of_number(first, i) : i + 1;
-    const size_t second_end = is_number ? end_of_number(second, j) : j + 1;
-    const std::string part = first.substr(i, end - i);
-    text += part == second.substr(j, second_end - j) ? part : "N";
-    i = end;
-    j = second_end;
+  for (size_t i = 0, j = 0; i < first.size();) {
+    const std::string piece = next_piece(first, i);
+    text += piece == next_piece(second, j) ? piece : "N";
   }
   return text;
 }
@@ -80,7 +77,7 @@ void BrokenImages::note(int64_t sample, const std::string& name, const std::stri
 void BrokenImages::count_kind(const std::string& name, const std::string& reason) {
   std::string kind = kind_of(reason);
   const bool is_other = kinds_.size() >= kMostKinds && !kinds_.contains(kind);
-  if (is_other) kind = kOthers;
+  if (is_other) kind = "another reason";
   const std::string& said = is_other ? kind : reason;
   const auto [found, is_new] = kinds_.try_emplace(kind, Kind{0, said, name});
   Kind& common = found->second;

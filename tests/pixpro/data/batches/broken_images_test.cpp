@@ -156,6 +156,15 @@ TEST(BrokenImages, AreCountedByReason) {
   EXPECT_EQ(total(broken.by_reason()), 93);
 }
 
+// A letter N in a reason looks like a number that differs.
+TEST(BrokenImages, AreCountedByReasonsWithTheLetterN) {
+  BrokenImages broken(3, 3);
+  broken.note(0, "a", "tag 1234 of 99 is not known", true);
+  broken.note(1, "b", "tag N of N is not known", true);
+  broken.note(2, "c", "tag 5 of 99 is not known", true);
+  EXPECT_EQ(broken.by_reason(), (ReasonCounts{{"tag N of N is not known", 3}}));
+}
+
 TEST(BrokenImages, AreAnErrorIfThereIsNoOther) {
   Loader loader(images_without(3, {0, 1, 2}), options(2, 3));
   for (int attempt = 0; attempt < 2; ++attempt) {
