@@ -40,7 +40,7 @@ may_include pixpro/report "$below|pixpro/(data|method|train|report)"
 complain "engine/kernels is the contract of all devices: it must not include the folder of any" \
   "$(matches '#include "engine/(cpu|cuda)/' engine/kernels)"
 complain "only apps may end the program: throw engine::Error" \
-  "$(matches '\b(std::)?(exit|quick_exit|abort|terminate)\(' engine autograd layers pixpro)"
+  "$(matches '\b(std::)?(exit|quick_exit|terminate)\(|\bstd::abort\(' engine autograd layers pixpro)"
 
 complain "a file has at most 400 lines: split it by idea" \
   "$({ sources "${layers[@]}" tests; find apps tests -name '*.sh'; } | xargs wc -l |

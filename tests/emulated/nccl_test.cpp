@@ -1,51 +1,16 @@
 // The NCCL communicator between two ranks, each of which is a thread with its own device.
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstring>
-#include <functional>
 #include <future>
-#include <thread>
 
 #include "engine/kernels/pointwise.h"
-#include "engine/ranks/communicator.h"
 #include "engine/tensor_ops.h"
 #include "tests/cuda_emulation/control.h"
+#include "tests/emulated/two_ranks.h"
 #include "tests/support/cuda.h"
 
 namespace engine {
 namespace {
-
-constexpr int kRanks = 2;
-
-// Runs the body on both ranks at once. Returns the messages of their errors, "" for no error.
-std::array<std::string, kRanks> on_two_ranks(
-    const std::function<void(Communicator&, Device)>& body) {
-  std::promise<std::vector<std::byte>> promise;
-  const auto shared = promise.get_future().share();
-  std::array<std::string, kRanks> errors;
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < kRanks; ++rank) {
-    threads.emplace_back([&, rank] {
-      const auto share = [&](std::span<std::byte> bytes) {
-        if (rank == 0) promise.set_value({bytes.begin(), bytes.end()});
-        std::memcpy(bytes.data(), shared.get().data(), bytes.size());
-      };
-      const Device device{Device::Type::cuda, rank};
-      try {
-        body(*make_nccl_communicator(device, rank, kRanks, share), device);
-      } catch (const Error& error) {
-        errors[static_cast<size_t>(rank)] = error.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return errors;
-}
-
-void expect_no_errors(const std::array<std::string, kRanks>& errors) {
-  for (const std::string& error : errors) EXPECT_EQ(error, "");
-}
 
 TEST(CudaNccl, SumsEveryType) {
   expect_no_errors(on_two_ranks([](Communicator& ranks, Device device) {
@@ -61,20 +26,41 @@ TEST(CudaNccl, SumsEveryType) {
   }));
 }
 
-// Sums of several tensors run concurrently with the device's work; finish() makes them visible.
-TEST(CudaNccl, StartedSumsAreVisibleAfterFinish) {
+// Started sums run concurrently with the device's work; join() makes them visible.
+TEST(CudaNccl, StartedSumsAreVisibleOnceTheyAreJoined) {
   expect_no_errors(on_two_ranks([](Communicator& ranks, Device device) {
     const double own = ranks.rank() == 0 ? 1.0 : 10.0;
     const Tensor a = full({300}, own, DType::f32, device), b = full({7}, -own, DType::f32, device);
     Tensor c = full({5}, own, DType::f32, device), sum = empty_like(a);
-    ranks.start_all_reduce(a);
-    ranks.start_all_reduce(b);
+    const Ticket first = ranks.start_all_reduce(a);
+    const Ticket second = ranks.start_all_reduce(b);
     on_device(device, [&](auto& ctx) { fill(ctx, c, 4.0); });
-    ranks.finish();
+    ranks.join(first);
     on_device(device, [&](auto& ctx) { add(ctx, a, a, sum); });
     EXPECT_EQ(to_values(sum), std::vector<double>(300, 22.0));
+    ranks.join(second);
+    ranks.join(first);  // again
     EXPECT_EQ(to_values(b), std::vector<double>(7, -11.0));
     EXPECT_EQ(to_values(c), std::vector<double>(5, 4.0));
+  }));
+}
+
+// The sum of a lane is not begun before what writes its tensor has ended, and a sum that is joined
+// does not wait for one that another lane has started.
+TEST(CudaNccl, LanesDoNotWaitForEachOther) {
+  expect_no_errors(on_two_ranks([](Communicator& ranks, Device device) {
+    Communicator &one = ranks.lane(1), &two = ranks.lane(2);
+    Tensor a({500}, DType::f32, device), b({400}, DType::f32, device);
+    on_device(device, [&](auto& ctx) { fill(ctx, a, 1.0); });
+    // The lanes in another order on each rank.
+    const auto start_a = [&] { return one.start_all_reduce(a); };
+    const Ticket early = ranks.rank() == 0 ? start_a() : Ticket{};
+    on_device(device, [&](auto& ctx) { fill(ctx, b, 2.0); });
+    two.all_reduce(b);
+    EXPECT_EQ(to_values(b), std::vector<double>(400, 4.0));
+    one.join(ranks.rank() == 0 ? early : start_a());
+    EXPECT_EQ(to_values(a), std::vector<double>(500, 2.0));
+    EXPECT_THROW(ranks.lane(kLanes), Error);
   }));
 }
 
@@ -101,21 +87,61 @@ TEST(CudaNccl, RanksThatDisagreeEndInAnError) {
   EXPECT_NE(findings[0].find("ncclAllReduce number 1 of"), std::string::npos) << findings[0];
 }
 
+// Rank 0 waits for collectives that rank 1 never calls.
+TEST(CudaNccl, AbortFreesARankThatWaitsInVain) {
+  std::promise<Communicator*> waiting;
+  std::promise<void> freed;
+  expect_no_errors(on_two_ranks([&](Communicator& ranks, Device device) {
+    if (ranks.rank() == 0) {
+      const Ticket lost = ranks.lane(1).start_all_reduce(zeros({4}, DType::f32, device));
+      ranks.lane(1).join(lost);
+      waiting.set_value(&ranks);
+      EXPECT_THROW(ranks.barrier(), Error);
+      return freed.get_future().wait();
+    }
+    waiting.get_future().get()->abort();
+    freed.set_value();
+    ranks.abort();
+    ranks.abort();  // once more is no harm
+    EXPECT_THROW(ranks.barrier(), Error);
+  }));
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
+// Rank 0 throws while sums are under way that rank 1 never joins.
+TEST(CudaNccl, TheDestructorWaitsForNobody) {
+  std::promise<void> gone;
+  const auto errors = on_two_ranks([&](Communicator& ranks, Device device) {
+    ranks.barrier();
+    if (ranks.rank() == 1) return gone.get_future().wait();
+    for (int lane = 0; lane < kLanes; ++lane) {
+      ranks.lane(lane).start_all_reduce(zeros({4}, DType::f32, device));
+    }
+    gone.set_value();
+    fail("the disk is full");
+  });
+  EXPECT_EQ(errors[0], "the disk is full");
+  EXPECT_EQ(errors[1], "");
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
 // One rank alone: another one would wait for the collectives that a failing rank leaves out.
 void job_of_one_rank() {
   const Device device = test_support::kCuda;
-  const auto alone = make_nccl_communicator(device, 0, 1, [](std::span<std::byte>) {});
+  const auto alone = make_nccl_communicator(device, 0, 1, 2, [](std::span<std::byte>) {});
   Tensor x = zeros({4}, DType::f32, device), whole = zeros({1, 4}, DType::f32, device);
   alone->all_reduce(x);
   alone->broadcast(x, 0);
   alone->all_gather(x, whole);
+  alone->finish();
 }
 
 TEST(CudaNccl, AFailingCallIsAnErrorAndLeaksNothing) {
   job_of_one_rank();
   const std::vector<std::string> before = cuda_emulation::live_objects();
-  for (const char* function : {"ncclGetUniqueId", "ncclCommInitRank", "ncclAllReduce",
-                               "ncclBroadcast", "ncclAllGather", "ncclCommGetAsyncError"}) {
+  for (const char* function :
+       {"ncclGetUniqueId", "ncclCommInitRank", "ncclCommSplit", "ncclAllReduce", "ncclBroadcast",
+        "ncclAllGather", "ncclCommGetAsyncError"}) {
     cuda_emulation::fail_call(function, 1);
     std::string error;
     try {

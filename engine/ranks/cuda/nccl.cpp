@@ -1,5 +1,11 @@
 #include <nccl.h>
 
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/context.h"
@@ -42,52 +48,131 @@ ncclDataType_t nccl_type(DType dtype) {
 
 size_t count_of(const Tensor& t) { return static_cast<size_t>(t.elements()); }
 
-class NcclCommunicator : public Communicator {
+// NCCL's handles of one rank's lanes, which end together.
+class Handles {
  public:
-  NcclCommunicator(Device device, int rank, int size, const ShareBytes& share)
-      : ctx_(cuda_context(device.index)), rank_(rank), size_(size) {
-    require(rank >= 0 && rank < size, "nccl: expected a rank in 0..", size - 1, ", found ", rank);
+  Handles(int rank, int size, int lanes, const ShareBytes& share)
+      : lanes_(static_cast<size_t>(lanes)) {
     ncclUniqueId id{};
     if (rank == 0) check(ncclGetUniqueId(&id));
     share(std::as_writable_bytes(std::span(&id, 1)));
-    check(ncclCommInitRank(&comm_, size, id, rank));
+    try {
+      check(ncclCommInitRank(&lanes_[0].handle, size, id, rank));
+      for (size_t i = 1; i < lanes_.size(); ++i) {
+        check(ncclCommSplit(lanes_[0].handle, 0, rank, &lanes_[i].handle, nullptr));
+      }
+    } catch (...) {
+      abort();
+      throw;
+    }
+  }
+  ~Handles() { abort(); }
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+
+  // Calls f(handle of the lane).
+  template <class F>
+  void call(size_t lane, F&& f) {
+    const std::lock_guard lock(lanes_[lane].mutex);
+    require(!aborted_, "NCCL: this rank has been told to abort");
+    check(f(lanes_[lane].handle));
   }
 
+  void abort() noexcept {
+    if (aborted_.exchange(true)) return;
+    for (Lane& lane : lanes_) {
+      if (lane.handle == nullptr) continue;
+      const std::unique_lock lock = try_lock(lane.mutex);
+      ncclCommAbort(lane.handle);
+    }
+  }
+
+ private:
+  struct Lane {
+    std::mutex mutex;  // held by a call of NCCL
+    ncclComm_t handle = nullptr;
+  };
+
+  // A lane's first collectives connect the ranks, so a call may be waiting for a dead one. Abort
+  // then ends it while it runs.
+  static std::unique_lock<std::mutex> try_lock(std::mutex& mutex) {
+    std::unique_lock lock(mutex, std::try_to_lock);
+    for (int tries = 0; !lock && tries < 100; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      static_cast<void>(lock.try_lock());
+    }
+    return lock;
+  }
+
+  std::vector<Lane> lanes_;
+  std::atomic<bool> aborted_ = false;
+};
+
+class NcclCommunicator : public Communicator {
+ public:
+  NcclCommunicator(Device device, int rank, int size, int lanes, const ShareBytes& share)
+      : Communicator(rank, size),
+        ctx_(cuda_context(device.index)),
+        handles_(std::make_shared<Handles>(rank, size, lanes, share)) {
+    for (size_t i = 1; i < static_cast<size_t>(lanes); ++i) {
+      add_lane(std::make_unique<NcclCommunicator>(*this, i));
+    }
+  }
+  NcclCommunicator(const NcclCommunicator& first, size_t lane)
+      : Communicator(first.rank(), first.size()),
+        ctx_(first.ctx_),
+        handles_(first.handles_),
+        lane_(lane) {}
+
+  // Aborts even after finish(), when nothing is left to end: ncclCommDestroy() would wait for the
+  // other ranks of the host.
   ~NcclCommunicator() override {
-    cudaStreamSynchronize(stream_.get());  // collectives under way still use their tensors
-    ncclCommDestroy(comm_);
+    abort();
+    cudaStreamSynchronize(stream_.get());  // collectives that are ending still use their tensors
   }
 
-  int rank() const override { return rank_; }
-  int size() const override { return size_; }
-
-  void start_all_reduce(const Tensor& tensor) override {
-    Tensor& t = started_.emplace_back(tensor);
+  Ticket start_all_reduce(const Tensor& tensor) override {
+    Sum sum{tensor, spare_.empty() ? std::make_unique<Event>() : std::move(spare_.back())};
+    if (!spare_.empty()) spare_.pop_back();
+    void* data = sum.tensor.raw();
+    const auto type = nccl_type(tensor.dtype());
     begin();
-    void* data = t.raw();
-    check(ncclAllReduce(data, data, count_of(t), nccl_type(t.dtype()), ncclSum, comm_,
-                        stream_.get()));
+    handles_->call(lane_, [&](ncclComm_t comm) {
+      return ncclAllReduce(data, data, count_of(tensor), type, ncclSum, comm, stream_.get());
+    });
+    sum.done->record(stream_.get());
+    under_way_.push_back(std::move(sum));
+    return {++started_};
   }
 
-  void finish() override {
-    end();
-    started_.clear();
+  void join(Ticket ticket) override {
+    check_health();
+    while (joined_ < ticket.number && !under_way_.empty()) {
+      Sum& sum = under_way_.front();
+      if (++joined_ == ticket.number) sum.done->hold_back(ctx_.stream());
+      spare_.push_back(std::move(sum.done));
+      under_way_.pop_front();
+    }
   }
 
   void broadcast(Tensor& tensor, int root) override {
     begin();
     void* data = tensor.raw();
-    check(ncclBroadcast(data, data, count_of(tensor), nccl_type(tensor.dtype()), root, comm_,
-                        stream_.get()));
+    handles_->call(lane_, [&](ncclComm_t comm) {
+      return ncclBroadcast(data, data, count_of(tensor), nccl_type(tensor.dtype()), root, comm,
+                           stream_.get());
+    });
     end();
   }
 
   void all_gather(const Tensor& part, Tensor& whole) override {
-    require(whole.elements() == size_ * part.elements() && whole.dtype() == part.dtype(),
-            "all_gather: ", size_, " times ", part, " does not fill ", whole);
+    require_gathers(part, whole);
     begin();
-    check(ncclAllGather(part.raw(), whole.raw(), count_of(part), nccl_type(part.dtype()), comm_,
-                        stream_.get()));
+    void* target = whole.raw();
+    handles_->call(lane_, [&](ncclComm_t comm) {
+      return ncclAllGather(part.raw(), target, count_of(part), nccl_type(part.dtype()), comm,
+                           stream_.get());
+    });
     end();
   }
 
@@ -97,8 +182,23 @@ class NcclCommunicator : public Communicator {
     check_health();
   }
 
+  void check_health() override {
+    ncclResult_t status = ncclSuccess;
+    handles_->call(lane_, [&](ncclComm_t comm) { return ncclCommGetAsyncError(comm, &status); });
+    check(status);
+  }
+
+  void finish() override { barrier(); }
+
+  void abort() noexcept override { handles_->abort(); }
+
  private:
-  // Collectives run on their own stream, after the work queued on the compute stream so far.
+  struct Sum {
+    Tensor tensor;  // kept alive until the sum is joined
+    std::unique_ptr<Event> done;
+  };
+
+  // Collectives run on the lane's own stream, after the work queued on the compute stream so far.
   void begin() {
     queued_.record(ctx_.stream());
     queued_.hold_back(stream_.get());
@@ -111,26 +211,21 @@ class NcclCommunicator : public Communicator {
     done_.hold_back(ctx_.stream());
   }
 
-  // Throws for a failure since the last call, for example if a rank has died.
-  void check_health() {
-    ncclResult_t status = ncclSuccess;
-    check(ncclCommGetAsyncError(comm_, &status));
-    check(status);
-  }
-
   CudaContext& ctx_;
-  const int rank_, size_;
-  ncclComm_t comm_ = nullptr;
+  std::shared_ptr<Handles> handles_;
+  const size_t lane_ = 0;
   Stream stream_;
   Event queued_, done_;
-  std::vector<Tensor> started_;  // kept alive until finish()
+  int64_t started_ = 0, joined_ = 0;
+  std::deque<Sum> under_way_;  // sums joined_ + 1 .. started_
+  std::vector<std::unique_ptr<Event>> spare_;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_nccl_communicator(Device device, int rank, int size,
+std::unique_ptr<Communicator> make_nccl_communicator(Device device, int rank, int size, int lanes,
                                                      const ShareBytes& share) {
-  return std::make_unique<NcclCommunicator>(device, rank, size, share);
+  return std::make_unique<NcclCommunicator>(device, rank, size, lanes, share);
 }
 
 }  // namespace engine

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <random>
 #include <thread>
@@ -21,11 +22,13 @@
 using namespace cuda_emulation;
 
 struct ncclComm {
-  ncclComm(const std::string& name, int ranks, int rank)
-      : rendezvous(name, ranks, rank), device(current_device()) {}
+  ncclComm(std::string of_memory, int ranks, int rank)
+      : name(std::move(of_memory)), rendezvous(name, ranks, rank), device(current_device()) {}
 
+  std::string name;
   Rendezvous rendezvous;
   int device;
+  int64_t splits = 0;
   int64_t asked = 0;  // number of the last collective queued
   std::atomic<int64_t> done = 0;
   struct Pending {
@@ -38,13 +41,21 @@ struct ncclComm {
   std::thread server;
 };
 
+// An aborted communicator lives on until its streams have passed the collectives.
+using SharedComm = std::shared_ptr<ncclComm>;
+
 namespace {
 
 constexpr std::chrono::microseconds kPause{200};
 
 std::string name_of(const ncclUniqueId& id) { return "/" + std::string(id.internal); }
 
-void serve(ncclComm* comm) {
+std::map<ncclComm_t, SharedComm>& comms() {
+  static std::map<ncclComm_t, SharedComm>& comms = *new std::map<ncclComm_t, SharedComm>;
+  return comms;
+}
+
+void serve(const SharedComm& comm) {
   while (!comm->closing) {
     if (comm->rendezvous.requested() > comm->done) {
       const std::lock_guard lock(emulator_lock());
@@ -58,7 +69,9 @@ void serve(ncclComm* comm) {
 }
 
 // The stream's work: the collective itself.
-void perform(ncclComm* comm, const Collective& collective, const void* send, void* receive) {
+void perform(const SharedComm& comm, const Collective& collective, const void* send,
+             void* receive) {
+  if (comm->closing) return;
   std::string wrong;
   {
     const LockGivenUp away(emulator_lock());
@@ -69,7 +82,9 @@ void perform(ncclComm* comm, const Collective& collective, const void* send, voi
   }
   comm->pending.pop_front();
   ++comm->done;
-  if (wrong.empty()) return;
+  if (wrong.empty() || comm->closing) return;
+  comm->error = ncclRemoteError;
+  if (comm->rendezvous.aborted()) return;  // by a peer: no mistake of the program
   report("NCCL: ", wrong);
   comm->error = ncclInternalError;
 }
@@ -100,7 +115,7 @@ ncclResult_t enqueue_collective(const char* function, ncclComm* comm, Collective
   }
   collective.number = ++comm->asked;
   comm->pending.push_back({&stream, stream.queued + 1});
-  enqueue(stream, [=] { perform(comm, collective, send, receive); });
+  enqueue(stream, [=, held = comms().at(comm)] { perform(held, collective, send, receive); });
   return ncclSuccess;
 }
 
@@ -121,6 +136,27 @@ std::string clash_of_devices(Rendezvous& rendezvous) {
   return rendezvous.wait_for_all() ? clash : "a rank has left";
 }
 
+// A new communicator of the ranks that call it with this name.
+ncclResult_t join(const char* function, const std::string& name, int ranks, int rank,
+                  ncclComm_t* handle) {
+  auto comm = std::make_shared<ncclComm>(name, ranks, rank);
+  std::string wrong;
+  {
+    const LockGivenUp away(emulator_lock());
+    wrong = comm->rendezvous.meet({});
+    if (wrong.empty()) wrong = clash_of_devices(comm->rendezvous);
+  }
+  if (!wrong.empty()) {
+    report(function, ": ", wrong);
+    return ncclInvalidUsage;
+  }
+  comm->server = std::thread(serve, comm);
+  *handle = comm.get();
+  comms()[*handle] = std::move(comm);
+  add_live(*handle, "an NCCL communicator");
+  return ncclSuccess;
+}
+
 }  // namespace
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
@@ -138,21 +174,16 @@ ncclResult_t ncclCommInitRank(ncclComm_t* handle, int ranks, ncclUniqueId id, in
   if (ranks < 1 || ranks > Rendezvous::kMostRanks || rank < 0 || rank >= ranks) {
     return ncclInvalidArgument;
   }
-  auto comm = std::make_unique<ncclComm>(name_of(id), ranks, rank);
-  std::string wrong;
-  {
-    const LockGivenUp away(emulator_lock());
-    wrong = comm->rendezvous.meet({});
-    if (wrong.empty()) wrong = clash_of_devices(comm->rendezvous);
-  }
-  if (!wrong.empty()) {
-    report("ncclCommInitRank: ", wrong);
-    return ncclInvalidUsage;
-  }
-  comm->server = std::thread(serve, comm.get());
-  *handle = comm.release();
-  add_live(*handle, "an NCCL communicator");
-  return ncclSuccess;
+  return join("ncclCommInitRank", name_of(id), ranks, rank, handle);
+}
+
+// All ranks keep their numbers.
+ncclResult_t ncclCommSplit(ncclComm_t comm, int color, int key, ncclComm_t* handle, ncclConfig_t*) {
+  const Call call("ncclCommSplit");
+  if (call.fails) return ncclSystemError;
+  if (!is_live(comm) || color != 0 || key != comm->rendezvous.rank()) return ncclInvalidArgument;
+  const std::string name = comm->name + "_" + std::to_string(++comm->splits);
+  return join("ncclCommSplit", name, comm->rendezvous.ranks(), key, handle);
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
@@ -168,7 +199,19 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
     const LockGivenUp away(emulator_lock());
     comm->server.join();
   }
-  delete comm;
+  comms().erase(comm);
+  return call.fails ? ncclInternalError : ncclSuccess;
+}
+
+// Collectives that have not begun are left out, and those that wait for peers end.
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  const Call call("ncclCommAbort");
+  if (!is_live(comm)) return ncclInvalidArgument;
+  remove_live(comm);
+  comm->closing = true;
+  comm->rendezvous.abort();
+  comm->server.detach();  // it may be waiting for another communicator that is aborted next
+  comms().erase(comm);
   return call.fails ? ncclInternalError : ncclSuccess;
 }
 
@@ -221,6 +264,8 @@ const char* ncclGetErrorString(ncclResult_t result) {
       return "invalid argument";
     case ncclInvalidUsage:
       return "invalid usage";
+    case ncclRemoteError:
+      return "remote process exited or there was a network error";
     default:
       return "another NCCL error";
   }

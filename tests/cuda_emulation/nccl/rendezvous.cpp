@@ -18,10 +18,11 @@ struct Rendezvous::Shared {
   pthread_mutex_t mutex;
   pthread_cond_t condition;
   int ready;    // mutex and condition are initialised
-  int present;  // ranks that have it open
+  int came;     // ranks that have opened it
   int arrived;  // ranks at the current meeting
   int64_t meeting;
   int given_up;  // a rank has timed out or left
+  int aborted;
   int64_t requested;
   Collective announced[kMostRanks];
   alignas(64) std::byte slots[kMostRanks][kSlotBytes];
@@ -106,18 +107,18 @@ Rendezvous::Rendezvous(const std::string& name, int ranks, int rank)
   while (__atomic_load_n(&shared_->ready, __ATOMIC_ACQUIRE) == 0) usleep(100);
   Mutex mutex{&shared_->mutex};
   const std::lock_guard lock(mutex);
-  ++shared_->present;
+  if (++shared_->came == ranks_) shm_unlink(name_.c_str());
 }
 
 Rendezvous::~Rendezvous() {
   Mutex mutex{&shared_->mutex};
   mutex.lock();
-  const bool is_last = --shared_->present == 0;
+  const bool all_came = shared_->came == ranks_;
   shared_->given_up = 1;  // the others must not wait for a rank that has left
   pthread_cond_broadcast(&shared_->condition);
   mutex.unlock();
   munmap(shared_, sizeof(Shared));
-  if (is_last) shm_unlink(name_.c_str());
+  if (!all_came) shm_unlink(name_.c_str());
 }
 
 std::byte* Rendezvous::slot(int rank) const { return shared_->slots[rank]; }
@@ -165,6 +166,15 @@ bool Rendezvous::wait_for_all() {
   }
   return shared_->meeting != meeting;
 }
+
+void Rendezvous::abort() {
+  Mutex mutex{&shared_->mutex};
+  const std::lock_guard lock(mutex);
+  shared_->given_up = shared_->aborted = 1;
+  pthread_cond_broadcast(&shared_->condition);
+}
+
+bool Rendezvous::aborted() const { return __atomic_load_n(&shared_->aborted, __ATOMIC_RELAXED); }
 
 int64_t Rendezvous::requested() const {
   return __atomic_load_n(&shared_->requested, __ATOMIC_RELAXED);

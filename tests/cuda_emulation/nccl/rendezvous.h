@@ -27,7 +27,8 @@ class Rendezvous {
   static constexpr int kMostRanks = 8;
   static constexpr size_t kSlotBytes = size_t{256} << 10;
 
-  // The first rank to come creates the shared memory of this name; the last to leave frees it.
+  // The first rank to come creates the shared memory of this name. The name is free again once all
+  // have come.
   Rendezvous(const std::string& name, int ranks, int rank);
   ~Rendezvous();
   Rendezvous(const Rendezvous&) = delete;
@@ -42,6 +43,10 @@ class Rendezvous {
   std::string meet(const Collective& collective);
   // Waits for the other ranks; false if one does not come.
   bool wait_for_all();
+
+  // Ends all waiting, now and from now on, on every rank.
+  void abort();
+  bool aborted() const;
 
   // The highest number of a collective that any rank has announced.
   int64_t requested() const;

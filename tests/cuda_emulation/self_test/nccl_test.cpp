@@ -157,6 +157,49 @@ TEST_F(NcclTest, ARankThatDoesNotCome) {
   patience() = before;
 }
 
+// Two communicators of the same ranks, used in another order on each.
+TEST_F(NcclTest, ASplitCommunicatorIsIndependent) {
+  on_two_ranks([](int rank, ncclComm_t comm) {
+    ncclComm_t other = nullptr;
+    ASSERT_EQ(ncclCommSplit(comm, 0, rank, &other, nullptr), ncclSuccess);
+    const Stream streams[2];
+    const DeviceFloats x(of_rank(rank, 3)), y(of_rank(rank, 2));
+    for (const int which : {rank, 1 - rank}) {
+      const DeviceFloats& t = which == 0 ? x : y;
+      ASSERT_EQ(ncclAllReduce(t.data(), t.data(), which == 0 ? 3 : 2, ncclFloat32, ncclSum,
+                              which == 0 ? comm : other, streams[which]),
+                ncclSuccess);
+    }
+    EXPECT_EQ(x.values(), (std::vector<float>{1000, 1002, 1004}));
+    EXPECT_EQ(y.values(), (std::vector<float>{1000, 1002}));
+    EXPECT_EQ(ncclCommDestroy(other), ncclSuccess);
+  });
+  EXPECT_TRUE(take_findings().empty());
+}
+
+// Nobody waits for a rank that has aborted, and an aborted one waits for nobody.
+TEST_F(NcclTest, AbortEndsWhatIsUnderWay) {
+  on_two_ranks([](int rank, ncclComm_t comm) {
+    ncclComm_t other = nullptr;
+    ASSERT_EQ(ncclCommSplit(comm, 0, rank, &other, nullptr), ncclSuccess);
+    const Stream stream;
+    const DeviceFloats x(8);
+    if (rank == 0) {
+      ncclAllReduce(x.data(), x.data(), 8, ncclFloat32, ncclSum, other, stream);
+    } else {
+      EXPECT_EQ(ncclCommAbort(other), ncclSuccess);
+    }
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    if (rank == 1) return;
+    ncclResult_t error = ncclSuccess;
+    EXPECT_EQ(ncclCommGetAsyncError(other, &error), ncclSuccess);
+    EXPECT_EQ(error, ncclRemoteError);
+    EXPECT_EQ(ncclCommAbort(other), ncclSuccess);
+    EXPECT_EQ(ncclCommGetAsyncError(other, &error), ncclInvalidArgument);
+  });
+  EXPECT_TRUE(take_findings().empty());
+}
+
 TEST_F(NcclTest, EveryRankNeedsADeviceOfItsOwn) {
   on_two_ranks({}, /*same_device=*/true);
   EXPECT_EQ(findings_with("use the same device 0"), 2u);
