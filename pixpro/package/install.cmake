@@ -13,7 +13,7 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/pixpro)
 install(TARGETS engine autograd layers pixpro EXPORT pixpro
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/pixpro)
 install(DIRECTORY engine autograd layers pixpro DESTINATION include/pixpro
-  FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN package EXCLUDE)
+  FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN mpi EXCLUDE PATTERN package EXCLUDE)
 
 install(EXPORT pixpro NAMESPACE pixpro:: FILE pixproTargets.cmake DESTINATION ${package_folder})
 write_basic_package_version_file(pixproConfigVersion.cmake COMPATIBILITY SameMinorVersion)

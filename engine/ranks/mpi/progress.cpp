@@ -1,0 +1,184 @@
+#include "engine/ranks/mpi/progress.h"
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace engine {
+namespace {
+
+using Guard = std::unique_lock<std::mutex>;
+
+// How long the thread sleeps between two looks at collectives that nobody waits for: short beside
+// their duration, long beside the time of a look.
+constexpr std::chrono::microseconds kPause{50};
+
+}  // namespace
+
+MpiProgress::MpiProgress(int lanes) : thread_([this, lanes] { run(lanes); }) {
+  Guard lock(mutex_);
+  from_thread_.wait(lock, [this] { return started_ || failure_; });
+  if (!failure_) return;
+  lock.unlock();
+  thread_.join();
+  std::rethrow_exception(failure_);
+}
+
+MpiProgress::~MpiProgress() {
+  abort();
+  thread_.join();
+}
+
+std::shared_ptr<MpiOperation> MpiProgress::post(MpiOperation operation) {
+  auto posted = std::make_shared<MpiOperation>(std::move(operation));
+  const Guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+  require(state_ == State::running, posted->name, ": MPI has been ended");
+  posted_.push_back(posted);
+  to_thread_.notify_one();
+  return posted;
+}
+
+void MpiProgress::wait_for(const MpiOperation& operation) {
+  Guard lock(mutex_);
+  ++waiting_;
+  to_thread_.notify_one();
+  from_thread_.wait(lock, [&] { return operation.complete || failure_; });
+  --waiting_;
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void MpiProgress::check_health() {
+  const Guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void MpiProgress::request_end(State state) {
+  Guard lock(mutex_);
+  if (state_ != State::running) return;
+  state_ = state;
+  to_thread_.notify_one();
+  from_thread_.wait(lock, [this] { return state_ == State::ended; });
+}
+
+void MpiProgress::finish() {
+  check_health();
+  request_end(State::finishing);
+  check_health();
+}
+
+void MpiProgress::abort() noexcept { request_end(State::aborting); }
+
+void MpiProgress::run(int lanes) {
+  try {
+    start_mpi(lanes);
+    {
+      const Guard lock(mutex_);
+      started_ = true;
+      from_thread_.notify_all();
+    }
+    progress();
+    if (state_ == State::finishing) end_mpi();
+  } catch (...) {
+    fail_with(std::current_exception());
+  }
+  Guard lock(mutex_);
+  // After a failure the owner still has to say how this ends.
+  to_thread_.wait(lock, [this] { return state_ != State::running || !started_; });
+  if (state_ == State::aborting) {
+    lock.unlock();
+    MPI_Abort(MPI_COMM_WORLD, 1);  // which ends this process
+    lock.lock();
+  }
+  state_ = State::ended;
+  from_thread_.notify_all();
+}
+
+void MpiProgress::start_mpi(int lanes) {
+  int is_started = 0, level = MPI_THREAD_SINGLE;
+  MPI_Initialized(&is_started);
+  require(is_started == 0, "mpi: MPI was started before; a process can start it only once");
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level), "MPI_Init_thread");
+  // Errors of what belongs to no communicator are reported to this one's handler.
+  check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+  char host[MPI_MAX_PROCESSOR_NAME + 1] = {};
+  int length = 0;
+  check(MPI_Get_processor_name(host, &length), "MPI_Get_processor_name");
+  name_ = "rank " + std::to_string(rank_) + " of " + std::to_string(size_) + " on " + host;
+  require(level >= MPI_THREAD_FUNNELED, name_, ": this MPI offers MPI_THREAD_SINGLE only; ",
+          "MPI_THREAD_FUNNELED is needed, so use an MPI that was built with support for threads");
+  for (int lane = 0; lane < lanes; ++lane) {
+    check(MPI_Comm_dup(MPI_COMM_WORLD, &of_lanes_.emplace_back(MPI_COMM_NULL)), "MPI_Comm_dup");
+  }
+}
+
+// Begins what is posted and completes what is under way, until the end is requested.
+void MpiProgress::progress() {
+  while (true) {
+    std::deque<std::shared_ptr<MpiOperation>> posted;
+    {
+      Guard lock(mutex_);
+      const auto is_wanted = [this] { return !posted_.empty() || state_ != State::running; };
+      if (requests_.empty()) {
+        to_thread_.wait(lock, is_wanted);
+      } else if (waiting_ == 0) {
+        to_thread_.wait_for(lock, kPause, [&] { return is_wanted() || waiting_ > 0; });
+      }
+      if (state_ != State::running) return;
+      posted.swap(posted_);
+    }
+    for (const auto& operation : posted) begin(operation);
+    if (!requests_.empty()) test_one();
+  }
+}
+
+void MpiProgress::begin(const std::shared_ptr<MpiOperation>& operation) {
+  MPI_Request& request = requests_.emplace_back(MPI_REQUEST_NULL);
+  under_way_.push_back(operation);
+  const MPI_Comm comm = of_lanes_[static_cast<size_t>(operation->lane)];
+  check(operation->begin(comm, &request), operation->name);
+}
+
+void MpiProgress::test_one() {
+  int index = MPI_UNDEFINED, is_complete = 0;
+  check(MPI_Testany(static_cast<int>(requests_.size()), requests_.data(), &index, &is_complete,
+                    MPI_STATUS_IGNORE),
+        "a collective");
+  if (is_complete == 0 || index == MPI_UNDEFINED) {
+    std::this_thread::yield();
+    return;
+  }
+  const std::shared_ptr<MpiOperation> operation = under_way_[static_cast<size_t>(index)];
+  requests_.erase(requests_.begin() + index);
+  under_way_.erase(under_way_.begin() + index);
+  if (operation->end) operation->end();
+  const Guard lock(mutex_);
+  operation->complete = true;
+  from_thread_.notify_all();
+}
+
+void MpiProgress::end_mpi() {
+  for (MPI_Comm& lane : of_lanes_) check(MPI_Comm_free(&lane), "MPI_Comm_free");
+  check(MPI_Finalize(), "MPI_Finalize");
+}
+
+void MpiProgress::check(int status, const char* what) const {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING + 1] = {};
+  int length = 0;
+  if (MPI_Error_string(status, text, &length) != MPI_SUCCESS) length = 0;
+  fail(name_.empty() ? "mpi" : name_, ": ", what, ": ",
+       length > 0 ? text : "an error without a description");
+}
+
+void MpiProgress::fail_with(std::exception_ptr failure) {
+  const Guard lock(mutex_);
+  failure_ = std::move(failure);
+  from_thread_.notify_all();
+}
+
+}  // namespace engine

@@ -1,0 +1,8 @@
+// The communicator of the processes that run the tests.
+#pragma once
+
+#include "engine/ranks/mpi.h"
+
+inline constexpr int kMpiLanes = 3;
+
+engine::Communicator& mpi_ranks();
