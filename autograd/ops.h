@@ -8,6 +8,10 @@
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/pool.h"
 
+namespace engine {
+class Communicator;
+}
+
 namespace autograd {
 
 // x: [N,C,H,W], weight: [O,C/groups,KH,KW], bias: [O] or undefined -> [N,O,H',W'].
@@ -25,6 +29,11 @@ struct BatchNorm {
   double momentum = 0.1;  // of the running estimates
   double eps = 1e-5;
   bool relu = false;
+  // If not null, the batch is spread over these ranks, and the statistics of a part are those of
+  // all ranks' images in it (SyncBN). Every rank then calls the same batch_norms in the same order,
+  // and passes that run concurrently use a lane each; a backward uses the lane of its forward.
+  // Gradients of weight and bias are those of this rank's images. Without effect in evaluation.
+  engine::Communicator* ranks = nullptr;
 };
 // y = normalised x * weight + bias, plus `residual` if it is defined (shaped like x), then ReLU if
 // asked for. If no tape is recording and the caller has moved in the only handle on x, y is

@@ -24,10 +24,12 @@ struct NamedTensor {
 };
 
 // Which statistics BatchNorm uses: in training those of the batch, separately for each of `parts`
-// equal parts of it, otherwise the running estimates.
+// equal parts of it, otherwise the running estimates. If the batch is spread over ranks, the
+// statistics in training are those of all ranks, exchanged on this lane (see autograd::BatchNorm).
 struct Mode {
   bool training = true;
   int64_t parts = 1;
+  engine::Communicator* ranks = nullptr;
 };
 
 class Module {

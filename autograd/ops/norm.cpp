@@ -1,6 +1,7 @@
 #include "engine/kernels/norm.h"
 
 #include "autograd/ops.h"
+#include "engine/ranks/communicator.h"
 #include "engine/tensor_ops.h"
 
 namespace autograd {
@@ -19,41 +20,111 @@ Tensor running_statistics(const BatchNorm& norm) {
   return table.reshape({1, 2, channels});
 }
 
+// The ranks, if there is more than one.
+engine::Communicator* several(engine::Communicator* ranks) {
+  return ranks != nullptr && ranks->size() > 1 ? ranks : nullptr;
+}
+
+engine::BatchNormCount count_of(int64_t count, const Tensor& of_ranks) {
+  if (of_ranks.defined()) return of_ranks;
+  return count;
+}
+
+// Writes the statistics of all ranks' images. `count`: values per channel and part of this rank.
+// Returns their number over all ranks, as a tensor.
+Tensor statistics_of_ranks(const Tensor& x, int64_t count, engine::Communicator& ranks,
+                           Tensor& statistics) {
+  const int64_t values = statistics.elements();
+  Tensor message({values + 1}, DType::f64, x.device()), total({1}, DType::f64, x.device());
+  Tensor messages({ranks.size(), values + 1}, DType::f64, x.device());
+  Tensor own = message.rows(0, values).reshape(statistics.shape());
+  Tensor own_count = message.rows(values, 1);
+  on_device(x.device(), [&](auto& ctx) {
+    batch_norm_statistics(ctx, x, own);
+    fill(ctx, own_count, static_cast<double>(count));
+    ranks.all_gather(message, messages);
+    batch_norm_merge(ctx, messages, statistics, total);
+  });
+  return total;
+}
+
+// A training forward: y, its statistics and the running estimates. Returns the count over all ranks
+// if there are several, otherwise an undefined tensor.
+Tensor forward_in_training(const Tensor& x, const Tensor& residual, const BatchNorm& norm,
+                           int64_t count, engine::Communicator* ranks, Tensor& statistics,
+                           Tensor& y) {
+  const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
+  const Tensor &weight = norm.weight.value(), &bias = norm.bias.value();
+  Tensor mean = norm.running_mean, var = norm.running_var, total;
+  on_device(x.device(), [&](auto& ctx) {
+    if (ranks == nullptr) {
+      batch_norm_forward(ctx, x, weight, bias, residual, options, statistics, y);
+    } else {
+      total = statistics_of_ranks(x, count, *ranks, statistics);
+      batch_norm_apply(ctx, x, statistics, weight, bias, residual, options, y);
+    }
+    batch_norm_update_running(
+        ctx, statistics, {.momentum = norm.momentum, .count = count_of(count, total)}, mean, var);
+  });
+  return total;
+}
+
+struct BatchNormGradients {
+  Tensor &dx, &dresidual, &dweight, &dbias;
+};
+
+void backward(const engine::BatchNormInputs& in, const engine::BatchNormCount& count,
+              engine::Communicator* ranks, const BatchNormGradients& out) {
+  Tensor sums = empty_like(in.statistics);
+  on_device(in.x.device(), [&](auto& ctx) {
+    if (ranks == nullptr) {
+      batch_norm_backward(ctx, in, count, sums, out.dx, out.dresidual);
+    } else {
+      batch_norm_backward_sums(ctx, in, sums);
+    }
+    // From the sums of this rank's images: what ranks add up are the gradients of parameters.
+    batch_norm_parameter_gradients(ctx, sums, out.dweight, out.dbias);
+    if (ranks == nullptr) return;
+    ranks->all_reduce(sums);
+    batch_norm_backward_apply(ctx, in, count, sums, out.dx, out.dresidual);
+  });
+}
+
 }  // namespace
 
 Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   const Tensor& in = x.value();
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
+  engine::Communicator* const ranks = norm.training ? several(norm.ranks) : nullptr;
   // Values per channel and part; 0 tells backward that the statistics are constants.
   const int64_t count = norm.training ? in.elements() / in.shape()[1] / norm.parts : 0;
-  engine::require(!norm.training || count > 1,
+  engine::require(!norm.training || count > 1 || ranks != nullptr,
                   "batch_norm: training needs more than one value per ",
                   "channel and part, found x ", in, " in ", norm.parts, " parts");
   Tensor moments = norm.training ? Tensor({norm.parts, 2, in.shape()[1]}, DType::f64, in.device())
                                  : running_statistics(norm);
   const bool in_place = Tape::current() == nullptr && in.uniquely_owned();
-  Tensor y = in_place ? in : empty_like(in);
-  on_device(y.device(), [&](auto& ctx) {
-    if (!norm.training) {
-      return batch_norm_apply(ctx, in, moments, norm.weight.value(), norm.bias.value(),
-                              residual.value(), options, y);
-    }
-    batch_norm_forward(ctx, in, norm.weight.value(), norm.bias.value(), residual.value(), options,
-                       moments, y);
-    Tensor mean = norm.running_mean, var = norm.running_var;
-    batch_norm_update_running(ctx, moments, {.momentum = norm.momentum, .count = count}, mean, var);
-  });
+  Tensor y = in_place ? in : empty_like(in), total;
+  if (norm.training) {
+    total = forward_in_training(in, residual.value(), norm, count, ranks, moments, y);
+  } else {
+    on_device(y.device(), [&](auto& ctx) {
+      batch_norm_apply(ctx, in, moments, norm.weight.value(), norm.bias.value(), residual.value(),
+                       options, y);
+    });
+  }
   // Backward finds out where ReLU was open from the output, if it is kept, or from the input. The
   // output of a whole block stays in memory anyway as the next block's input, so keeping it is
   // free.
   const bool keep_output = norm.relu && residual.defined();
   return record(
       "batch_norm", {x, norm.weight, norm.bias, residual}, y,
-      save(x.value(), keep_output ? y : Tensor(), moments, norm.weight.value(), norm.bias.value()),
-      [options, count](const Tensor& dy, const GradientRequests& requests, const Tensor& input,
-                       const Tensor& output, const Tensor& statistics, const Tensor& weight,
-                       const Tensor& bias) -> Gradients {
-        Tensor sums = empty_like(statistics);
+      save(x.value(), keep_output ? y : Tensor(), moments, norm.weight.value(), norm.bias.value(),
+           total),
+      [options, count, ranks](const Tensor& dy, const GradientRequests& requests,
+                              const Tensor& input, const Tensor& output, const Tensor& statistics,
+                              const Tensor& weight, const Tensor& bias,
+                              const Tensor& count_of_ranks) -> Gradients {
         // input and dy are read for the last time here, so gradients are written over them if
         // nobody else holds them. A write to memory that is already in the cache needs no fetch.
         // Without relu the residual's gradient is dy itself.
@@ -62,12 +133,8 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
         Tensor dresidual = requests[3].wanted && options.relu ? over(dy) : Tensor();
         Tensor dx = over(passes_dy_on || dresidual.defined() ? input : dy);
         Tensor dweight = empty_like(weight), dbias = empty_like(weight);
-        on_device(dy.device(), [&](auto& ctx) {
-          const engine::BatchNormInputs inputs{dy,     input, output, statistics,
-                                               weight, bias,  options};
-          batch_norm_backward(ctx, inputs, count, sums, dx, dresidual);
-          batch_norm_parameter_gradients(ctx, sums, dweight, dbias);
-        });
+        const engine::BatchNormInputs inputs{dy, input, output, statistics, weight, bias, options};
+        backward(inputs, count_of(count, count_of_ranks), ranks, {dx, dresidual, dweight, dbias});
         return {dx, dweight, dbias, passes_dy_on ? dy : dresidual};
       });
 }

@@ -11,8 +11,8 @@ struct Merge {
   double spread;  // of its square that is added to the squared deviations
 
   Merge(int64_t count, int64_t added)
-      : share(static_cast<double>(added) / static_cast<double>(count + added)),
-        spread(static_cast<double>(count) * share) {}
+      : Merge(static_cast<double>(count), static_cast<double>(added)) {}
+  Merge(double count, double added) : share(added / (count + added)), spread(count * share) {}
 
   // Updates mean and m2, the sum of squared deviations from the mean.
   void add(double added_mean, double added_m2, double& mean, double& m2) const {
@@ -159,11 +159,37 @@ void batch_norm_statistics(CpuContext& ctx, const Tensor& x, Tensor& statistics)
   });
 }
 
+void batch_norm_merge(CpuContext&, const Tensor& messages, Tensor& statistics, Tensor& count) {
+  check_batch_norm_merge(messages, statistics, count);
+  const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
+  const int64_t ranks = messages.shape()[0], values = statistics.elements();
+  double *out = statistics.data<double>(), *total = count.data<double>();
+  std::fill_n(out, values, 0.0);  // means and, until the end, squared deviations
+  *total = 0.0;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const double* message = messages.data<double>() + rank * (values + 1);
+    const double added = message[values];
+    const Merge merge(*total, added);
+    for (int64_t part = 0; part < parts; ++part) {
+      const double* row = message + part * 2 * channels;
+      double* merged = out + part * 2 * channels;
+      for (int64_t c = 0; c < channels; ++c) {
+        merge.add(row[c], row[channels + c] * added, merged[c], merged[channels + c]);
+      }
+    }
+    *total += added;
+  }
+  for (int64_t part = 0; part < parts; ++part) {
+    double* squares = out + (part * 2 + 1) * channels;
+    for (int64_t c = 0; c < channels; ++c) squares[c] /= *total;
+  }
+}
+
 void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var) {
   check_batch_norm_update_running(statistics, running_mean, running_var);
   const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
-  const double count = static_cast<double>(update.count), keep = 1.0 - update.momentum;
+  const double count = value_of(update.count), keep = 1.0 - update.momentum;
   const double unbiased = count / (count - 1.0);
   const double* rows = statistics.data<double>();
   for_float(running_mean.dtype(), [&](auto zero) {

@@ -17,6 +17,10 @@ inline int64_t place_in(const Tensor& table, const Strip& strip, int64_t images)
   return strip.image / (images / parts) * 2 * channels + strip.channel;
 }
 
+inline double value_of(const BatchNormCount& count) {
+  return count.tensor.defined() ? *count.tensor.data<double>() : static_cast<double>(count.number);
+}
+
 inline double inverse_deviation(double variance, double eps) {
   return 1.0 / std::sqrt(variance + eps);
 }

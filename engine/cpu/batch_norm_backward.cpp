@@ -21,19 +21,23 @@ struct Backward {
   const BatchNormInputs& in;
   Planes planes;
   std::vector<double> rows;  // [N, 2, C]: sums of each image
-  Tensor& sums;
-  double share;  // 1 / count, or 0
-  T *dx, *dresidual;
+  Tensor sums;
+  double share = 0.0;  // 1 / count, or 0
+  T *dx = nullptr, *dresidual = nullptr;
 
-  Backward(const BatchNormInputs& inputs, int64_t count, Tensor& total, Tensor& into_x,
-           Tensor& into_residual)
-      : in(inputs),
-        planes(planes_of(in.x)),
-        rows(static_cast<size_t>(planes.n * 2 * planes.channels())),
-        sums(total),
-        share(count > 0 ? 1.0 / static_cast<double>(count) : 0.0),
-        dx(into_x.data<T>()),
-        dresidual(into_residual.defined() ? into_residual.data<T>() : nullptr) {}
+  Backward(const BatchNormInputs& inputs, const Tensor& of_parts)
+      : in(inputs), planes(planes_of(in.x)), sums(of_parts) {}
+
+  // Before first_pass.
+  void make_rows() { rows.resize(static_cast<size_t>(planes.n * 2 * planes.channels())); }
+
+  // Before end_part, or before take_sums and second_pass.
+  void set_results(const BatchNormCount& count, Tensor& into_x, Tensor& into_residual) {
+    const double values = value_of(count);
+    share = values > 0 ? 1.0 / values : 0.0;
+    dx = into_x.data<T>();
+    dresidual = into_residual.defined() ? into_residual.data<T>() : nullptr;
+  }
 
   // Calls f(dz); dz(element, lane) is the gradient of the relu's input.
   template <class F>
@@ -76,9 +80,14 @@ struct Backward {
     std::copy_n(products, kWidth, row + planes.channels());
   }
 
+  void end_part(const Strip& strip, auto lanes, State& state) {
+    add_images(strip, lanes);
+    take_sums(strip, lanes, state);
+  }
+
   // Adds up the sums of a part's images, in order.
   template <int kWidth>
-  void end_part(const Strip& strip, std::integral_constant<int, kWidth>, State& state) {
+  void add_images(const Strip& strip, std::integral_constant<int, kWidth>) {
     const int64_t channels = planes.channels(), images = planes.n / sums.shape()[0];
     double dz_sums[kWidth] = {}, products[kWidth] = {};
     for (int64_t n = 0; n < images; ++n) {
@@ -92,11 +101,20 @@ struct Backward {
     const double* variance = in.statistics.data<double>() + place + channels;
     double* out = sums.data<double>() + place;
     for (int lane = 0; lane < kWidth; ++lane) {
-      const double inverse = inverse_deviation(variance[lane], in.options.eps);
       out[lane] = dz_sums[lane];
-      out[channels + lane] = products[lane] * inverse;
-      state.offset[lane] = static_cast<T>(share * out[lane]);
-      state.slope[lane] = static_cast<T>(share * out[channels + lane] * inverse);
+      out[channels + lane] = products[lane] * inverse_deviation(variance[lane], in.options.eps);
+    }
+  }
+
+  template <int kWidth>
+  void take_sums(const Strip& strip, std::integral_constant<int, kWidth>, State& state) const {
+    const int64_t channels = planes.channels(), place = place_in(sums, strip, planes.n);
+    const double* variance = in.statistics.data<double>() + place + channels;
+    const double* sum = sums.data<double>() + place;
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const double inverse = inverse_deviation(variance[lane], in.options.eps);
+      state.offset[lane] = static_cast<T>(share * sum[lane]);
+      state.slope[lane] = static_cast<T>(share * sum[channels + lane] * inverse);
     }
   }
 
@@ -126,14 +144,56 @@ struct Backward {
 
 }  // namespace
 
-void batch_norm_backward(CpuContext& ctx, const BatchNormInputs& in, int64_t count, Tensor& sums,
-                         Tensor& dx, Tensor& dresidual) {
+void batch_norm_backward(CpuContext& ctx, const BatchNormInputs& in, const BatchNormCount& count,
+                         Tensor& sums, Tensor& dx, Tensor& dresidual) {
   const Timer timer(ctx, "batch_norm backward", bytes_of(in.dy, in.x, in.y, dx, dresidual));
   check_batch_norm_backward(in, sums, dx, dresidual);
   const int64_t parts = in.statistics.shape()[0];
   for_float(in.x.dtype(), [&](auto zero) {
-    Backward<decltype(zero)> backward(in, count, sums, dx, dresidual);
+    Backward<decltype(zero)> backward(in, sums);
+    backward.make_rows();
+    backward.set_results(count, dx, dresidual);
     TwoPasses(backward.planes, parts, sizeof(zero), backward).run();
+  });
+}
+
+void batch_norm_backward_sums(CpuContext& ctx, const BatchNormInputs& in, Tensor& sums) {
+  const Timer timer(ctx, "batch_norm backward sums", bytes_of(in.dy, in.x, in.y));
+  check_batch_norm_backward_sums(in, sums);
+  for_float(in.x.dtype(), [&](auto zero) {
+    using Kernel = Backward<decltype(zero)>;
+    Kernel backward(in, sums);
+    backward.make_rows();
+    for_strips(backward.planes, [&](const Strip& strip, auto lanes) {
+      typename Kernel::State state;
+      backward.begin_part(strip, lanes, state);
+      backward.first_pass(strip, lanes, state);
+    });
+    const int64_t parts = sums.shape()[0], images = backward.planes.n / parts;
+    for (int64_t part = 0; part < parts; ++part) {
+      for (const Strip& strip : strips_of(backward.planes)) {
+        with_lanes(in_image(strip, part * images, backward.planes),
+                   [&](const Strip& first, auto lanes) { backward.add_images(first, lanes); });
+      }
+    }
+  });
+}
+
+void batch_norm_backward_apply(CpuContext& ctx, const BatchNormInputs& in,
+                               const BatchNormCount& count, const Tensor& sums, Tensor& dx,
+                               Tensor& dresidual) {
+  const Timer timer(ctx, "batch_norm backward apply", bytes_of(in.dy, in.x, in.y, dx, dresidual));
+  check_batch_norm_backward(in, sums, dx, dresidual);
+  for_float(in.x.dtype(), [&](auto zero) {
+    using Kernel = Backward<decltype(zero)>;
+    Kernel backward(in, sums);
+    backward.set_results(count, dx, dresidual);
+    for_strips(backward.planes, [&](const Strip& strip, auto lanes) {
+      typename Kernel::State state;
+      backward.begin_part(strip, lanes, state);
+      backward.take_sums(strip, lanes, state);
+      backward.second_pass(strip, lanes, state);
+    });
   });
 }
 

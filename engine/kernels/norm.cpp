@@ -3,6 +3,8 @@
 namespace engine {
 namespace {
 
+constexpr const char* kBackward = "batch_norm backward";
+
 void check_norms(const char* op, const Tensor& x, const Tensor& norms) {
   const Planes planes = planes_of(x);
   require(norms.shape() == Shape{planes.n, planes.pixels} && norms.dtype() == x.dtype(), op,
@@ -37,15 +39,26 @@ void check_batch_norm_apply(const Tensor& x, const Tensor& statistics, const Ten
   if (residual.defined()) require_same("batch_norm residual", x, residual);
 }
 
+void check_batch_norm_merge(const Tensor& messages, const Tensor& statistics, const Tensor& count) {
+  const Shape& s = messages.shape();
+  require(s.axes() == 2 && s[1] == statistics.elements() + 1 && messages.dtype() == DType::f64 &&
+              count.elements() == 1 && count.dtype() == DType::f64,
+          "batch_norm merge: f64 [ranks,", statistics.elements() + 1, "] and [1] expected, found ",
+          messages, " and ", count);
+}
+
+void check_batch_norm_backward_sums(const BatchNormInputs& in, const Tensor& sums) {
+  check_batch_norm_statistics(kBackward, in.x, in.statistics);
+  require_same(kBackward, in.x, in.dy);
+  if (in.options.relu && in.y.defined()) require_same(kBackward, in.x, in.y);
+  require_same(kBackward, in.statistics, sums);
+}
+
 void check_batch_norm_backward(const BatchNormInputs& in, const Tensor& sums, const Tensor& dx,
                                const Tensor& dresidual) {
-  constexpr const char* kOp = "batch_norm backward";
-  check_batch_norm_statistics(kOp, in.x, in.statistics);
-  require_same(kOp, in.x, in.dy);
-  if (in.options.relu && in.y.defined()) require_same(kOp, in.x, in.y);
-  require_same(kOp, in.statistics, sums);
-  require_same(kOp, in.x, dx);
-  if (dresidual.defined()) require_same(kOp, in.x, dresidual);
+  check_batch_norm_backward_sums(in, sums);
+  require_same(kBackward, in.x, dx);
+  if (dresidual.defined()) require_same(kBackward, in.x, dresidual);
 }
 
 void check_l2_normalize(const Tensor& x, const Tensor& y, const Tensor& norms) {

@@ -16,11 +16,27 @@ namespace engine {
 void batch_norm_statistics(CpuContext&, const Tensor& x, Tensor& statistics);
 void batch_norm_statistics(CudaContext&, const Tensor& x, Tensor& statistics);
 
+// How many values per channel and part the statistics come from, over all ranks. With several ranks
+// only the device knows it, as a tensor [1] f64 that batch_norm_merge has written.
+struct BatchNormCount {
+  BatchNormCount(int64_t values) : number(values) {}
+  BatchNormCount(const Tensor& values) : tensor(values) {}
+  int64_t number = 0;
+  Tensor tensor{};  // if defined, it counts
+};
+
+// The statistics of a batch that is spread over ranks, merged in the order of ranks (Chan, Golub
+// and LeVeque, 1979). messages: [ranks, 2 parts C + 1] f64: of every rank the statistics of its
+// images, then the number of its values per channel and part. count: [1] f64, written: the sum of
+// these.
+void batch_norm_merge(CpuContext&, const Tensor& messages, Tensor& statistics, Tensor& count);
+void batch_norm_merge(CudaContext&, const Tensor& messages, Tensor& statistics, Tensor& count);
+
 // For each part in turn: running = (1 - momentum) running + momentum * value, with the unbiased
 // variance (biased * count / (count - 1)).
 struct RunningUpdate {
   double momentum = 0.1;
-  int64_t count = 0;  // values per channel and part, over all ranks
+  BatchNormCount count = 0;
 };
 void batch_norm_update_running(CpuContext&, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var);
@@ -70,10 +86,21 @@ struct BatchNormInputs {
 //   count  as in RunningUpdate; 0 if the statistics are constants (evaluation), which drops the
 //          two terms with sums
 // dresidual, if defined, becomes dz. dx may be dy or x; dresidual may be dy.
-void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
-                         Tensor& dx, Tensor& dresidual);
-void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, int64_t count, Tensor& sums,
-                         Tensor& dx, Tensor& dresidual);
+void batch_norm_backward(CpuContext&, const BatchNormInputs& inputs, const BatchNormCount& count,
+                         Tensor& sums, Tensor& dx, Tensor& dresidual);
+void batch_norm_backward(CudaContext&, const BatchNormInputs& inputs, const BatchNormCount& count,
+                         Tensor& sums, Tensor& dx, Tensor& dresidual);
+
+// The two halves of batch_norm_backward. Between them ranks that share a batch add up their sums.
+// The first half writes this rank's sums; the second one reads those of all ranks.
+void batch_norm_backward_sums(CpuContext&, const BatchNormInputs& inputs, Tensor& sums);
+void batch_norm_backward_sums(CudaContext&, const BatchNormInputs& inputs, Tensor& sums);
+void batch_norm_backward_apply(CpuContext&, const BatchNormInputs& inputs,
+                               const BatchNormCount& count, const Tensor& sums, Tensor& dx,
+                               Tensor& dresidual);
+void batch_norm_backward_apply(CudaContext&, const BatchNormInputs& inputs,
+                               const BatchNormCount& count, const Tensor& sums, Tensor& dx,
+                               Tensor& dresidual);
 
 // dweight = sums1 and dbias = sums0, added over the parts. Both: [C] in the type of the weight.
 void batch_norm_parameter_gradients(CpuContext&, const Tensor& sums, Tensor& dweight,
@@ -99,6 +126,8 @@ void check_batch_norm_update_running(const Tensor& statistics, const Tensor& run
                                      const Tensor& running_var);
 void check_batch_norm_apply(const Tensor& x, const Tensor& statistics, const Tensor& residual,
                             const Tensor& y);
+void check_batch_norm_merge(const Tensor& messages, const Tensor& statistics, const Tensor& count);
+void check_batch_norm_backward_sums(const BatchNormInputs& inputs, const Tensor& sums);
 void check_batch_norm_backward(const BatchNormInputs& inputs, const Tensor& sums, const Tensor& dx,
                                const Tensor& dresidual);
 void check_l2_normalize(const Tensor& x, const Tensor& y, const Tensor& norms);

@@ -38,7 +38,8 @@ Var BatchNorm2d::forward(Var x, const Mode& mode, const Fused& fused) {
                      .running_var = running_var_,
                      .training = mode.training,
                      .parts = mode.parts,
-                     .relu = fused.relu});
+                     .relu = fused.relu,
+                     .ranks = mode.ranks});
 }
 
 Linear::Linear(int64_t in, int64_t out, Init& init) {

@@ -195,6 +195,52 @@ TEST(BatchNorm, RunningEstimatesMoveOncePerPartWithTheUnbiasedVariance) {
   EXPECT_NEAR(item(var), 0.9 * (0.9 + 0.1 * 4.0 * 1.25) + 0.1 * 8.0 * 1.25, 1e-6);
 }
 
+// What ranks that share a batch call.
+TEST(BatchNorm, TheHalvesOfTheBackwardGiveTheBitsOfTheWhole) {
+  for (const Case& c : kCases) {
+    const Expected e = expected(c);
+    const Found f = run(c, e, DType::f32, Layout::plain);
+    const Tensor x = to_dtype(e.x, DType::f32), dy = to_dtype(e.dy, DType::f32);
+    const Tensor weight = to_dtype(e.weight, DType::f32), bias = to_dtype(e.bias, DType::f32);
+    const Tensor y = c.residual ? f.y : Tensor();
+    const BatchNormInputs inputs{dy, x, y, f.statistics, weight, bias, {.relu = c.relu}};
+    Tensor sums = empty_like(f.statistics), dx = empty_like(x), dweight = empty_like(weight);
+    Tensor dresidual = c.residual ? empty_like(x) : Tensor(), dbias = empty_like(weight);
+    batch_norm_backward_sums(cpu_context(), inputs, sums);
+    batch_norm_parameter_gradients(cpu_context(), sums, dweight, dbias);
+    // The count as a number or as a tensor.
+    const int64_t count = x.elements() / c.shape[1] / c.parts;
+    for (const BatchNormCount& values :
+         {BatchNormCount(count), BatchNormCount(full({1}, count, DType::f64))}) {
+      batch_norm_backward_apply(cpu_context(), inputs, values, sums, dx, dresidual);
+      EXPECT_EQ(to_values(dx), to_values(f.dx)) << c.shape;
+      if (c.residual) {
+        EXPECT_EQ(to_values(dresidual), to_values(f.dresidual)) << c.shape;
+      }
+    }
+    EXPECT_EQ(to_values(dweight), to_values(f.dweight)) << c.shape;
+    EXPECT_EQ(to_values(dbias), to_values(f.dbias)) << c.shape;
+  }
+}
+
+TEST(BatchNorm, StatisticsOfUnequalSharesMergeToThoseOfTheBatch) {
+  const Tensor x = hashed_tensor("x", {9, 3, 2, 2}, 1.0, 100.0);
+  Tensor whole({1, 2, 3}, DType::f64), messages({3, 7}, DType::f64);
+  batch_norm_statistics(cpu_context(), x, whole);
+  const int64_t begin[] = {0, 1, 4, 9};
+  for (int64_t rank = 0; rank < 3; ++rank) {
+    const int64_t images = begin[rank + 1] - begin[rank];
+    Tensor message = messages.rows(rank, 1).reshape({7});
+    Tensor own = message.rows(0, 6).reshape({1, 2, 3});
+    batch_norm_statistics(cpu_context(), x.rows(begin[rank], images), own);
+    message.data<double>()[6] = static_cast<double>(4 * images);
+  }
+  Tensor merged = empty_like(whole), count({1}, DType::f64);
+  batch_norm_merge(cpu_context(), messages, merged, count);
+  EXPECT_EQ(item(count), 36.0);
+  EXPECT_LE(distance(merged, whole), 1e-14);
+}
+
 TEST(BatchNorm, RefusesABatchThatDoesNotSplitIntoParts) {
   Tensor statistics({2, 2, 4}, DType::f64);
   EXPECT_THROW(batch_norm_statistics(cpu_context(), full({3, 4, 2, 2}, 1.0), statistics), Error);

@@ -49,6 +49,19 @@ struct BatchNormParameters {
   }
 };
 
+// A count as kernels take it: a number, or a pointer if only the device knows it.
+struct Count {
+  double number, inverse_number;  // the inverse of 0 is 0
+  const double* pointer;
+
+  explicit Count(const BatchNormCount& count)
+      : number(static_cast<double>(count.number)),
+        inverse_number(count.number > 0 ? 1.0 / number : 0.0),
+        pointer(count.tensor.defined() ? count.tensor.data<double>() : nullptr) {}
+  __device__ double value() const { return pointer != nullptr ? *pointer : number; }
+  __device__ double inverse() const { return pointer != nullptr ? 1.0 / *pointer : inverse_number; }
+};
+
 // Two numbers per channel from each chunk of rows.
 inline Tensor chunk_table(const ChannelRows& rows, Device device) {
   return Tensor({rows.parts, rows.chunks, 2, rows.channels}, DType::f64, device);

@@ -90,15 +90,16 @@ __global__ void parameter_gradients_kernel(int64_t channels, int64_t parts, cons
   });
 }
 
-// share: 1 / count, or 0. dresidual may be null.
+// dresidual may be null.
 template <int kWidth, class T>
 __global__ void backward_apply_kernel(ChannelRows rows, BackwardInputs<T> in, const double* sums,
-                                      double share, T* dx, T* dresidual) {
+                                      Count count, T* dx, T* dresidual) {
   Normalizer norms[kWidth];
   const double* inverse_deviations = in.parameters.normalizers(rows, norms);
   const int64_t c = rows.channel<kWidth>();
   if (c >= rows.channels) return;
   const double* sum = sums + rows.entry(c);
+  const double share = count.inverse();
   float offsets[kWidth], slopes[kWidth];
   for (int k = 0; k < kWidth; ++k) {
     offsets[k] = static_cast<float>(share * sum[k]);
@@ -126,7 +127,10 @@ BackwardInputs<T> backward_inputs(const BatchNormInputs& in) {
           in.options.relu};
 }
 
-void backward_sums(CudaContext& ctx, const BatchNormInputs& inputs, Tensor& sums) {
+}  // namespace
+
+void batch_norm_backward_sums(CudaContext& ctx, const BatchNormInputs& inputs, Tensor& sums) {
+  check_batch_norm_backward_sums(inputs, sums);
   const ChannelRows rows(inputs.x, inputs.statistics.shape()[0]);
   Tensor table = chunk_table(rows, ctx.device());
   for_activation(inputs.x.dtype(), [&](auto zero) {
@@ -140,10 +144,11 @@ void backward_sums(CudaContext& ctx, const BatchNormInputs& inputs, Tensor& sums
          sums.data<double>());
 }
 
-void backward_apply(CudaContext& ctx, const BatchNormInputs& inputs, int64_t count,
-                    const Tensor& sums, Tensor& dx, Tensor& dresidual) {
+void batch_norm_backward_apply(CudaContext& ctx, const BatchNormInputs& inputs,
+                               const BatchNormCount& count, const Tensor& sums, Tensor& dx,
+                               Tensor& dresidual) {
+  check_batch_norm_backward(inputs, sums, dx, dresidual);
   const ChannelRows rows(inputs.x, inputs.statistics.shape()[0]);
-  const double share = count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
   for_activation(inputs.x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const BackwardInputs<T> in = backward_inputs<T>(inputs);
@@ -151,18 +156,16 @@ void backward_apply(CudaContext& ctx, const BatchNormInputs& inputs, int64_t cou
     T* into_residual = dresidual.defined() ? dresidual.data<T>() : nullptr;
     for_width<T>(rows.run(), {in.dy, in.x, in.y, into_x, into_residual}, [&](auto width) {
       launch(ctx, backward_apply_kernel<width, T>, rows.grid(width), rows, in, sums.data<double>(),
-             share, into_x, into_residual);
+             Count(count), into_x, into_residual);
     });
   });
 }
 
-}  // namespace
-
-void batch_norm_backward(CudaContext& ctx, const BatchNormInputs& inputs, int64_t count,
-                         Tensor& sums, Tensor& dx, Tensor& dresidual) {
+void batch_norm_backward(CudaContext& ctx, const BatchNormInputs& inputs,
+                         const BatchNormCount& count, Tensor& sums, Tensor& dx, Tensor& dresidual) {
   check_batch_norm_backward(inputs, sums, dx, dresidual);
-  backward_sums(ctx, inputs, sums);
-  backward_apply(ctx, inputs, count, sums, dx, dresidual);
+  batch_norm_backward_sums(ctx, inputs, sums);
+  batch_norm_backward_apply(ctx, inputs, count, sums, dx, dresidual);
 }
 
 void batch_norm_parameter_gradients(CudaContext& ctx, const Tensor& sums, Tensor& dweight,

@@ -63,8 +63,30 @@ __global__ void merge_moments_kernel(ChannelRows rows, const double* table, doub
   statistics[rows.entry(c) + rows.channels] = deviations / count;
 }
 
+// messages: [ranks, values + 1], where `values` is the size of the statistics.
+__global__ void merge_ranks_kernel(int64_t channels, int64_t parts, int64_t ranks,
+                                   const double* messages, double* statistics, double* count) {
+  const int64_t values = parts * 2 * channels;
+  for_each_index(parts * channels, [&](int64_t i) {
+    const int64_t place = i / channels * 2 * channels + i % channels;
+    double total = 0.0, mean = 0.0, m2 = 0.0;
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      const double* message = messages + rank * (values + 1);
+      const double added = message[values], share = added / (total + added);
+      const double difference = message[place] - mean;
+      mean += difference * share;
+      m2 += message[place + channels] * added + difference * difference * total * share;
+      total += added;
+    }
+    statistics[place] = mean;
+    statistics[place + channels] = m2 / total;
+    if (i == 0) *count = total;
+  });
+}
+
 __global__ void update_running_kernel(int64_t channels, int64_t parts, const double* statistics,
-                                      double momentum, double unbiased, float* mean, float* var) {
+                                      double momentum, Count count, float* mean, float* var) {
+  const double values = count.value(), unbiased = values / (values - 1.0);
   for_each_index(channels, [&](int64_t c) {
     for (int64_t part = 0; part < parts; ++part) {
       const double* row = statistics + part * 2 * channels + c;
@@ -91,13 +113,20 @@ void batch_norm_statistics(CudaContext& ctx, const Tensor& x, Tensor& statistics
          statistics.data<double>());
 }
 
+void batch_norm_merge(CudaContext& ctx, const Tensor& messages, Tensor& statistics, Tensor& count) {
+  check_batch_norm_merge(messages, statistics, count);
+  const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
+  launch(ctx, merge_ranks_kernel, grid_over(ctx, parts * channels), channels, parts,
+         messages.shape()[0], messages.data<double>(), statistics.data<double>(),
+         count.data<double>());
+}
+
 void batch_norm_update_running(CudaContext& ctx, const Tensor& statistics, RunningUpdate update,
                                Tensor& running_mean, Tensor& running_var) {
   check_batch_norm_update_running(statistics, running_mean, running_var);
   const int64_t parts = statistics.shape()[0], channels = statistics.shape()[2];
-  const auto count = static_cast<double>(update.count);
   launch(ctx, update_running_kernel, grid_over(ctx, channels), channels, parts,
-         statistics.data<double>(), update.momentum, count / (count - 1.0),
+         statistics.data<double>(), update.momentum, Count(update.count),
          running_mean.data<float>(), running_var.data<float>());
 }
 

@@ -120,6 +120,24 @@ TEST(CudaBatchNorm, RunningEstimatesMoveAsOnTheCpu) {
   EXPECT_LE(distance(device_var, var), 1e-7);
 }
 
+TEST(CudaBatchNorm, StatisticsOfRanksMergeAsOnTheCpu) {
+  SKIP_WITHOUT_CUDA();
+  constexpr int64_t kValues = 2 * 2 * 70;  // two parts
+  const Tensor messages = hashed_tensor("messages", {3, kValues + 1}, 0.5, 1.0);
+  for (int64_t rank = 0; rank < 3; ++rank) {
+    Tensor count = messages.rows(rank, 1).reshape({kValues + 1}).rows(kValues, 1);
+    *count.data<double>() = static_cast<double>(10 + rank);
+  }
+  Tensor merged({2, 2, 70}, DType::f64), count({1}, DType::f64);
+  batch_norm_merge(cpu_context(), messages, merged, count);
+  Tensor found({2, 2, 70}, DType::f64, kCuda), found_count({1}, DType::f64, kCuda);
+  on_device(kCuda, [&](auto& ctx) {
+    batch_norm_merge(ctx, to_device(messages, kCuda), found, found_count);
+  });
+  EXPECT_LE(distance(found, merged), 1e-15);
+  EXPECT_EQ(item(found_count), 33.0);
+}
+
 TEST(CudaL2Normalize, AVectorOfLengthZeroIsDividedByTheLeastLength) {
   SKIP_WITHOUT_CUDA();
   const Tensor x = zeros({1, 4}, DType::f32, kCuda), dy = full({1, 4}, 3.0, DType::f32, kCuda);
