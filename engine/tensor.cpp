@@ -7,15 +7,18 @@ int64_t block_of(Layout layout) { return layout == Layout::blocked8 ? 8 : 16; }
 
 bool is_blocked(Layout layout) { return layout == Layout::blocked8 || layout == Layout::blocked16; }
 
+void require_fits(const Shape& shape, Layout layout) {
+  if (layout == Layout::plain) return;
+  require(shape.axes() == 4, "tensor: layout ", layout, " needs [N,C,H,W], found ", shape);
+  require(!is_blocked(layout) || shape[1] % block_of(layout) == 0, "tensor: layout ", layout,
+          " needs channels in multiples of ", block_of(layout), ", found ", shape);
+}
+
 }  // namespace
 
 Tensor::Tensor(Shape shape, DType dtype, Device device, Layout layout)
     : shape_(shape), dtype_(dtype), layout_(layout) {
-  if (layout != Layout::plain) {
-    require(shape.axes() == 4, "tensor: layout ", layout, " needs [N,C,H,W], found ", shape);
-    require(!is_blocked(layout) || shape[1] % block_of(layout) == 0, "tensor: layout ", layout,
-            " needs channels in multiples of ", block_of(layout), ", found ", shape);
-  }
+  require_fits(shape, layout);
   buffer_ = std::make_shared<Buffer>(device, bytes());
 }
 
@@ -34,6 +37,18 @@ Tensor Tensor::rows(int64_t begin, int64_t count) const {
   Tensor view = *this;
   view.shape_ = shape_.with(0, count);
   if (count > 0) view.offset_bytes_ += begin * (view.bytes() / count);
+  return view;
+}
+
+Tensor Tensor::part(int64_t begin, Shape shape, Layout layout) const {
+  require(layout_ == Layout::plain, "part: expected a plain layout, found ", layout_);
+  require(begin >= 0 && begin <= elements() - shape.elements(), "part: ", shape_, " does not have ",
+          shape, " from element ", begin, " on");
+  require_fits(shape, layout);
+  Tensor view = *this;
+  view.shape_ = shape;
+  view.layout_ = layout;
+  view.offset_bytes_ += begin * size_of(dtype_);
   return view;
 }
 

@@ -50,6 +50,9 @@ class Tensor {
   Tensor reshape(Shape shape) const;
   // Rows begin .. begin+count-1 of axis 0, sharing memory, in any layout.
   Tensor rows(int64_t begin, int64_t count) const;
+  // A part of a plain tensor, from this element on, as a tensor of another shape and layout that
+  // shares its memory.
+  Tensor part(int64_t begin, Shape shape, Layout layout) const;
 
   // True if no other handle shares this memory. Only then may the tape change it in place.
   bool uniquely_owned() const { return buffer_.use_count() == 1; }

@@ -39,6 +39,21 @@ TEST(Shape, RefusesWhatCannotBeCounted) {
   EXPECT_THROW(Shape({3, INT64_MAX, INT64_MAX}), Error);
 }
 
+TEST(Tensor, APartSharesMemoryInItsOwnShapeAndLayout) {
+  Tensor flat = zeros({20}, DType::f64);
+  Tensor part = flat.part(3, {1, 2, 2, 3}, Layout::nhwc);
+  const Tensor image = hashed_tensor("image", {1, 2, 2, 3});
+  copy_into(image, part);
+  EXPECT_EQ(to_values(part), to_values(image));
+  EXPECT_EQ(flat.data<double>()[3 + 1], image.data<double>()[6]);  // pixel 0 of channel 1
+  EXPECT_EQ(flat.data<double>()[2] + flat.data<double>()[15], 0.0);
+  EXPECT_EQ(part.buffer(), flat.buffer());
+  EXPECT_NE(error_of([&] { flat.part(9, {12}, Layout::plain); }).find("[20]"), std::string::npos);
+  EXPECT_NE(error_of([&] { flat.part(-1, {2}, Layout::plain); }), "");
+  EXPECT_NE(error_of([&] { flat.part(0, {12}, Layout::nhwc); }), "");
+  EXPECT_NE(error_of([&] { part.part(0, {12}, Layout::plain); }), "");
+}
+
 TEST(Tensor, HandlesShareMemory) {
   Tensor a({2, 3});
   EXPECT_TRUE(a.uniquely_owned());

@@ -1,0 +1,100 @@
+// Training on two devices, each driven by a rank of its own: synchronised batch normalisation and
+// the reduction of gradients through NCCL give what one rank finds on the CPU.
+#include <gtest/gtest.h>
+
+#include "autograd/ops.h"
+#include "autograd/reducer.h"
+#include "engine/tensor_ops.h"
+#include "tests/cuda_emulation/control.h"
+#include "tests/emulated/two_ranks.h"
+#include "tests/support/golden.h"
+#include "tests/support/hashed.h"
+
+namespace engine {
+namespace {
+
+using autograd::GradientReducer;
+using autograd::Var;
+using test_support::distance;
+using test_support::hashed_tensor;
+
+constexpr int64_t kImages = 5, kChannels = 8;
+constexpr int kReducerLane = 2;
+
+// Convolution, batch normalisation with ReLU, twice.
+struct Network {
+  Device device;
+  std::vector<Var> parameters{};
+  std::vector<Tensor> running{};
+
+  explicit Network(Device on) : device(on) {
+    for (const std::string layer : {"0", "1"}) {
+      add(hashed_tensor("weight" + layer, {kChannels, kChannels, 3, 3}, 0.3));
+      add(hashed_tensor("scale" + layer, {kChannels}, 0.5, 1.0));
+      add(hashed_tensor("shift" + layer, {kChannels}));
+      running.push_back(zeros({kChannels}, DType::f32, device));
+      running.push_back(full({kChannels}, 1.0, DType::f32, device));
+    }
+  }
+
+  void add(const Tensor& value) {
+    const Tensor f32 = to_dtype(value, DType::f32);
+    parameters.push_back(
+        Var::leaf(to_device(to_layout(f32, parameter_layout(device, f32.shape())), device)));
+  }
+
+  // Adds to the gradients those of sum(y * r) over these images.
+  void sweep(int64_t begin, int64_t end, Communicator* ranks) {
+    const Layout layout = activation_layout(device, DType::f32, kChannels);
+    const auto images = [&](const char* name) {
+      const Tensor all = hashed_tensor(name, {kImages, kChannels, 5, 4});
+      return to_device(to_layout(to_dtype(all.rows(begin, end - begin), DType::f32), layout),
+                       device);
+    };
+    autograd::Tape tape;
+    Var x(images("x"));
+    for (size_t i = 0; i < 2; ++i) {
+      const Var y = conv2d(x, parameters[3 * i], Var(), {.padding = 1});
+      x = batch_norm(y, Var(),
+                     {.weight = parameters[3 * i + 1],
+                      .bias = parameters[3 * i + 2],
+                      .running_mean = running[2 * i],
+                      .running_var = running[2 * i + 1],
+                      .relu = true,
+                      .ranks = ranks});
+    }
+    tape.backward(x, images("r"));
+  }
+};
+
+Tensor on_cpu(const Tensor& t) { return to_layout(to_device(t, kCpu), Layout::plain); }
+
+TEST(CudaRanks, TwoDevicesFindTheGradientsOfOneRank) {
+  Network whole(kCpu);
+  whole.sweep(0, kImages, nullptr);
+  expect_no_errors(on_two_ranks([&](Communicator& ranks, Device device) {
+    Network own(device);
+    // Buckets of a few parameters each.
+    GradientReducer reducer(own.parameters, ranks.lane(kReducerLane),
+                            {.first_bucket_bytes = 64, .bucket_bytes = 3000});
+    const int64_t begin = ranks.rank() == 0 ? 0 : 2, end = ranks.rank() == 0 ? 2 : kImages;
+    for (int step = 0; step < 2; ++step) {
+      for (Var& parameter : own.parameters) parameter.clear_grad();
+      reducer.arm();
+      own.sweep(begin, end, &ranks);
+      reducer.finish();
+      for (size_t i = 0; i < own.parameters.size(); ++i) {
+        EXPECT_LE(distance(on_cpu(own.parameters[i].grad()), whole.parameters[i].grad()), 1e-4)
+            << "parameter " << i << " in step " << step;
+      }
+      if (step > 0) continue;
+      for (size_t i = 0; i < own.running.size(); ++i) {
+        EXPECT_LE(distance(on_cpu(own.running[i]), whole.running[i]), 1e-5) << i;
+      }
+    }
+  }));
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
+}  // namespace
+}  // namespace engine
