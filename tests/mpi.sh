@@ -14,7 +14,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 for ranks in 1 2 3 4; do
-  timeout 200 "$mpirun" -np $ranks "$program" --gtest_brief=1 >"$log" 2>&1 ||
+  timeout 200 "$mpirun" -np $ranks "$program" --gtest_brief=1 --gtest_color=no >"$log" 2>&1 ||
     { cat "$log"; echo "failed: $mpirun -np $ranks" >&2; exit 1; }
   [ "$(grep -c PASSED "$log")" = $ranks ] || { cat "$log"; echo "failed: not all of $ranks ranks ran" >&2; exit 1; }
 done

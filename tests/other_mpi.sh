@@ -16,6 +16,6 @@ fi
 
 mkdir -p "$build/$other"
 mpicxx.$other -std=c++20 -O1 -fopenmp -Wall -Wextra -Werror -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -I. \
-  engine/ranks/mpi/*.cpp tests/mpi/*.cpp "$build"/{tests/libtest_support,libengine}.a \
+  engine/ranks/mpi/*.cpp tests/mpi/*.cpp "$build"/{tests/libtest_support,libautograd,libengine}.a \
   -lgtest "$(cached DNNL_LIBRARY)" -o "$build/$other/test_mpi"
 bash tests/mpi.sh mpirun.$other "$build/$other/test_mpi"

@@ -1,6 +1,7 @@
 // The MPI communicator on as many ranks as mpirun has started.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <thread>
@@ -21,6 +22,23 @@ Tensor of_rank(int rank, int64_t elements, DType dtype) {
   Tensor x = hashed_tensor("gradient", {elements}, 1.0, 0.0, static_cast<uint64_t>(rank) + 1);
   for (int64_t i = 0; i < elements; ++i) x.data<double>()[i] *= std::pow(2.0, i % 20);
   return to_dtype(x, dtype);
+}
+
+Tensor filled(int64_t elements, int value, DType dtype) {
+  if (dtype != DType::u8) return full({elements}, value, dtype);
+  Tensor bytes({elements}, dtype);
+  std::fill_n(bytes.data<uint8_t>(), elements, static_cast<uint8_t>(value));
+  return bytes;
+}
+
+void expect_filled(const Tensor& x, int value) {
+  const std::vector<double> expected(static_cast<size_t>(x.elements()), value);
+  if (x.dtype() != DType::u8) {
+    EXPECT_EQ(to_values(x), expected) << x;
+    return;
+  }
+  const uint8_t* bytes = x.data<uint8_t>();
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), bytes)) << x;
 }
 
 std::vector<double> sum_in_order(int64_t elements, DType dtype) {
@@ -47,7 +65,7 @@ TEST(Mpi, SumsOfFewFloatsAreTakenInTheOrderOfRanks) {
 TEST(Mpi, LargeSumsHaveTheSameBitsOnEveryRankAndInEveryCall) {
   Communicator& ranks = mpi_ranks();
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const int64_t elements : {20001, 3000000}) {
+    for (const int64_t elements : {20001, 500000}) {
       const Tensor x = of_rank(ranks.rank(), elements, dtype), again = clone(x);
       ranks.all_reduce(x);
       ranks.all_reduce(again);
@@ -65,13 +83,12 @@ TEST(Mpi, LargeSumsHaveTheSameBitsOnEveryRankAndInEveryCall) {
 
 TEST(Mpi, SumsOfIntegers) {
   Communicator& ranks = mpi_ranks();
-  const int64_t size = ranks.size(), expected = size * (size + 1) / 2;
+  const int size = ranks.size();
   for (const DType dtype : {DType::i64, DType::u8}) {
     for (const int64_t elements : {3, 100000}) {
-      const Tensor x = full({elements}, ranks.rank() + 1, dtype);
+      const Tensor x = filled(elements, ranks.rank() + 1, dtype);
       ranks.all_reduce(x);
-      EXPECT_EQ(to_values(x),
-                std::vector<double>(static_cast<size_t>(elements), static_cast<double>(expected)));
+      expect_filled(x, size * (size + 1) / 2);
     }
   }
 }
@@ -80,15 +97,13 @@ TEST(Mpi, BroadcastAndAllGather) {
   Communicator& ranks = mpi_ranks();
   for (const DType dtype : {DType::f32, DType::f64, DType::i64, DType::u8}) {
     for (int root = 0; root < ranks.size(); ++root) {
-      Tensor x = full({7}, ranks.rank(), dtype);
+      Tensor x = filled(7, ranks.rank(), dtype);
       ranks.broadcast(x, root);
-      EXPECT_EQ(to_values(x), std::vector<double>(7, root));
+      expect_filled(x, root);
     }
     Tensor whole({ranks.size(), 2}, dtype);
-    ranks.all_gather(full({2}, ranks.rank(), dtype), whole);
-    for (int rank = 0; rank < ranks.size(); ++rank) {
-      EXPECT_EQ(to_values(whole.rows(rank, 1)), std::vector<double>(2, rank));
-    }
+    ranks.all_gather(filled(2, ranks.rank(), dtype), whole);
+    for (int rank = 0; rank < ranks.size(); ++rank) expect_filled(whole.rows(rank, 1), rank);
   }
 }
 
