@@ -6,6 +6,7 @@
 
 #include "apps/commands/commands.h"
 #include "apps/flags/training.h"
+#include "apps/ranks.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
 
@@ -77,7 +78,8 @@ int64_t count_batches(const TensorFile& file) {
   return count;
 }
 
-pixpro::TrainerOptions options_of(const ReplayFlags& flags, int64_t batch_size, int64_t batches) {
+pixpro::TrainerOptions options_of(const ReplayFlags& flags, const Rank& rank, int64_t batch_size,
+                                  int64_t batches) {
   RunLength length;
   length.total_steps = flags.total_steps > 0 ? flags.total_steps : batches;
   length.warmup_steps = flags.warmup_steps;
@@ -85,6 +87,8 @@ pixpro::TrainerOptions options_of(const ReplayFlags& flags, int64_t batch_size, 
                            static_cast<double>(flags.training.optimizer.epochs);
   pixpro::TrainerOptions options = trainer_options(flags.training, batch_size, length);
   options.accumulate = flags.accumulate;
+  options.device = rank.device;
+  options.ranks = rank.ranks;
   return options;
 }
 
@@ -109,28 +113,37 @@ void record_step(TensorFile& out, const pixpro::StepResult& result) {
   out.tensors["momentum." + number] = value(result.momentum);
 }
 
-void replay(const ReplayFlags& flags) {
-  use_machine(flags.training.machine);
+// The gradients of all parameters that have one.
+void record_gradients(TensorFile& out, pixpro::Model& model) {
+  for (const layers::NamedVar& p : model.parameters()) {
+    if (p.var.grad().defined()) out.tensors["grad." + p.name] = engine::clone(p.var.grad());
+  }
+}
+
+// Every rank trains on its part of each batch. Rank 0 reports and writes the file.
+void replay(const ReplayFlags& flags, const Rank& rank) {
+  use_machine(flags.training.machine, rank);
   const TensorFile batches = engine::read_tensor_file(flags.batches);
   const int64_t count = count_batches(batches);
   const int64_t batch_size = view_shape(batches, 0)[0];
-  pixpro::Trainer trainer(options_of(flags, batch_size, count));
-  report(load_weights(engine::read_tensor_file(flags.weights), trainer.model()));
+  pixpro::Trainer trainer(options_of(flags, rank, batch_size, count));
+  const pixpro::LoadReport load =
+      load_weights(engine::read_tensor_file(flags.weights), trainer.model());
+  if (rank.leads()) report(load);
 
   TensorFile out;
   for (int64_t step = 0; step < count; ++step) {
     const Batch batch = read_batch(batches, step, batch_size);
-    const pixpro::StepResult result = trainer.compute_gradients(batch.views, batch.boxes);
+    const pixpro::StepResult result = trainer.compute_gradients(
+        part_of_rank({batch.views, batch.boxes}, rank.index, rank.count, flags.accumulate));
     record_step(out, result);
-    if (step == 0) {
-      for (const layers::NamedVar& p : trainer.model().parameters()) {
-        if (p.var.grad().defined()) out.tensors["grad." + p.name] = engine::clone(p.var.grad());
-      }
-    }
+    if (step == 0) record_gradients(out, trainer.model());
     trainer.update();
+    if (!rank.leads()) continue;
     std::cout << "step " << step << " loss " << result.loss << " lr " << result.learning_rate
               << " momentum " << result.momentum << std::endl;
   }
+  if (!rank.leads()) return;
   out.tensors.merge(pixpro::weights_of(trainer.model()).tensors);
   write_tensor_file(flags.out, out);
 }
@@ -163,7 +176,9 @@ void add_replay(CLI::App& app) {
   command.add("--accumulate", &flags->accumulate, ChangesNumbers::yes,
               "Micro-batches per step (gradient accumulation)", CLI::Range(int64_t{1}, kMostSteps));
   add_training_flags(command, flags->training);
-  command.set_job([flags] { replay(*flags); });
+  command.set_job([flags] {
+    on_ranks(flags->training.machine, [&](const Rank& rank) { replay(*flags, rank); });
+  });
 }
 
 }  // namespace apps

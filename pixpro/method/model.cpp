@@ -69,12 +69,13 @@ Model::Model(const ModelOptions& options, Init& init)
   }
 }
 
-Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
+Model::Output Model::forward(const Tensor& views, const Tensor& boxes, const BranchLanes& lanes) {
   const int64_t stacked = views.shape().axes() == 4 ? views.shape()[0] : 0;
   engine::require(stacked >= 2 && stacked % 2 == 0 && boxes.shape() == engine::Shape{stacked, 4},
                   "model: expected views [2N,3,H,W] and boxes [2N,4], found ", views.shape(),
                   " and ", boxes.shape());
-  const Mode mode{.training = true, .parts = 2};
+  const Mode mode{.training = true, .parts = 2, .ranks = lanes.online};
+  const Mode target_mode{.training = true, .parts = 2, .ranks = lanes.target};
 
   Var features, projected, online;
   Target target;
@@ -84,7 +85,7 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes) {
     online = l2_normalize(options_.contrast ? flatten_pixels(projected)
                                             : propagation_->forward(projected, mode));
   };
-  const auto run_target_branch = [&] { target = target_branch(views, mode); };
+  const auto run_target_branch = [&] { target = target_branch(views, target_mode); };
   engine::on_two_threads(views.device(), run_online_branch, run_target_branch);
 
   Output out{.loss = {},

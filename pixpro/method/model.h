@@ -37,8 +37,15 @@ class Model : public layers::Module {
     Tensor features;  // [2N,C,P] online features, L2-normalised per pixel
     PixelGrid grid;   // size of the feature maps, P = height * width
   };
+  // Lanes on which the ranks that share a batch exchange statistics of batch normalisation. The two
+  // branches run at the same time, so each has one. Null: the statistics are this rank's.
+  struct BranchLanes {
+    engine::Communicator *online = nullptr, *target = nullptr;
+  };
   // views: [2N,3,H,W], view 1 of all N images, then view 2. boxes: [2N,4] f64, in the same order.
-  Output forward(const Tensor& views, const Tensor& boxes);
+  // If a batch is spread over ranks, the loss is the mean over this rank's images.
+  Output forward(const Tensor& views, const Tensor& boxes, const BranchLanes& lanes);
+  Output forward(const Tensor& views, const Tensor& boxes) { return forward(views, boxes, {}); }
 
   // Every parameter of the momentum encoder under the name of the online parameter that it follows:
   //   key = m * key + (1 - m) * online, once per optimiser step, before forward

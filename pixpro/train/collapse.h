@@ -2,7 +2,8 @@
 // vector also reaches the lowest loss.
 #pragma once
 
-#include "engine/tensor.h"
+#include <cstdint>
+#include <span>
 
 namespace pixpro {
 
@@ -28,15 +29,10 @@ inline constexpr NamedMeasure kCollapseMeasures[] = {
     {"other_similarity", &CollapseMeasures::other_similarity},
 };
 
-// sum += share * part, for means over parts.
-void add_share(CollapseMeasures& sum, const CollapseMeasures& part, double share);
-
-// features: [2N,C,P] -> [1,2,C] f64: mean and variance of every channel, on the same device.
-engine::Tensor feature_statistics(const engine::Tensor& features);
-
-// pairs: [2N,4] f64, the per-image sums of pixpro/method/kernels.h. statistics: what
-// feature_statistics returned. pixels: P. Both tensors are on the host.
-CollapseMeasures measure_collapse(const engine::Tensor& pairs, const engine::Tensor& statistics,
-                                  int64_t pixels);
+// pair_means: the mean over images of each column of the per-image sums of pixpro/method/kernels.h.
+// feature_variances: of every channel of the normalised features, over images and pixels. pixels:
+// P.
+CollapseMeasures measure_collapse(std::span<const double> pair_means,
+                                  std::span<const double> feature_variances, int64_t pixels);
 
 }  // namespace pixpro

@@ -13,13 +13,15 @@ bool TrainingRun::train() {
   try {
     bool stop = false;
     while (!stop && trainer_.steps_done() < trainer_.total_steps()) {
-      stop = !next() || hooks_.stop_requested();
+      stop = !next() || stop_requested();
       const bool complete = trainer_.steps_done() == trainer_.total_steps();
       stop = stop && !complete;
       pause(complete || stop);
     }
     return !stop;
   } catch (const std::exception& error) {
+    const bool everywhere = dynamic_cast<const SharedError*>(&error) != nullptr;
+    if (trainer_.ranks() > 1 && !everywhere) throw;
     try {
       end_after_error();
     } catch (const std::exception& second) {
@@ -38,14 +40,16 @@ bool TrainingRun::next() {
   } catch (const Interrupted&) {
     return false;
   }
-  trainer_.start_step(batch.views, batch.boxes);
+  trainer_.start_step(
+      {.views = batch.views,
+       .boxes = batch.boxes,
+       .report = {.wait_seconds = hooks_.wait_seconds() - waited_before,
+                  .broken_images = total(state_.broken),
+                  .stop_requested = trainer_.ranks() > 1 && hooks_.stop_requested()}});
   auto step = std::make_unique<Started>();
-  step->record.epoch = batch.epoch;
-  step->record.broken_images = total(state_.broken);
-  step->record.broken = state_.broken;
-  step->images = batch.size();
+  step->epoch = batch.epoch;
+  step->broken = state_.broken;
   step->begun = begun;
-  step->waited = hooks_.wait_seconds() - waited_before;
   const auto before = std::exchange(started_, std::move(step));
   if (before) finish(*before, begun);
   return true;
@@ -57,7 +61,7 @@ void TrainingRun::finish() {
 
 // A step takes from its own beginning to that of the next one, or to its end if none follows.
 void TrainingRun::finish(const Started& step, Clock::time_point end) {
-  StepRecord record = step.record;
+  StepRecord record{.epoch = step.epoch};
   std::exception_ptr not_finite;
   try {
     record.result = trainer_.finish_step();
@@ -66,13 +70,22 @@ void TrainingRun::finish(const Started& step, Clock::time_point end) {
     not_finite = std::current_exception();
   }
   const double seconds = std::chrono::duration<double>(end - step.begun).count();
-  record.images_per_second = static_cast<double>(step.images) / seconds;
-  record.wait_fraction = step.waited / seconds;
+  const RankReport& report = record.result.report;
+  record.images_per_second = static_cast<double>(record.result.images) / seconds;
+  record.wait_fraction = report.wait_seconds / seconds;
+  record.broken_images = report.broken_images;
+  if (report.broken_images != total(broken_)) broken_ = trainer_.sum_of_ranks(step.broken);
+  record.broken = broken_;
+  ranks_stop_ = ranks_stop_ || report.stop_requested;
   if (record.result.skipped) ++state_.skipped_steps;
   record.skipped_steps = state_.skipped_steps;
   ++state_.steps_done;
   hooks_.record(record);
   if (not_finite) std::rethrow_exception(not_finite);
+}
+
+bool TrainingRun::stop_requested() const {
+  return trainer_.ranks() > 1 ? ranks_stop_ : hooks_.stop_requested();
 }
 
 // What happens between the step that was started last and the next one.

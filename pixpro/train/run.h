@@ -29,12 +29,15 @@ struct Interlude {
 
 // What a run asks and tells its owner.
 struct RunHooks {
-  std::function<Batch()> next_batch;  // throws Interrupted if a stop is requested while it waits
+  // Throws Interrupted if a stop is requested while it waits. With several ranks it must not,
+  // because the others would wait for this one: it waits for its batch.
+  std::function<Batch()> next_batch;
   // Seconds that all calls of next_batch so far have spent waiting for images.
   std::function<double()> wait_seconds = [] { return 0.0; };
   // Called for every step, in order, when its numbers have arrived.
   std::function<void(const StepRecord&)> record = [](const StepRecord&) {};
-  // Asked once after every step but the last.
+  // Asked once after every step but the last. Several ranks stop after the same step: each one's
+  // answer travels with the numbers of the next step.
   std::function<bool()> stop_requested = [] { return false; };
   std::vector<Interlude> interludes = {};  // the due ones act in this order
 };
@@ -43,6 +46,11 @@ struct RunHooks {
 // recorded, the interludes that are due at the end act, and then the error passes through. So a
 // checkpoint loses nothing, whatever ends the run. A step whose numbers are not finite is recorded
 // too: it has left the weights as they were, and counts as skipped.
+//
+// Several ranks make the same steps and interludes, and a SharedError ends all of them after the
+// same step. After any other error of one rank the others are in the middle of a step, so nothing
+// more can be done together: the error passes through at once, and whoever started the ranks ends
+// them.
 class TrainingRun {
  public:
   // Continues after the steps that the trainer has done. Every finished step is counted in the
@@ -62,12 +70,12 @@ class TrainingRun {
  private:
   using Clock = std::chrono::steady_clock;
   struct Started {
-    StepRecord record{};  // what is known at the start
-    int64_t images = 0;
+    int64_t epoch = 0;
+    ReasonCounts broken{};  // images of this rank, found before the step
     Clock::time_point begun{};
-    double waited = 0;  // seconds, for its images
   };
   void finish(const Started& step, Clock::time_point end);
+  bool stop_requested() const;
   void pause(bool last);
   void end_after_error();
 
@@ -75,6 +83,8 @@ class TrainingRun {
   RunState& state_;
   const RunHooks hooks_;
   std::unique_ptr<Started> started_;  // the step that was started last, until it is finished
+  ReasonCounts broken_{};             // images of all ranks, as reported last
+  bool ranks_stop_ = false;           // a rank has been asked to stop
   bool at_end_ = false;               // the interludes at the end have begun to act
 };
 

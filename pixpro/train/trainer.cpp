@@ -1,38 +1,14 @@
 #include "pixpro/train/trainer.h"
 
+#include <sstream>
+
 #include "engine/kernels/loss_scale.h"
+#include "engine/ranks/texts.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
 
 namespace pixpro {
 namespace {
-
-// Images begin .. begin+count-1 of both halves of a stack of two views.
-Tensor part_of_views(const Tensor& stack, int64_t begin, int64_t count) {
-  const int64_t n = stack.shape()[0] / 2;
-  if (count == n) return stack;
-  return engine::concatenate_rows({stack.rows(begin, count), stack.rows(n + begin, count)});
-}
-
-// Images per micro-batch.
-int64_t micro_batch_size(const Tensor& views, int64_t micro_batches) {
-  const int64_t images = views.shape()[0] / 2;
-  engine::require(micro_batches >= 1 && images >= micro_batches && images % micro_batches == 0,
-                  "trainer: a batch of ", images, " images cannot be split into ", micro_batches,
-                  " equal micro-batches");
-  return images / micro_batches;
-}
-
-// One element, f32: 1 if a loss or gradient is not finite, otherwise 0.
-Tensor find_not_finite(const std::vector<MicroBatchNumbers>& parts,
-                       const std::vector<Tensor>& gradients, engine::Device device) {
-  std::vector<Tensor> all;
-  for (const MicroBatchNumbers& part : parts) all.push_back(part.loss);
-  all.insert(all.end(), gradients.begin(), gradients.end());
-  Tensor not_finite = engine::zeros({1}, engine::DType::f32, device);
-  engine::on_device(device, [&](auto& ctx) { engine::find_not_finite(ctx, all, not_finite); });
-  return not_finite;
-}
 
 void require_usable(const StepResult& step, bool scales_loss) {
   if (scales_loss) {
@@ -66,39 +42,67 @@ Trainer::Trainer(const TrainerOptions& options)
       loss_scale_(options.precision, options.device),
       update_(optimizer_, loss_scale_),
       running_estimates_(model_),
-      numbers_(options.device),
-      upload_(engine::make_upload(options.device)) {}
+      numbers_(options.device, lane(kNumbersLane)),
+      upload_(engine::make_upload(options.device)) {
+  if (options.ranks == nullptr) return;
+  std::vector<Var> parameters;
+  for (const layers::NamedVar& parameter : model_.parameters()) parameters.push_back(parameter.var);
+  reducer_.emplace(parameters, *lane(kGradientLane), options.buckets);
+  share_state();
+}
 
-void Trainer::start_step(const Tensor& views, const Tensor& boxes) {
-  start_gradients(views, boxes);
+engine::Communicator* Trainer::lane(Lane lane) const {
+  return options_.ranks == nullptr ? nullptr : &options_.ranks->lane(lane);
+}
+
+void Trainer::start_step(const StepInput& input) {
+  start_gradients(input);
   update();
 }
 
-void Trainer::start_gradients(const Tensor& views, const Tensor& boxes) {
+void Trainer::start_gradients(const StepInput& input) {
   numbers_.require_free_slot();
-  const int64_t images = micro_batch_size(views, options_.accumulate);
+  const int64_t images = micro_batch_size(input.views, options_.accumulate);
   const StepResult step = scheduled();
   update_.make_and_follow(step.momentum);  // the update of the step before
   running_estimates_.begin_step();
-  const std::vector<MicroBatchNumbers> parts = accumulate_gradients(upload(views, boxes), images);
-  not_finite_ = find_not_finite(parts, optimizer_.gradients(), options_.device);
+  const DeviceBatch batch = upload(input, images);
+  const Losses losses = accumulate_gradients(batch, images);
+  find_not_finite(losses.values);
   running_estimates_.end_step(not_finite_);
-  numbers_.start(step, parts, not_finite_, loss_scale_.state());
+  numbers_.start(step, batch.message, losses.pixels, not_finite_, loss_scale_.state());
 }
 
-// Forward, loss and backward. The gradients of the micro-batches add up in the parameters.
-std::vector<MicroBatchNumbers> Trainer::accumulate_gradients(const DeviceBatch& batch,
-                                                             int64_t images) {
-  const double share = 1.0 / static_cast<double>(options_.accumulate);
-  std::vector<MicroBatchNumbers> numbers;
-  for (int64_t begin = 0; begin < images * options_.accumulate; begin += images) {
+// Forward, loss and backward. The gradients of the micro-batches add up in the parameters, and
+// those of the ranks do while the last micro-batch is still on its way back.
+Trainer::Losses Trainer::accumulate_gradients(const DeviceBatch& batch, int64_t images) {
+  const Model::BranchLanes lanes = options_.sync_batch_norm
+                                       ? Model::BranchLanes{lane(kOnlineLane), lane(kTargetLane)}
+                                       : Model::BranchLanes{};
+  const double share = batch.image_share * static_cast<double>(images);
+  Losses losses;
+  for (int64_t i = 0; i < options_.accumulate; ++i) {
     autograd::Tape tape;
-    const Model::Output out = model_.forward(part_of_views(batch.views, begin, images),
-                                             part_of_views(batch.boxes, begin, images));
+    const Model::Output out = model_.forward(images_of(batch.views, i * images, images),
+                                             images_of(batch.boxes, i * images, images), lanes);
+    if (reducer_ && i + 1 == options_.accumulate) reducer_->arm();
     tape.backward(out.loss, loss_scale_.gradient_of(out.loss.value(), share));
-    numbers.push_back(numbers_of(out));
+    StepNumbers::write(out, i, batch.message);
+    losses.values.push_back(out.loss.value());
+    losses.pixels = out.grid.pixels();
   }
-  return numbers;
+  if (reducer_) reducer_->finish();
+  return losses;
+}
+
+// Sets not_finite_, the same on every rank.
+void Trainer::find_not_finite(std::vector<Tensor> losses) {
+  std::vector<Tensor> all = std::move(losses);
+  for (const Tensor& gradient : optimizer_.gradients()) all.push_back(gradient);
+  not_finite_ = engine::zeros({1}, engine::DType::f32, options_.device);
+  engine::on_device(options_.device,
+                    [&](auto& ctx) { engine::find_not_finite(ctx, all, not_finite_); });
+  if (auto* ranks = lane(kNumbersLane)) ranks->all_reduce(not_finite_);
 }
 
 void Trainer::update() {
@@ -117,13 +121,13 @@ StepResult Trainer::finish_step() {
   return result;
 }
 
-StepResult Trainer::step(const Tensor& views, const Tensor& boxes) {
-  start_step(views, boxes);
+StepResult Trainer::step(const StepInput& input) {
+  start_step(input);
   return finish_step();
 }
 
-StepResult Trainer::compute_gradients(const Tensor& views, const Tensor& boxes) {
-  start_gradients(views, boxes);
+StepResult Trainer::compute_gradients(const StepInput& input) {
+  start_gradients(input);
   return finish_step();
 }
 
@@ -135,12 +139,19 @@ StepResult Trainer::scheduled() const {
       .momentum = layers::encoder_momentum(options_.encoder_momentum, steps_done_, total_steps())};
 }
 
-Trainer::DeviceBatch Trainer::upload(const Tensor& views, const Tensor& boxes) {
-  std::vector<Tensor> sent = {to_dtype(boxes, engine::DType::f64)};
-  const bool on_host = views.device() == engine::kCpu;
-  if (on_host) sent.push_back(views);
+Trainer::DeviceBatch Trainer::upload(const StepInput& input, int64_t images) {
+  const int64_t own = images * options_.accumulate;
+  const int64_t all = input.images_of_ranks > 0 ? input.images_of_ranks : own * ranks();
+  std::vector<Tensor> sent = {
+      to_dtype(input.boxes, engine::DType::f64),
+      StepNumbers::message(input.report, options_.accumulate, images, options_.model.out_channels)};
+  const bool on_host = input.views.device() == engine::kCpu;
+  if (on_host) sent.push_back(input.views);
   sent = upload_->send(sent);
-  return {.views = network_input(on_host ? sent[1] : views, options_), .boxes = sent[0]};
+  return {.views = network_input(on_host ? sent[2] : input.views, options_),
+          .boxes = sent[0],
+          .message = sent[1],
+          .image_share = 1.0 / static_cast<double>(all)};
 }
 
 Model& Trainer::model() {
@@ -157,6 +168,30 @@ std::vector<layers::NamedTensor> Trainer::changing_tensors() {
   }
   if (loss_scale_.state().defined()) all.push_back({kLossScale, loss_scale_.state()});
   return all;
+}
+
+// As texts: "8 .txt" with a byte 0 after each, because reasons may hold any other byte.
+ReasonCounts Trainer::sum_of_ranks(const ReasonCounts& own) const {
+  if (options_.ranks == nullptr) return own;
+  std::string text;
+  for (const auto& [reason, count] : own) text += std::to_string(count) + ' ' + reason + '\0';
+  ReasonCounts sum;
+  for (const std::string& of_rank : texts_of_ranks(*lane(kNumbersLane), options_.device, text)) {
+    std::istringstream in(of_rank);
+    for (std::string entry; std::getline(in, entry, '\0');) {
+      const size_t space = entry.find(' ');
+      sum[entry.substr(space + 1)] += std::stoll(entry);
+    }
+  }
+  return sum;
+}
+
+// Gives every rank the state of rank 0. The counts of batches are on the host and equal anyway.
+void Trainer::share_state() {
+  if (options_.ranks == nullptr) return;
+  for (layers::NamedTensor& t : changing_tensors()) {
+    if (t.tensor.dtype() != engine::DType::i64) lane(kNumbersLane)->broadcast(t.tensor, 0);
+  }
 }
 
 engine::TensorFile Trainer::state() {
@@ -179,6 +214,7 @@ void Trainer::load_state(const engine::TensorFile& file) {
     require_finite(file, momentum_name(m.name));
   }
   overwrite(changing_tensors(), file);
+  share_state();
   steps_done_ = done;
 }
 

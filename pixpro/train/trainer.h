@@ -2,16 +2,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "autograd/reducer.h"
 #include "engine/files/tensor_file.h"
 #include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"
+#include "pixpro/data/reason_counts.h"
 #include "pixpro/method/model.h"
 #include "pixpro/train/deferred_update.h"
+#include "pixpro/train/lanes.h"
 #include "pixpro/train/loss_scale.h"
 #include "pixpro/train/running_estimates.h"
-#include "pixpro/train/step_numbers.h"
+#include "pixpro/train/step_input.h"
 
 namespace pixpro {
 
@@ -26,16 +30,28 @@ struct TrainerOptions {
   // precision on CUDA: parameters, statistics, normalisation, loss and optimiser remain f32.
   engine::DType precision = engine::DType::f32;
   engine::Device device = engine::kCpu;
+  // The ranks that train together, each on its images of every step; null if there is one. With
+  // kLanes lanes, and outlives the trainer.
+  engine::Communicator* ranks = nullptr;
+  bool sync_batch_norm = true;  // statistics of all ranks' images instead of each rank's own
+  autograd::ReducerOptions buckets{};
 };
 
 // The views in the form that a network made with these options takes: on its device, in its type
 // and layout.
 Tensor network_input(const Tensor& views, const TrainerOptions& options);
 
-// Thrown for a step whose loss or gradients are not finite. The step is done; see finish_step.
-class NotFinite : public engine::Error {
+// An error that every rank meets after the same step, so that they can still act together.
+class SharedError : public engine::Error {
  public:
-  NotFinite(const engine::Error& error, const StepResult& step) : Error(error), step_(step) {}
+  using Error::Error;
+};
+
+// Thrown for a step whose loss or gradients are not finite. The step is done; see finish_step.
+class NotFinite : public SharedError {
+ public:
+  NotFinite(const engine::Error& error, const StepResult& step)
+      : SharedError(error.what()), step_(step) {}
   const StepResult& step() const { return step_; }
 
  private:
@@ -44,16 +60,16 @@ class NotFinite : public engine::Error {
 
 class Trainer {
  public:
+  // With several ranks, all of them do this together, as everything else. Rank 0 gives the others
+  // its initial weights.
   explicit Trainer(const TrainerOptions& options);
 
   // One optimiser step: start_step and finish_step.
-  StepResult step(const Tensor& views, const Tensor& boxes);
+  StepResult step(const StepInput& input);
 
-  // Starts an optimiser step. A CUDA device is still computing when this returns. views:
-  // [2N,3,H,W], view 1 of all images, then view 2, on the host or the trainer's device. boxes:
-  // [2N,4] in any float type, on the host. N must be divisible by `accumulate`. At most two steps
-  // may be started and not finished.
-  void start_step(const Tensor& views, const Tensor& boxes);
+  // Starts an optimiser step. A CUDA device is still computing when this returns. N must be
+  // divisible by `accumulate`. At most two steps may be started and not finished.
+  void start_step(const StepInput& input);
   // The numbers of the oldest step that has been started and not finished; waits for them. A step
   // whose loss or gradients are not finite leaves parameters and buffers as they were. In f16 the
   // result says so, because it is part of finding the loss scale; otherwise this throws NotFinite.
@@ -62,7 +78,7 @@ class Trainer {
   // The two halves of a step, for callers that look at the gradients in between. The first leaves
   // the gradients in the parameters; in f16 they are loss_scale times too large. The second uses
   // them, and from then on the step counts as done.
-  StepResult compute_gradients(const Tensor& views, const Tensor& boxes);
+  StepResult compute_gradients(const StepInput& input);
   void update();
 
   // The model after all steps that have been started. A handle on one of its tensors shows a later
@@ -70,6 +86,9 @@ class Trainer {
   Model& model();
   int64_t steps_done() const { return steps_done_; }  // including those that are not finished
   int64_t total_steps() const { return options_.schedule.total_steps; }
+  int ranks() const { return options_.ranks == nullptr ? 1 : options_.ranks->size(); }
+  // The counts of all ranks together, which all ask for at the same time.
+  ReasonCounts sum_of_ranks(const ReasonCounts& own) const;
 
   // All that the next step depends on besides the options: parameters and buffers under their
   // published names, their momentum as "optimizer.<name>", "steps_done" and, in f16, "loss_scale".
@@ -81,13 +100,22 @@ class Trainer {
 
  private:
   struct DeviceBatch {
-    Tensor views, boxes;
+    Tensor views, boxes, message;  // message: see StepNumbers
+    double image_share;            // of an image in the mean over all images of the step
   };
-  void start_gradients(const Tensor& views, const Tensor& boxes);
-  std::vector<MicroBatchNumbers> accumulate_gradients(const DeviceBatch& batch, int64_t images);
+  // What a step's gradients leave besides themselves.
+  struct Losses {
+    std::vector<Tensor> values;  // of each micro-batch
+    int64_t pixels = 0;          // of a feature map
+  };
+  void start_gradients(const StepInput& input);
+  Losses accumulate_gradients(const DeviceBatch& batch, int64_t images);
+  void find_not_finite(std::vector<Tensor> losses);
   StepResult scheduled() const;
-  DeviceBatch upload(const Tensor& views, const Tensor& boxes);
+  DeviceBatch upload(const StepInput& input, int64_t images);
   std::vector<layers::NamedTensor> changing_tensors();
+  void share_state();
+  engine::Communicator* lane(Lane lane) const;
 
   TrainerOptions options_;
   Init init_;
@@ -97,6 +125,7 @@ class Trainer {
   DeferredUpdate update_;
   RunningEstimates running_estimates_;
   StepNumbers numbers_;
+  std::optional<autograd::GradientReducer> reducer_;
   std::unique_ptr<engine::Upload> upload_;
   Tensor not_finite_;  // f32, one element: not 0 if the last gradients or their loss are not finite
   int64_t steps_done_ = 0;

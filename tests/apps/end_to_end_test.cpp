@@ -248,7 +248,7 @@ TEST(Replay, WritesWhatTheTrainerComputes) {
       return engine::concatenate_rows(
           {find_tensor(batches, what + ("1." + step)), find_tensor(batches, what + ("2." + step))});
     };
-    const pixpro::StepResult expected = trainer.compute_gradients(both("view"), both("coord"));
+    const pixpro::StepResult expected = trainer.compute_gradients({both("view"), both("coord")});
     EXPECT_NEAR(engine::item(find_tensor(out, "loss." + step)), expected.loss, 1e-12);
     EXPECT_EQ(engine::item(find_tensor(out, "lr." + step)), expected.learning_rate);
     EXPECT_EQ(engine::item(find_tensor(out, "momentum." + step)), expected.momentum);

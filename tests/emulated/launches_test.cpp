@@ -39,9 +39,9 @@ TEST(PaperModel, CountsTheLaunchesOfAStep) {
   const engine::Tensor views = engine::full({2, 3, kSize, kSize}, 0.5);
   const engine::Tensor boxes =
       engine::from_values<double>({2, 4}, {0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0});
-  trainer.step(views, boxes);  // makes plans
+  trainer.step({views, boxes});  // makes plans
   const int64_t before = kernels_started();
-  trainer.step(views, boxes);
+  trainer.step({views, boxes});
   const auto found = static_cast<double>(kernels_started() - before);
   // The model may leave out kernels for single numbers (loss, flags, metrics): 5 % of all launches.
   EXPECT_NEAR(found, expected, 0.05 * expected);

@@ -22,7 +22,7 @@ TEST(CudaStep, GivesTheSameBitsInAnyOrderOfThreads) {
     test_support::use_weights_with_gradients(trainer);
     for (int step = 0; step < 2; ++step) {
       const Batch batch = test_support::training_batch(2, 33, "views" + std::to_string(step));
-      trainer.step(batch.views, batch.boxes);
+      trainer.step({batch.views, batch.boxes});
     }
     runs.push_back(test_support::all_weights(trainer));
   }

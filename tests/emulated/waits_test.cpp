@@ -31,10 +31,10 @@ int64_t waits_and_allocations() {
 TEST(CudaStep, NeitherWaitsForTheDeviceNorAllocates) {
   Trainer trainer(test_support::small_training(DType::f16, kCuda));
   const test_support::Batch batch = test_support::training_batch(2, 33);
-  for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);  // plans, buffers
+  for (int step = 0; step < 2; ++step) trainer.step({batch.views, batch.boxes});  // plans, buffers
   const int64_t before = waits_and_allocations(), events = call_count("cudaEventSynchronize");
-  trainer.start_step(batch.views, batch.boxes);
-  trainer.start_step(batch.views, batch.boxes);
+  trainer.start_step({batch.views, batch.boxes});
+  trainer.start_step({batch.views, batch.boxes});
   // Two per step, for the pinned memory of the step before the last: batch and numbers.
   EXPECT_EQ(call_count("cudaEventSynchronize") - events, 4);
   trainer.finish_step();

@@ -3,6 +3,6 @@
 
 #include "engine/ranks/mpi.h"
 
-inline constexpr int kMpiLanes = 3;
+inline constexpr int kMpiLanes = 4;
 
 engine::Communicator& mpi_ranks();

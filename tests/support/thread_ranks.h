@@ -10,7 +10,7 @@
 
 namespace test_support {
 
-inline constexpr int kThreadRankLanes = 3;
+inline constexpr int kThreadRankLanes = 4;
 
 // Calls body(communicator) at once on each of `ranks` threads, each with a single OpenMP thread.
 // Returns the messages of their errors, "" for no error. A rank that throws makes all others throw

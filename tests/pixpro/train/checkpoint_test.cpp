@@ -48,7 +48,7 @@ std::vector<StepResult> train_to(int64_t steps, Trainer& trainer, bool skips = f
   std::vector<StepResult> results;
   while (trainer.steps_done() < steps) {
     const Batch batch = batch_of(trainer.steps_done(), skips && trainer.steps_done() == 1);
-    results.push_back(trainer.step(batch.views, batch.boxes));
+    results.push_back(trainer.step({batch.views, batch.boxes}));
   }
   return results;
 }
@@ -137,7 +137,7 @@ TEST(Checkpoint, HoldsEveryParameterBufferAndMomentum) {
 TEST(Checkpoint, NeedsEveryStartedStepToBeFinished) {
   Trainer trainer(training(DType::f32));
   const Batch batch = batch_of(0, false);
-  trainer.start_step(batch.views, batch.boxes);
+  trainer.start_step({batch.views, batch.boxes});
   EXPECT_THROW(trainer.state(), engine::Error);
   trainer.finish_step();
   EXPECT_NO_THROW(trainer.state());

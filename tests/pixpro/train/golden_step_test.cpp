@@ -71,8 +71,8 @@ class StepGolden : public testing::TestWithParam<Case> {
       views.push_back(test_support::hashed_tensor("view" + name, {n, 3, size, size}, 1.7));
       boxes.push_back(find_tensor(golden_, "coord" + name));
     }
-    return trainer.compute_gradients(engine::concatenate_rows(views),
-                                     engine::concatenate_rows(boxes));
+    return trainer.compute_gradients(
+        {engine::concatenate_rows(views), engine::concatenate_rows(boxes)});
   }
 
   // The recorded f32 error of a loss is absolute, unlike those of tensors. A loss is a sum of means

@@ -84,7 +84,7 @@ TEST_F(Run, TrainsAsStepsInTurnDo) {
   Trainer in_turn(training(4));
   for (int64_t step = 0; step < 4; ++step) {
     const Batch batch = batch_of(step);
-    const StepResult expected = in_turn.step(batch.views, batch.boxes);
+    const StepResult expected = in_turn.step({batch.views, batch.boxes});
     EXPECT_EQ(steps_[static_cast<size_t>(step)].result.loss, expected.loss);
   }
   EXPECT_EQ(all_weights(trainer_), all_weights(in_turn));

@@ -27,15 +27,6 @@ TEST(StepRecords, ComeBackFromTheTableOfAnOlderCheckpoint) {
 }
 
 TEST(StepRecords, HoldEveryCollapseMeasure) {
-  CollapseMeasures sum{.feature_std = 1.0,
-                       .positives_per_image = 2.0,
-                       .positive_similarity = 3.0,
-                       .other_similarity = 4.0};
-  add_share(sum, sum, 0.5);
-  EXPECT_EQ(sum.feature_std, 1.5);
-  EXPECT_EQ(sum.positives_per_image, 3.0);
-  EXPECT_EQ(sum.positive_similarity, 4.5);
-  EXPECT_EQ(sum.other_similarity, 6.0);
   static_assert(sizeof(CollapseMeasures) == std::size(kCollapseMeasures) * sizeof(double));
 }
 

@@ -38,7 +38,7 @@ TEST(Trainer, SameSeedSameBits) {
     Trainer trainer(small_training());
     for (int step = 0; step < 2; ++step) {
       const Batch batch = training_batch(2, 33, "views" + std::to_string(step));
-      trainer.step(batch.views, batch.boxes);
+      trainer.step({batch.views, batch.boxes});
     }
     runs.push_back(all_weights(trainer));
   }
@@ -58,7 +58,7 @@ TEST(Trainer, TheSameBitsOnAnyNumberOfThreads) {
     use_weights_with_gradients(trainer);
     for (int step = 0; step < 2; ++step) {
       const Batch batch = training_batch(2, 33, "views" + std::to_string(step));
-      trainer.step(batch.views, batch.boxes);
+      trainer.step({batch.views, batch.boxes});
     }
     runs.push_back(all_weights(trainer));
   }
@@ -75,7 +75,7 @@ TEST(Trainer, AccumulatesTheMeanOfTheGradientsOfMicroBatches) {
   options.accumulate = 2;
   Trainer whole(options);
   use_weights_with_gradients(whole);
-  const StepResult result = whole.compute_gradients(batch.views, batch.boxes);
+  const StepResult result = whole.compute_gradients({batch.views, batch.boxes});
 
   options.accumulate = 1;
   Trainer parts(options);
@@ -85,7 +85,7 @@ TEST(Trainer, AccumulatesTheMeanOfTheGradientsOfMicroBatches) {
     const auto half = [&](const Tensor& t) {
       return engine::concatenate_rows({t.rows(2 * part, 2), t.rows(4 + 2 * part, 2)});
     };
-    loss += 0.5 * parts.compute_gradients(half(batch.views), half(batch.boxes)).loss;
+    loss += 0.5 * parts.compute_gradients({half(batch.views), half(batch.boxes)}).loss;
   }
   EXPECT_NEAR(result.loss, loss, 1e-12);
   const auto [distance, name] = farthest(gradients_of(whole), gradients_of(parts, 0.5));
@@ -97,7 +97,7 @@ TEST(Trainer, RefusesABatchThatDoesNotSplit) {
   options.accumulate = 3;
   Trainer trainer(options);
   const Batch batch = training_batch(4, 64);
-  EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
+  EXPECT_THROW(trainer.step({batch.views, batch.boxes}), engine::Error);
 }
 
 TEST(Trainer, ALossThatIsNotFiniteLeavesTheOnlineWeightsAlone) {
@@ -108,7 +108,7 @@ TEST(Trainer, ALossThatIsNotFiniteLeavesTheOnlineWeightsAlone) {
     return engine::to_values(trainer.model().parameters()[0].var.value());
   };
   const std::vector<double> before = weight();
-  EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
+  EXPECT_THROW(trainer.step({batch.views, batch.boxes}), engine::Error);
   EXPECT_EQ(weight(), before);
 }
 
@@ -118,7 +118,7 @@ TEST(Trainer, ALossThatIsNotFiniteLeavesTheBuffersAlone) {
   options.accumulate = 2;
   Trainer trainer(options);
   const Batch good = training_batch(2, 64);
-  trainer.step(good.views, good.boxes);
+  trainer.step({good.views, good.boxes});
   const auto buffers = [&] {
     std::map<std::string, std::vector<double>> all;
     for (const layers::NamedTensor& b : trainer.model().buffers()) {
@@ -130,10 +130,10 @@ TEST(Trainer, ALossThatIsNotFiniteLeavesTheBuffersAlone) {
   for (const int64_t image : {0, 1}) {
     Batch bad = training_batch(2, 64);
     bad.views.rows(image, 1).data<float>()[0] = std::numeric_limits<float>::infinity();
-    EXPECT_THROW(trainer.step(bad.views, bad.boxes), engine::Error);
+    EXPECT_THROW(trainer.step({bad.views, bad.boxes}), engine::Error);
     EXPECT_EQ(buffers(), before);
   }
-  trainer.step(good.views, good.boxes);
+  trainer.step({good.views, good.boxes});
   auto after = buffers();
   EXPECT_NE(after, before);
   EXPECT_EQ(after["encoder_k.bn1.num_batches_tracked"], std::vector<double>{8.0});
@@ -146,10 +146,10 @@ TEST(Trainer, MemoryStaysLevelFromStepToStep) {
     Trainer trainer(small_training());
     const Batch batch = training_batch(2, 33);
     const auto stats = [] { return engine::allocator_of(engine::kCpu).stats(); };
-    trainer.step(batch.views, batch.boxes);
-    trainer.step(batch.views, batch.boxes);
+    trainer.step({batch.views, batch.boxes});
+    trainer.step({batch.views, batch.boxes});
     const engine::MemoryStats before = stats();
-    for (int i = 0; i < 3; ++i) trainer.step(batch.views, batch.boxes);
+    for (int i = 0; i < 3; ++i) trainer.step({batch.views, batch.boxes});
     const engine::MemoryStats after = stats();
     EXPECT_EQ(after.current_bytes, before.current_bytes);
 #ifndef __SANITIZE_ADDRESS__
@@ -172,7 +172,7 @@ TEST(Trainer, LookingAtTheStateAfterEveryStepChangesNothing) {
     Trainer trainer(instance_training(DType::f32));
     for (int step = 0; step < 3; ++step) {
       const Batch batch = training_batch(2, 33, "views" + std::to_string(step));
-      trainer.step(batch.views, batch.boxes);
+      trainer.step({batch.views, batch.boxes});
       if (looks) trainer.state();
     }
     runs.push_back(all_weights(trainer));
@@ -192,7 +192,7 @@ TEST(Trainer, AfterAStepTheMomentumEncoderHasNotFollowedYet) {
   };
   auto before = values();
   for (int step = 0; step < 3; ++step) {
-    const double m = trainer.step(batch.views, batch.boxes).momentum;
+    const double m = trainer.step({batch.views, batch.boxes}).momentum;
     auto after = values();
     EXPECT_NE(after["encoder.conv1.weight"], before["encoder.conv1.weight"]);
     for (const layers::NamedTensor& follower : trainer.model().momentum_encoder()) {
@@ -217,7 +217,7 @@ TEST(Trainer, GradientsThatWaitForTheirUpdateTakeNoExtraMemory) {
     Trainer trainer(small_training());
     for (int step = 0; step < 3; ++step) {
       engine::allocator_of(engine::kCpu).reset_peak();
-      trainer.step(batch.views, batch.boxes);
+      trainer.step({batch.views, batch.boxes});
       if (!waits) trainer.model();
     }
     peaks.push_back(engine::allocator_of(engine::kCpu).stats().peak_bytes);
@@ -229,7 +229,7 @@ TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
   TrainerOptions options = small_training();
   const Batch batch = training_batch(2, 96);
   Trainer healthy(options);
-  const CollapseMeasures fresh = healthy.compute_gradients(batch.views, batch.boxes).collapse;
+  const CollapseMeasures fresh = healthy.compute_gradients({batch.views, batch.boxes}).collapse;
   EXPECT_GT(fresh.feature_std, 0.01);
 
   // Last layers of zero weight and constant bias: every pixel gets the same feature.
@@ -244,7 +244,7 @@ TEST(Trainer, CollapseMeasuresTellACollapsedNetworkFromAHealthyOne) {
     if (p.name == "value_transform.bias")
       engine::copy_into(engine::full(value.shape(), 1.0), value);
   }
-  const StepResult result = collapsed.compute_gradients(batch.views, batch.boxes);
+  const StepResult result = collapsed.compute_gradients({batch.views, batch.boxes});
   EXPECT_NEAR(result.loss, -4.0, 1e-3);  // the lowest loss there is
   EXPECT_LT(result.collapse.feature_std, 1e-3);
   EXPECT_NEAR(result.collapse.positive_similarity, 1.0, 1e-3);
@@ -257,9 +257,9 @@ TEST(Trainer, LearnsOneBatchByHeart) {
   options.schedule = {.base = 0.05, .total_steps = 30};
   Trainer trainer(options);
   const Batch batch = training_batch(4, 64);
-  const double first = trainer.step(batch.views, batch.boxes).loss;
+  const double first = trainer.step({batch.views, batch.boxes}).loss;
   double last = first;
-  for (int step = 1; step < 30; ++step) last = trainer.step(batch.views, batch.boxes).loss;
+  for (int step = 1; step < 30; ++step) last = trainer.step({batch.views, batch.boxes}).loss;
   EXPECT_LT(last, first - 0.5);
 }
 

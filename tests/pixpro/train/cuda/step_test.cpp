@@ -28,11 +28,11 @@ TEST(CudaStep, TwoStepsUnderWayGiveTheNumbersOfStepsInTurn) {
   Trainer in_turn(small_training(DType::f32, kCuda)), overlapped(small_training(DType::f32, kCuda));
   use_weights_with_gradients(in_turn);
   use_weights_with_gradients(overlapped);
-  const StepResult a = in_turn.step(first.views, first.boxes);
-  const StepResult b = in_turn.step(second.views, second.boxes);
-  overlapped.start_step(first.views, first.boxes);
-  overlapped.start_step(second.views, second.boxes);
-  EXPECT_THROW(overlapped.start_step(first.views, first.boxes), engine::Error);
+  const StepResult a = in_turn.step({first.views, first.boxes});
+  const StepResult b = in_turn.step({second.views, second.boxes});
+  overlapped.start_step({first.views, first.boxes});
+  overlapped.start_step({second.views, second.boxes});
+  EXPECT_THROW(overlapped.start_step({first.views, first.boxes}), engine::Error);
   EXPECT_EQ(overlapped.finish_step().loss, a.loss);
   EXPECT_EQ(overlapped.finish_step().loss, b.loss);
   EXPECT_THROW(overlapped.finish_step(), engine::Error);
@@ -49,15 +49,15 @@ TEST(CudaStep, ALossThatIsNotFiniteLeavesTheWeightsAlone) {
     };
     const std::vector<double> before = weight();
     if (precision == DType::f32) {
-      EXPECT_THROW(trainer.step(batch.views, batch.boxes), engine::Error);
+      EXPECT_THROW(trainer.step({batch.views, batch.boxes}), engine::Error);
     } else {
-      EXPECT_TRUE(trainer.step(batch.views, batch.boxes).skipped);
+      EXPECT_TRUE(trainer.step({batch.views, batch.boxes}).skipped);
     }
     EXPECT_EQ(weight(), before);
     EXPECT_EQ(trainer.steps_done(), 1);  // the schedules count it
     if (precision == DType::f16) {
       const Batch good = training_batch(2, 33);
-      EXPECT_EQ(trainer.step(good.views, good.boxes).loss_scale, 32768.0);
+      EXPECT_EQ(trainer.step({good.views, good.boxes}).loss_scale, 32768.0);
     }
   }
 }
@@ -76,8 +76,8 @@ TEST(CudaStep, AnOverflowInF16LeavesTheBuffersAlone) {
       options.accumulate = 2;
       options.encoder_momentum = 1.0;  // the momentum encoder stays as it is
       Trainer trainer(options);
-      if (overflows) trainer.start_step(bad.views, bad.boxes);
-      trainer.start_step(good.views, good.boxes);
+      if (overflows) trainer.start_step({bad.views, bad.boxes});
+      trainer.start_step({good.views, good.boxes});
       if (overflows) {
         EXPECT_TRUE(trainer.finish_step().skipped);
       }
@@ -106,7 +106,7 @@ TEST(CudaStep, MixedPrecisionStaysNearTheExactStep) {
   const Batch batch = training_batch(4, 64);
   Trainer exact(small_training(DType::f64));
   use_weights_with_gradients(exact);
-  const double loss = exact.compute_gradients(batch.views, batch.boxes).loss;
+  const double loss = exact.compute_gradients({batch.views, batch.boxes}).loss;
   const Gradients expected = gradients_of(exact);
   struct Case {
     DType precision;
@@ -116,7 +116,7 @@ TEST(CudaStep, MixedPrecisionStaysNearTheExactStep) {
        {Case{DType::f32, 1e-6, 0.002}, {DType::bf16, 0.03, 0.8}, {DType::f16, 0.004, 0.25}}) {
     Trainer trainer(small_training(c.precision, kCuda));
     use_weights_with_gradients(trainer);
-    const StepResult result = trainer.compute_gradients(batch.views, batch.boxes);
+    const StepResult result = trainer.compute_gradients({batch.views, batch.boxes});
     EXPECT_NEAR(result.loss, loss, c.loss_error) << c.precision;
     const Gradients found = gradients_of(trainer, 1.0 / result.loss_scale);
     const auto [distance, name] = farthest(found, expected);
@@ -129,9 +129,9 @@ TEST(CudaStep, MemoryStaysLevelFromStepToStep) {
   Trainer trainer(small_training(DType::f32, kCuda));
   const Batch batch = training_batch(2, 33);
   const auto held = [] { return engine::allocator_of(kCuda).stats().current_bytes; };
-  for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);
+  for (int step = 0; step < 2; ++step) trainer.step({batch.views, batch.boxes});
   const int64_t before = held();
-  for (int step = 0; step < 2; ++step) trainer.step(batch.views, batch.boxes);
+  for (int step = 0; step < 2; ++step) trainer.step({batch.views, batch.boxes});
   EXPECT_EQ(held(), before);
 }
 
@@ -145,7 +145,7 @@ TEST(CudaStep, AccumulatesMicroBatchesAsTheCpuDoes) {
     options.accumulate = 2;
     Trainer trainer(options);
     use_weights_with_gradients(trainer);
-    losses.push_back(trainer.compute_gradients(batch.views, batch.boxes).loss);
+    losses.push_back(trainer.compute_gradients({batch.views, batch.boxes}).loss);
     gradients.push_back(gradients_of(trainer));
   }
   EXPECT_NEAR(losses[0], losses[1], 1e-5);  // 2e-6 measured
