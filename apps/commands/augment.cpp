@@ -9,7 +9,7 @@
 #include "apps/flags/model.h"
 #include "apps/flags/views.h"
 #include "apps/image_ops.h"
-#include "apps/output_folder.h"
+#include "apps/run/output_folder.h"
 #include "pixpro/report/pair_picture.h"
 
 namespace apps {

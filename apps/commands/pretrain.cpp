@@ -1,4 +1,6 @@
 // pixpro pretrain: from a folder of images to a pre-trained backbone.
+#include "apps/flags/pretrain.h"
+
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -6,20 +8,14 @@
 #include <optional>
 #include <sstream>
 
-#include "apps/batches.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
-#include "apps/flags/bit_depth.h"
-#include "apps/flags/reading.h"
-#include "apps/flags/source.h"
-#include "apps/flags/training.h"
-#include "apps/flags/views.h"
 #include "apps/interrupts.h"
-#include "apps/output_folder.h"
-#include "apps/pretrained_model.h"
-#include "apps/progress.h"
-#include "apps/resumption.h"
-#include "apps/saves.h"
+#include "apps/ranks/agreement.h"
+#include "apps/run/batches.h"
+#include "apps/run/beginning.h"
+#include "apps/run/progress.h"
+#include "apps/run/saves.h"
 #include "pixpro/data/background_threads.h"
 #include "pixpro/report/metrics_file.h"
 #include "pixpro/report/pair_picture.h"
@@ -33,134 +29,102 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct PretrainFlags {
-  SourceFlags source;
-  ReadingFlags reading;
-  BitDepthFlag bit_depth;
-  ViewFlags views;
-  TrainingFlags training;
-  int64_t batch_size = 128;
-  int num_workers = 4;
-  std::optional<int64_t> max_broken;
-  fs::path output_dir = "output";
-  int64_t save_freq = 10;
-  std::optional<fs::path> resume;
-  bool auto_resume = false, overwrite = false, extend = false;
-  std::optional<fs::path> pretrained_model;
+// What all ranks of this process use.
+struct Shared {
+  const Command& command;
+  const Interrupts& interrupts;
+
+  // The images, which the first rank that asks for them opens.
+  std::shared_ptr<const pixpro::Source> images(
+      const std::function<std::shared_ptr<const pixpro::Source>()>& open) {
+    std::call_once(opened_, [&] { images_ = open(); });
+    return images_;
+  }
+
+ private:
+  std::once_flag opened_;
+  std::shared_ptr<const pixpro::Source> images_;
 };
 
-void check(const PretrainFlags& flags) {
-  engine::require(flags.views.aug != "val",
-                  "--aug val is for evaluation: it would make both views the same image; BYOL is "
-                  "the paper's recipe");
-  engine::require(
-      !flags.views.on_gpu() || device_of(flags.training.machine) != engine::kCpu,
-      "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
-      "workers with --augment-on cpu");
-  engine::require(flags.views.grid() > 1 || flags.batch_size > 1, "a view of ",
-                  flags.views.image_size,
-                  " pixels has one cell, and batch normalisation needs more "
-                  "than one value per channel: take a --batch-size of 2 or more");
-  engine::require(!flags.extend || flags.resume || flags.auto_resume,
-                  "--extend lengthens a run that is resumed: add --auto-resume or --resume FILE");
-  engine::require(
-      !flags.pretrained_model || !flags.resume,
-      "--pretrained-model starts a new run, and --resume goes on with one: leave one of "
-      "them out");
-}
+// What rank 0 writes down for all.
+struct Records {
+  const RunFolder& folder;
+  pixpro::MetricsFile metrics;
+  Saves saves;
+  Progress progress;
 
-// The checkpoint that the run goes on from; none for a new run. A folder that holds the checkpoint
-// of another run is refused unless that is to be set aside.
-std::optional<fs::path> checkpoint_to_resume(const PretrainFlags& flags, const RunFolder& folder) {
-  if (const auto& before = folder.lock().taken_from()) {
-    say("the folder " + flags.output_dir.string() + " was in use by " + *before +
-        ", which has ended\n");
-  }
-  const fs::path own = folder.checkpoint();
-  if (fs::exists(own)) {
-    std::error_code ignored;  // a file that is missing is not the same
-    if (flags.auto_resume || (flags.resume && fs::equivalent(own, *flags.resume, ignored))) {
-      return own;
-    }
-    engine::require(flags.overwrite, "'", own.string(),
-                    "' is the checkpoint of an earlier run: add --auto-resume to go on from it, or "
-                    "--overwrite to start anew and keep the earlier run's files in a folder beside "
-                    "it, or choose another --output-dir");
-  }
-  return flags.resume;
-}
+  Records(const RunFolder& run_folder, Beginning& begin, pixpro::Trainer& trainer,
+          const pixpro::Source& source, int64_t epochs)
+      : folder(run_folder),
+        metrics(open_metrics(folder, begin.resumption, source.skipped())),
+        saves(folder, trainer, begin.resumption.run.state, begin.settings, metrics),
+        progress(epochs, trainer.total_steps(), trainer.steps_done()) {}
+};
 
-// Keeps the files of an earlier run if this one does not go on from it.
-void set_aside_earlier_run(const RunFolder& folder, const std::optional<fs::path>& resumed) {
-  if (resumed == folder.checkpoint()) return;
-  const bool earlier = fs::exists(folder.checkpoint()) || fs::exists(folder.weights()) ||
-                       (resumed && fs::exists(folder.metrics()));
-  if (!earlier) return;
-  const Interrupts::Saving saving;
-  say("the files of an earlier run are now in " + folder.set_aside().string() + "\n");
-}
-
-// The setting --bit-depth of a checkpoint is a number, never auto: a run goes on with the depth
-// that it began with. Runs that did not record it took all 16 bits.
-constexpr const char *kBitDepth = "--bit-depth", *kUnrecordedBitDepth = "16";
-
-BitDepthFlag bit_depth_of(const PretrainFlags& flags,
-                          std::optional<engine::TensorFile>& checkpoint) {
-  if (!checkpoint) return flags.bit_depth;
-  const auto recorded = checkpoint->metadata.try_emplace(kBitDepth, kUnrecordedBitDepth).first;
-  return flags.bit_depth.is_auto() ? BitDepthFlag{recorded->second} : flags.bit_depth;
-}
-
-pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const pixpro::RunState& state,
-                                     const pixpro::DecodeOptions& decoding) {
-  return {.plan = {.batch_size = flags.batch_size},
+pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const Rank& rank,
+                                     const Beginning& begin, const pixpro::Source& source) {
+  return {.plan = {.batch_size = flags.batch_size, .rank = rank.index, .ranks = rank.count},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
           .workers = flags.num_workers,
-          .decoding = decoding,
-          .first_step = state.steps_done,
-          .max_broken = flags.max_broken,
+          .decoding = begin.decoding,
+          .first_step = begin.resumption.run.state.steps_done,
+          .max_broken = rank.count == 1 ? flags.max_broken : source.size(),
           .patience = patience_of(flags.reading),
-          .decode_memory_bytes = decode_memory_bytes(flags.reading),
+          .decode_memory_bytes = decode_memory_bytes(flags.reading) / rank.local_count,
           .raw = flags.views.on_gpu()};
 }
 
 // Trains to the last step and writes the weights. Whatever ends the run earlier, a checkpoint is
-// saved, and the error says how to go on.
-void train(const PretrainFlags& flags, const RunFolder& folder, Batches& batches,
-           pixpro::Trainer& trainer, pixpro::RunState& state, const Interrupts& interrupts,
-           pixpro::MetricsFile& metrics, Saves& saves) {
-  Progress progress(flags.training.optimizer.epochs, trainer.total_steps(), trainer.steps_done());
+// saved, and the error says how to go on. records: null if this is not rank 0.
+void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpro::Trainer& trainer,
+           pixpro::RunState& state, const Interrupts& interrupts, Records* records) {
   const int64_t epoch = batches.loader.steps_per_epoch(), period = flags.save_freq * epoch;
-  const pixpro::Interlude checkpoint{
-      .due = [&](int64_t done,
-                 bool last) { return last || done % (saves.failed() ? epoch : period) == 0; },
-      .act = [&](bool last) { saves.save(last); }};
-  const auto record = [&](const pixpro::StepRecord& step) {
-    metrics.write(step);
-    progress.show(step);
+  bool save_failed = false;
+  const auto save = [&](bool last) {
+    const std::string failed = led(rank, [&] {
+      records->saves.save(last);
+      return records->saves.failed() ? "failed" : "";
+    });
+    save_failed = !failed.empty();
   };
-  pixpro::TrainingRun run(trainer, state,
-                          {.next_batch = [&] { return batches.next(state.broken); },
-                           .wait_seconds = [&] { return batches.loader.wait_seconds(); },
-                           .record = record,
-                           .stop_requested = [&] { return interrupts.arrived(); },
-                           .interludes = {checkpoint}});
+  const auto record = [&](const pixpro::StepRecord& step) {
+    if (records == nullptr) return;
+    records->metrics.write(step);
+    records->progress.show(step);
+  };
+  pixpro::TrainingRun run(
+      trainer, state,
+      {.next_batch = [&] { return batches.next(state.broken); },
+       .wait_seconds = [&] { return batches.loader.wait_seconds(); },
+       .record = record,
+       .stop_requested = [&] { return interrupts.arrived(); },
+       .broken_of_ranks = [&] { return batches.broken_of_ranks->exchange(rank); },
+       .interludes = {{.due =
+                           [&](int64_t done, bool last) {
+                             return last || done % (save_failed ? epoch : period) == 0;
+                           },
+                       .act = save}}});
   bool complete = false;
   try {
     complete = run.train();
     if (complete) {
-      const Interrupts::Saving saving;
-      folder.lock().require_held();
-      write_tensor_file(folder.weights(), pixpro::weights_of(trainer.model()));
+      led(rank, [&] {
+        const Interrupts::Saving saving;
+        records->folder.lock().require_held();
+        write_tensor_file(records->folder.weights(), pixpro::weights_of(trainer.model()));
+        return "";
+      });
     }
   } catch (const std::exception& error) {
-    engine::fail(error.what(), "; ", saves.how_to_go_on());
+    if (records == nullptr) throw;
+    engine::fail(error.what(), "; ", records->saves.how_to_go_on());
   }
   if (complete) return;
+  if (records == nullptr) throw Stopped("");  // rank 0 says it
   throw Stopped("interrupted after step " + std::to_string(trainer.steps_done()) + " of " +
-                std::to_string(trainer.total_steps()) + "; " + saves.how_to_go_on());
+                std::to_string(trainer.total_steps()) + "; " + records->saves.how_to_go_on());
 }
 
 // Makes the picture on the side. It is a decoration: if it fails, a line says so, and that is all.
@@ -184,16 +148,20 @@ std::unique_ptr<pixpro::BackgroundThreads> start_picture(
   }
 }
 
-void announce(const PretrainFlags& flags, const Threads& threads, const pixpro::Source& source,
+void announce(const PretrainFlags& flags, const Rank& rank, const pixpro::Source& source,
               const pixpro::Loader& loader, const pixpro::Trainer& trainer) {
   std::ostringstream text;
   text << source.size() << " images, " << loader.steps_per_epoch() << " steps of "
-       << flags.batch_size << " images per epoch, " << flags.training.optimizer.epochs
+       << flags.batch_size * rank.count << " images per epoch, " << flags.training.optimizer.epochs
        << " epochs\n";
+  if (rank.count > 1) {
+    text << "ranks: " << rank.count << " with " << flags.batch_size << " images per step each, "
+         << rank.local_count << " of them on this machine\n";
+  }
   if (const std::string skipped = source.skipped().text(); !skipped.empty()) {
     text << skipped << '\n';
   }
-  text << "threads: " << threads.count << " for computing (" << threads.reason << "), "
+  text << "threads: " << rank.threads.count << " for computing (" << rank.threads.reason << "), "
        << flags.num_workers << " for loading images\n";
   if (trainer.steps_done() > 0) {
     text << "going on after step " << trainer.steps_done() << " of " << trainer.total_steps()
@@ -213,10 +181,10 @@ void write_memory(std::ostream& out, engine::Device device) {
 }
 
 void report_outcome(const RunFolder& folder, const pixpro::TrainerOptions& options,
-                    const pixpro::Loader& loader) {
+                    const Batches& batches) {
   std::ostringstream text;
   text << '\n';
-  if (const std::string broken = loader.broken_summary(); !broken.empty()) {
+  if (const std::string broken = batches.broken_summary(); !broken.empty()) {
     text << "broken   " << broken << '\n';
   }
   if (options.device != engine::kCpu) write_memory(text, options.device);
@@ -237,84 +205,86 @@ void end_at_once(int) {
   std::_Exit(kInterruptedStatus);
 }
 
-// What a run begins with. A run may be new or go on from a checkpoint.
-struct Beginning {
-  std::optional<engine::TensorFile> checkpoint{};
-  pixpro::DecodeOptions decoding{};
-  Resumption resumption{};      // if there is a checkpoint
-  pixpro::Settings settings{};  // for the checkpoints to come
+// The folder of a run that rank 0 has. It also decides from which checkpoint the run goes on.
+struct Place {
+  std::optional<RunFolder> folder{};
+  std::optional<fs::path> resumed{};
+
+  Place(const PretrainFlags& flags, const Rank& rank) {
+    const std::string path = led(rank, [&]() -> std::string {
+      folder.emplace(flags.output_dir);
+      return checkpoint_to_resume(flags, *folder).value_or("").string();
+    });
+    if (!path.empty()) resumed = path;
+  }
 };
 
-Beginning beginning_of(const PretrainFlags& flags, const std::optional<fs::path>& resumed,
-                       const pixpro::Source& source, const Command& command) {
-  Beginning begin;
-  begin.settings = command.settings();
-  const pixpro::Settings images = image_settings(source);
-  if (resumed) {
-    begin.checkpoint = engine::read_tensor_file(*resumed);
-    require_same_images(*begin.checkpoint, images);
-  }
-  begin.decoding = decode_options(bit_depth_of(flags, begin.checkpoint), source);
-  begin.settings[kBitDepth] = std::to_string(begin.decoding.bit_depth);
-  if (resumed) {
-    begin.resumption = resume(*begin.checkpoint, begin.settings, command.default_settings(),
-                              flags.training.optimizer.epochs, flags.extend);
-  }
-  begin.settings.insert(images.begin(), images.end());
-  return begin;
+// What must be the same on all ranks.
+pixpro::Settings started_with(const Beginning& begin) {
+  pixpro::Settings all = begin.settings;
+  all["version"] = pixpro::kVersion;
+  all["checkpoint of step"] = std::to_string(begin.resumption.run.state.steps_done);
+  return all;
 }
 
-// Loads the weights from which the run begins, if they are not to be random.
-void load_beginning(const PretrainFlags& flags, std::optional<engine::TensorFile>& checkpoint,
-                    pixpro::Trainer& trainer) {
-  if (checkpoint) {
-    trainer.load_state(*checkpoint);
-    checkpoint.reset();  // it is as large as the trainer
-  } else if (flags.pretrained_model) {
-    start_from_pretrained(*flags.pretrained_model, trainer);
-  }
-}
-
-void pretrain(const PretrainFlags& flags, const Command& command) {
-  check(flags);
-  const Threads threads = use_machine(flags.training.machine);
-  sleep_if_cores_are_short(threads.count + flags.num_workers);
-  Interrupts interrupts(end_at_once);
-  const RunFolder folder(flags.output_dir);
-  const std::optional<fs::path> resumed = checkpoint_to_resume(flags, folder);
-  const std::shared_ptr<const pixpro::Source> source =
-      open_images(flags.source, {flags.output_dir, folder.picture()});
-  Beginning begin = beginning_of(flags, resumed, *source, command);
-  pixpro::RunState& state = begin.resumption.run.state;
-
-  const pixpro::LoaderOptions loading = loader_options(flags, state, begin.decoding);
+// One rank's part of the run.
+void pretrain_as(const Rank& rank, const PretrainFlags& flags, Shared& shared) {
+  const Place place(flags, rank);
+  const auto source = shared.images([&] {
+    return open_images(flags.source, {flags.output_dir, RunFolder::picture(flags.output_dir)},
+                       rank.process, rank.processes);
+  });
+  Beginning begin = beginning_of(flags, place.resumed, *source, shared.command, rank.count);
+  const std::string note = ranks_note(begin, rank.count);
+  require_alike(rank, started_with(begin));
+  const pixpro::LoaderOptions loading = loader_options(flags, rank, begin, *source);
   Batches batches{.loader{source, loading}};
   const RunLength length = run_length(flags.training.optimizer, batches.loader.steps_per_epoch());
-  const pixpro::TrainerOptions options = trainer_options(flags.training, flags.batch_size, length);
+  pixpro::TrainerOptions options =
+      trainer_options(flags.training, flags.batch_size * rank.count, length);
+  options.accumulate = flags.accumulate;
+  train_as(rank, flags.ranks, options);
   pixpro::Trainer trainer(options);
-  load_beginning(flags, begin.checkpoint, trainer);
+  load_beginning(flags, rank, begin.checkpoint, trainer);
+  if (rank.count > 1) batches.broken_of_ranks.emplace(source->size(), flags.max_broken);
   if (flags.views.on_gpu()) {
     batches.gpu.emplace(options.device, options.precision, flags.views.image_size);
   }
 
-  // From here on a signal ends the run after the running step, or while it waits for images.
-  const Interrupts::Phase training(interrupts, [&](int) { batches.loader.interrupt(); });
-  set_aside_earlier_run(folder, resumed);
-  announce(flags, threads, *source, batches.loader, trainer);
-  say(warm_up_note(flags.training.optimizer, options.schedule) +
+  // From here on a signal ends the run after a step. A rank alone need not wait for its images.
+  const Interrupts::Phase training(shared.interrupts, [&](int) {
+    if (rank.count == 1) batches.loader.interrupt();
+  });
+  if (!rank.leads()) {
+    return train(flags, rank, batches, trainer, begin.resumption.run.state, shared.interrupts,
+                 nullptr);
+  }
+  const RunFolder& folder = *place.folder;
+  set_aside_earlier_run(folder, place.resumed);
+  announce(flags, rank, *source, batches.loader, trainer);
+  say(note + warm_up_note(flags.training.optimizer, options.schedule) +
       extension_note(begin.resumption, flags.training.optimizer, options));
-  const bool goes_on = resumed == folder.checkpoint();
+  const bool goes_on = place.resumed == folder.checkpoint();
   std::unique_ptr<pixpro::BackgroundThreads> picture;
   if (!goes_on || !fs::exists(folder.picture())) {
     picture = start_picture(folder.picture(), source, loading, flags.views.grid(),
                             options.model.pos_ratio);
   }
-  pixpro::MetricsFile metrics = open_metrics(folder, begin.resumption, source->skipped());
-  Saves saves(folder, trainer, state, begin.settings, metrics);
-  if (goes_on) saves.note_saved();
-  train(flags, folder, batches, trainer, state, interrupts, metrics, saves);
+  Records records(folder, begin, trainer, *source, flags.training.optimizer.epochs);
+  if (goes_on) records.saves.note_saved();
+  train(flags, rank, batches, trainer, begin.resumption.run.state, shared.interrupts, &records);
   if (picture) picture->wait(std::chrono::seconds(10));
-  report_outcome(folder, options, batches.loader);
+  report_outcome(folder, options, batches);
+}
+
+void pretrain(PretrainFlags flags, const Command& command) {
+  const RankPlan plan = plan_ranks(flags.training.machine);
+  divide_batch(flags, plan.count());
+  check(flags);
+  sleep_if_cores_are_short(busy_threads(plan, flags.num_workers));
+  Interrupts interrupts(end_at_once);
+  Shared shared{command, interrupts};
+  on_ranks(plan, [&](const Rank& rank) { pretrain_as(rank, flags, shared); });
 }
 
 }  // namespace
@@ -322,36 +292,7 @@ void pretrain(const PretrainFlags& flags, const Command& command) {
 void add_pretrain(CLI::App& app) {
   auto flags = std::make_shared<PretrainFlags>();
   Command command(app, "pretrain", "Pre-train a backbone on a folder of images");
-  add_source_flags(command, flags->source);
-  command.add(
-      "--max-broken", &flags->max_broken, ChangesNumbers::no,
-      "Stop if more images than this are broken; without the flag, if more than a tenth are",
-      CLI::NonNegativeNumber);
-  add_reading_flags(command, flags->reading);
-  command.add("--num-workers", &flags->num_workers, ChangesNumbers::no,
-              "Threads that read and augment images", CLI::Range(1, 1024));
-  add_augment_on(command, flags->views);
-  command.add("--output-dir", &flags->output_dir, ChangesNumbers::no,
-              "Folder for weights, metrics, checkpoint and picture");
-  command.add("--save-freq", &flags->save_freq, ChangesNumbers::no,
-              "Epochs between two checkpoints; there is always one at the end",
-              CLI::Range(int64_t{1}, int64_t{1} << 20));
-  command.add("--resume", &flags->resume, ChangesNumbers::no, "Checkpoint to go on from");
-  command.add("--auto-resume", &flags->auto_resume, ChangesNumbers::no,
-              "Go on from the checkpoint in the output folder if there is one");
-  add_bit_depth(command, flags->bit_depth);
-  command
-      .add("--overwrite", &flags->overwrite, ChangesNumbers::no,
-           "Start anew in a folder with a checkpoint; the earlier run's files are moved into a "
-           "folder in it, previous.1, previous.2, ...")
-      ->excludes("--auto-resume");
-  command.add("--extend", &flags->extend, ChangesNumbers::no,
-              "Let a resumed run go on to more --epochs than it began with");
-  command.add("--pretrained-model", &flags->pretrained_model, ChangesNumbers::no,
-              "Weights, or a checkpoint of another run, from which a new run starts");
-  add_view_flags(command, flags->views);
-  add_batch_size(command, flags->batch_size);
-  add_training_flags(command, flags->training);
+  add_pretrain_flags(command, *flags);
   command.group_flags();
   command.set_job([flags, command] { pretrain(*flags, command); });
 }

@@ -73,15 +73,20 @@ void TrainingRun::finish(const Started& step, Clock::time_point end) {
   const RankReport& report = record.result.report;
   record.images_per_second = static_cast<double>(record.result.images) / seconds;
   record.wait_fraction = report.wait_seconds / seconds;
-  record.broken_images = report.broken_images;
-  if (report.broken_images != total(broken_)) broken_ = trainer_.sum_of_ranks(step.broken);
-  record.broken = broken_;
+  record.broken = trainer_.ranks() > 1 ? broken_of_ranks(report.broken_images) : step.broken;
+  record.broken_images = total(record.broken);
   ranks_stop_ = ranks_stop_ || report.stop_requested;
   if (record.result.skipped) ++state_.skipped_steps;
   record.skipped_steps = state_.skipped_steps;
   ++state_.steps_done;
   hooks_.record(record);
   if (not_finite) std::rethrow_exception(not_finite);
+}
+
+// found: by all ranks; ranks may find the same ones.
+const ReasonCounts& TrainingRun::broken_of_ranks(int64_t found) {
+  if (std::exchange(found_, found) != found) broken_ = hooks_.broken_of_ranks();
+  return broken_;
 }
 
 bool TrainingRun::stop_requested() const {

@@ -39,6 +39,9 @@ struct RunHooks {
   // Asked once after every step but the last. Several ranks stop after the same step: each one's
   // answer travels with the numbers of the next step.
   std::function<bool()> stop_requested = [] { return false; };
+  // With several ranks: the broken images that any of them has found, each once. Called on all
+  // ranks after the same step, if one has found more.
+  std::function<ReasonCounts()> broken_of_ranks = {};
   std::vector<Interlude> interludes = {};  // the due ones act in this order
 };
 
@@ -54,7 +57,8 @@ struct RunHooks {
 class TrainingRun {
  public:
   // Continues after the steps that the trainer has done. Every finished step is counted in the
-  // state; next_batch may add to state.broken. Trainer and state must outlive the run.
+  // state; next_batch may add to state.broken, the images that this rank has found. Trainer and
+  // state must outlive the run.
   TrainingRun(Trainer& trainer, RunState& state, RunHooks hooks);
 
   // Trains to the last step of the trainer's schedule. Returns false if it stopped before because a
@@ -75,6 +79,7 @@ class TrainingRun {
     Clock::time_point begun{};
   };
   void finish(const Started& step, Clock::time_point end);
+  const ReasonCounts& broken_of_ranks(int64_t found);
   bool stop_requested() const;
   void pause(bool last);
   void end_after_error();
@@ -83,7 +88,8 @@ class TrainingRun {
   RunState& state_;
   const RunHooks hooks_;
   std::unique_ptr<Started> started_;  // the step that was started last, until it is finished
-  ReasonCounts broken_{};             // images of all ranks, as reported last
+  int64_t found_ = 0;                 // broken images, by all ranks
+  ReasonCounts broken_{};             // the same, each image once
   bool ranks_stop_ = false;           // a rank has been asked to stop
   bool at_end_ = false;               // the interludes at the end have begun to act
 };

@@ -1,9 +1,6 @@
 #include "pixpro/train/trainer.h"
 
-#include <sstream>
-
 #include "engine/kernels/loss_scale.h"
-#include "engine/ranks/texts.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
 
@@ -170,23 +167,7 @@ std::vector<layers::NamedTensor> Trainer::changing_tensors() {
   return all;
 }
 
-// As texts: "8 .txt" with a byte 0 after each, because reasons may hold any other byte.
-ReasonCounts Trainer::sum_of_ranks(const ReasonCounts& own) const {
-  if (options_.ranks == nullptr) return own;
-  std::string text;
-  for (const auto& [reason, count] : own) text += std::to_string(count) + ' ' + reason + '\0';
-  ReasonCounts sum;
-  for (const std::string& of_rank : texts_of_ranks(*lane(kNumbersLane), options_.device, text)) {
-    std::istringstream in(of_rank);
-    for (std::string entry; std::getline(in, entry, '\0');) {
-      const size_t space = entry.find(' ');
-      sum[entry.substr(space + 1)] += std::stoll(entry);
-    }
-  }
-  return sum;
-}
-
-// Gives every rank the state of rank 0. The counts of batches are on the host and equal anyway.
+// The counts of batches are on the host and equal anyway.
 void Trainer::share_state() {
   if (options_.ranks == nullptr) return;
   for (layers::NamedTensor& t : changing_tensors()) {

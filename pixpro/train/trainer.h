@@ -9,7 +9,6 @@
 #include "engine/transfers.h"
 #include "layers/optim/schedule.h"
 #include "layers/optim/sgd.h"
-#include "pixpro/data/reason_counts.h"
 #include "pixpro/method/model.h"
 #include "pixpro/train/deferred_update.h"
 #include "pixpro/train/lanes.h"
@@ -87,8 +86,6 @@ class Trainer {
   int64_t steps_done() const { return steps_done_; }  // including those that are not finished
   int64_t total_steps() const { return options_.schedule.total_steps; }
   int ranks() const { return options_.ranks == nullptr ? 1 : options_.ranks->size(); }
-  // The counts of all ranks together, which all ask for at the same time.
-  ReasonCounts sum_of_ranks(const ReasonCounts& own) const;
 
   // All that the next step depends on besides the options: parameters and buffers under their
   // published names, their momentum as "optimizer.<name>", "steps_done" and, in f16, "loss_scale".
@@ -97,6 +94,8 @@ class Trainer {
   // Continues with the same bits from the state of a trainer with the same options. Throws, and
   // changes nothing, if the file does not hold such a state.
   void load_state(const engine::TensorFile& file);
+  // Gives every rank the state of rank 0; does nothing if there is one.
+  void share_state();
 
  private:
   struct DeviceBatch {
@@ -114,7 +113,6 @@ class Trainer {
   StepResult scheduled() const;
   DeviceBatch upload(const StepInput& input, int64_t images);
   std::vector<layers::NamedTensor> changing_tensors();
-  void share_state();
   engine::Communicator* lane(Lane lane) const;
 
   TrainerOptions options_;

@@ -184,7 +184,7 @@ TEST(Ranks, MayKeepTheStatisticsOfBatchNormToThemselves) {
   });
 }
 
-// A run of one rank's hooks on each; rank 1 is asked to stop, or has broken images.
+// A run of one rank's hooks on each; rank 1 is asked to stop, and every rank has broken images.
 TEST(Ranks, StopAfterTheSameStepAndCountTogether) {
   std::mutex mutex;
   std::vector<int64_t> stopped_after;
@@ -195,23 +195,29 @@ TEST(Ranks, StopAfterTheSameStepAndCountTogether) {
     Trainer trainer(options);
     RunState state;
     std::vector<StepRecord> steps;
+    int exchanges = 0;
     const auto batch = [&]() -> pixpro::Batch {
-      state.broken = {{"odd", ranks.rank()}, {"of rank " + std::to_string(ranks.rank()), 1}};
+      if (trainer.steps_done() == 1) state.broken = {{"odd", ranks.rank()}};
       const Batch b = training_batch(1, 33);
       return {.views = b.views, .boxes = b.boxes};
     };
+    const auto exchange = [&] {
+      ++exchanges;
+      return ReasonCounts{{"odd", 2}};  // rank 1's is one of rank 2's
+    };
     TrainingRun run(trainer, state,
                     {.next_batch = batch,
-                     .wait_seconds = [&] { return 1e3 * ranks.rank() * (1.0 + state.steps_done); },
                      .record = [&](const StepRecord& step) { steps.push_back(step); },
-                     .stop_requested = [&] { return ranks.rank() == 1 && state.steps_done >= 2; }});
+                     .stop_requested = [&] { return ranks.rank() == 1 && state.steps_done >= 2; },
+                     .broken_of_ranks = exchange});
     EXPECT_FALSE(run.train());
     const std::lock_guard lock(mutex);
     stopped_after.push_back(trainer.steps_done());
     ASSERT_EQ(steps.size(), static_cast<size_t>(trainer.steps_done()));
-    EXPECT_EQ(steps.back().broken_images, 0 + 1 + 2 + 3);
-    EXPECT_EQ(steps.back().broken,
-              (ReasonCounts{{"odd", 3}, {"of rank 0", 1}, {"of rank 1", 1}, {"of rank 2", 1}}));
+    EXPECT_EQ(steps[0].broken_images, 0);
+    EXPECT_EQ(steps[1].broken_images, 2);
+    EXPECT_EQ(steps[1].result.report.broken_images, 0 + 1 + 2);
+    EXPECT_EQ(exchanges, 1);
     EXPECT_EQ(steps.back().result.images, 3);
   });
   EXPECT_EQ(stopped_after, std::vector<int64_t>(3, stopped_after.front()));

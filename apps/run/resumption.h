@@ -6,7 +6,7 @@
 #include <string>
 
 #include "apps/flags/training.h"
-#include "apps/output_folder.h"
+#include "apps/run/output_folder.h"
 #include "pixpro/report/metrics_file.h"
 #include "pixpro/train/checkpoint.h"
 

@@ -1,4 +1,4 @@
-#include "apps/saves.h"
+#include "apps/run/saves.h"
 
 #include <exception>
 

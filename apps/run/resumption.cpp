@@ -1,4 +1,4 @@
-#include "apps/resumption.h"
+#include "apps/run/resumption.h"
 
 #include <charconv>
 #include <sstream>

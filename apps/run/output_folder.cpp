@@ -1,4 +1,4 @@
-#include "apps/output_folder.h"
+#include "apps/run/output_folder.h"
 
 #include <chrono>
 #include <system_error>

@@ -1,4 +1,4 @@
-#include "apps/pretrained_model.h"
+#include "apps/run/pretrained_model.h"
 
 #include <algorithm>
 

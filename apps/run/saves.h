@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/output_folder.h"
+#include "apps/run/output_folder.h"
 #include "pixpro/report/metrics_file.h"
 #include "pixpro/train/checkpoint.h"
 

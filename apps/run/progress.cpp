@@ -1,4 +1,4 @@
-#include "apps/progress.h"
+#include "apps/run/progress.h"
 
 #include <algorithm>
 #include <iomanip>
