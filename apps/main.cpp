@@ -5,13 +5,16 @@
 
 #include "apps/commands/commands.h"
 #include "apps/console.h"
+#include "apps/ranks/bad_start.h"
 #include "pixpro/data/background_threads.h"
 
 namespace {
 
 constexpr const char* kStatuses =
-    "Exit status: 0 for success, 1 for failure, 2 for a bad command line. 75: pretrain was stopped "
-    "by a signal and has saved its work; the same command with --auto-resume goes on.";
+    "Exit status: 0 for success, 1 for failure, 2 for a bad command line or ranks that were "
+    "started "
+    "wrongly. 75: pretrain was stopped by a signal and has saved its work; the same command with "
+    "--auto-resume goes on.";
 
 // What the others print is a log, which need not be read by anybody.
 bool prints_its_result(const CLI::App& app) {
@@ -30,10 +33,13 @@ int run(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     apps::warn(std::string(error.what()) + " (see pixpro COMMAND --help)");
     return 2;
+  } catch (const apps::BadStart& error) {
+    apps::warn(error.what());
+    return 2;
   } catch (const apps::CheckFailed&) {
     return 1;
   } catch (const apps::Stopped& stopped) {
-    apps::warn(stopped.what());
+    if (stopped.what()[0] != '\0') apps::warn(stopped.what());
     return apps::kInterruptedStatus;
   } catch (const std::exception& error) {
     apps::warn(error.what());

@@ -8,8 +8,6 @@
 #include <fstream>
 #include <vector>
 
-#include "engine/cpu/cores.h"
-
 namespace apps {
 namespace {
 
@@ -23,9 +21,9 @@ std::vector<std::string> command_line() {
 
 }  // namespace
 
-Threads use_threads(int wanted) {
+Threads use_threads(int wanted, const engine::Sharing& sharing) {
   omp_set_dynamic(0);
-  const engine::Cores cores = engine::usable_cores();
+  const engine::Cores cores = engine::usable_cores(sharing);
   Threads threads{cores.count, cores.limit};
   if (wanted > 0) {
     const int limit = omp_get_thread_limit();

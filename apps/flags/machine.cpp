@@ -3,16 +3,20 @@
 #include <map>
 
 #include "apps/flags/checks.h"
+#include "apps/ranks/bad_start.h"
+#include "apps/ranks/devices.h"
 #include "engine/context.h"
+#include "engine/ranks/devices.h"
 
 namespace apps {
 
 void add_machine_flags(Command& command, MachineFlags& flags) {
   add_seed(command, flags.seed);
   command.add("--threads", &flags.threads, ChangesNumbers::no,
-              "CPU threads that compute; 0: one per core that the process may use",
+              "CPU threads that compute, per rank; 0: one per core that the rank may use",
               CLI::Range(0, 4096));
-  command.add("--device", &flags.device, ChangesNumbers::no, "cpu, cuda or cuda:N");
+  command.add("--device", &flags.device, ChangesNumbers::no,
+              "cpu, cuda or cuda:N; one rank per GPU: cuda:0-7, cuda:0,2,3 or cuda:all");
   command.add("--precision", &flags.precision, ChangesNumbers::yes,
               "Type of convolutions and activations: f32; on CUDA also tf32, bf16, fp16 (mixed "
               "precision); on the CPU also f64",
@@ -31,7 +35,13 @@ void add_seed(Command& command, uint64_t& seed) {
               "Seed of all random numbers: initial weights, order of the images, views");
 }
 
-engine::Device device_of(const MachineFlags& flags) { return engine::parse_device(flags.device); }
+std::vector<engine::Device> devices_of(const MachineFlags& flags) {
+  require_start(engine::kHasCuda || !flags.device.starts_with("cuda"), "--device: '", flags.device,
+                "' needs a build with CUDA (cmake --preset cuda); this one was built without it");
+  return parse_devices(flags.device, flags.device == "cpu" ? 0 : engine::count_cuda_devices());
+}
+
+engine::Device device_of(const MachineFlags& flags) { return devices_of(flags).front(); }
 
 engine::DType precision_of(const MachineFlags& flags) {
   const bool on_cpu = device_of(flags) == engine::kCpu;
@@ -48,8 +58,8 @@ engine::DType precision_of(const MachineFlags& flags) {
   return found->second;
 }
 
-Threads use_machine(const MachineFlags& flags) {
-  const engine::Device device = device_of(flags);
+Threads use_machine(const MachineFlags& flags, engine::Device device,
+                    const engine::Sharing& sharing) {
   if constexpr (engine::kHasCuda) {
     if (device != engine::kCpu) {
       engine::set_cuda(device.index, {.tf32 = flags.precision == "tf32",
@@ -63,7 +73,14 @@ Threads use_machine(const MachineFlags& flags) {
       {"winograd", engine::ConvPolicy::winograd},
       {"library", engine::ConvPolicy::library}};
   engine::cpu_context().settings.conv_policy = policies.at(flags.conv_algorithm);
-  return use_threads(flags.threads);
+  return use_threads(flags.threads, sharing);
+}
+
+Threads use_machine(const MachineFlags& flags) {
+  const std::vector<engine::Device> devices = devices_of(flags);
+  require_start(devices.size() == 1, "--device: this command runs on one device, found '",
+                flags.device, "'");
+  return use_machine(flags, devices.front());
 }
 
 }  // namespace apps

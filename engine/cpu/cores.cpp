@@ -46,6 +46,10 @@ int affinity_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
 }
 
+std::string for_ranks(int ranks) {
+  return ranks > 1 ? " for " + std::to_string(ranks) + " ranks" : std::string();
+}
+
 }  // namespace
 
 std::optional<double> cpu_quota(const fs::path& membership, const fs::path& root) {
@@ -56,19 +60,35 @@ std::optional<double> cpu_quota(const fs::path& membership, const fs::path& root
   return least;
 }
 
-Cores usable_cores() {
+Cores usable_cores(const Sharing& sharing) {
   const int affinity = affinity_cores();
-  Cores cores{affinity, std::to_string(affinity) + (affinity == 1 ? " core" : " cores")};
+  Cores cores{
+      std::max(1, affinity / sharing.cores),
+      std::to_string(affinity) + (affinity == 1 ? " core" : " cores") + for_ranks(sharing.cores)};
   if (const auto quota = cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup")) {
-    const int whole = std::max(1, static_cast<int>(*quota));
+    const int whole = std::max(1, static_cast<int>(*quota / sharing.machine));
     std::ostringstream text;
-    text << "a CPU quota of " << *quota << " cores";
+    text << "a CPU quota of " << *quota << " cores" << for_ranks(sharing.machine);
     if (whole < cores.count) cores = {whole, text.str()};
   }
   const int asked = omp_get_max_threads(), limit = omp_get_thread_limit();
   if (asked < cores.count) cores = {asked, "OMP_NUM_THREADS"};
   if (limit < cores.count) cores = {limit, "OMP_THREAD_LIMIT"};
   return cores;
+}
+
+std::array<uint64_t, 16> core_mask() {
+  std::array<uint64_t, 16> words{};
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) {
+    words.fill(~uint64_t{0});
+    return words;
+  }
+  for (size_t core = 0; core < std::min<size_t>(CPU_SETSIZE, 64 * words.size()); ++core) {
+    if (CPU_ISSET(core, &set)) words[core / 64] |= uint64_t{1} << core % 64;
+  }
+  return words;
 }
 
 }  // namespace engine

@@ -76,9 +76,12 @@ using ShareBytes = std::function<void(std::span<std::byte> bytes)>;
 // Through a communicator that takes tensors on the CPU; it must outlive the function.
 ShareBytes share_through(Communicator& ranks);
 
-// NCCL between CUDA devices, one device per rank. Blocks until all `size` ranks have called it. A
-// collective that fails throws, at the latest in join() or barrier(). NCCL does not always notice
-// that a rank has died: whoever started the ranks then calls abort() on those that are left.
+// NCCL between CUDA devices, one device per rank. Blocks until all `size` ranks have called it.
+// They meet through `share` or, if it is empty, at HOST:PORT, as the environment variable
+// NCCL_COMM_ID says: HOST is that of rank 0, and each rank needs a network interface in the same
+// subnet. A collective that fails throws, at the latest in join() or barrier(). NCCL does not
+// always notice that a rank has died: whoever started the ranks then calls abort() on those that
+// are left.
 std::unique_ptr<Communicator> make_nccl_communicator(Device device, int rank, int size, int lanes,
                                                      const ShareBytes& share);
 

@@ -125,8 +125,8 @@ TEST(CommandLine, TakesTheLastOfAFlagGivenTwice) {
   expect_refused({"pretrain", "--data-dir", "elsewhere", "--data-dir", dir.path() / "here",
                   "--arch", "resnet50", "--arch", "resnet18"},
                  {"here"});
-  expect_refused({"trace", "--device", "cuda:0", "--seed", "1", "--seed", "2", "--device", "tpu"},
-                 {"tpu"});
+  expect_bad_command_line(
+      {"trace", "--device", "cuda:0", "--seed", "1", "--seed", "2", "--device", "tpu"}, {"tpu"});
   expect_bad_command_line({"pretrain", "--data-dir", "/", "--batch-size", "4", "--batch-size", "0"},
                           {"--batch-size", "0"});
   // Those before it are not even checked.
@@ -157,7 +157,16 @@ TEST(CommandLine, RefusesStartsThatContradictEachOther) {
 }
 
 TEST(CommandLine, RefusesADeviceThatDoesNotExist) {
-  expect_refused({"trace", "--device", "tpu"}, {"tpu", "cuda"});
+  const auto expect = [](const std::string& device, const std::vector<std::string>& words) {
+    const TempDir dir;
+    expect_bad_command_line({"trace", "--device", device, "--out", dir.path() / "t"}, words);
+    EXPECT_TRUE(fs::is_empty(dir.path()));
+  };
+  expect("tpu", {"tpu", "cuda:0-7"});
+  expect("cuda:90-99", {engine::kHasCuda ? "there is no cuda:90" : "needs a build with CUDA"});
+  if (!engine::kHasCuda) return;
+  expect("cuda:1-0", {"cuda:1-0", "empty"});
+  expect("cuda:0,0", {"cuda:0,0", "twice"});
 }
 
 class ReplayInput : public testing::Test {

@@ -63,6 +63,6 @@ void finish_device(int device);
 // The current device of the calling thread.
 int current_device();
 void set_current_device(int device);
-inline constexpr int kDevices = 2;
+inline constexpr int kDevices = 4;
 
 }  // namespace cuda_emulation

@@ -54,8 +54,9 @@ class Handles {
   Handles(int rank, int size, int lanes, const ShareBytes& share)
       : lanes_(static_cast<size_t>(lanes)) {
     ncclUniqueId id{};
-    if (rank == 0) check(ncclGetUniqueId(&id));
-    share(std::as_writable_bytes(std::span(&id, 1)));
+    // With NCCL_COMM_ID set, NCCL makes the id from that, the same on every rank.
+    if (rank == 0 || !share) check(ncclGetUniqueId(&id));
+    if (share) share(std::as_writable_bytes(std::span(&id, 1)));
     try {
       check(ncclCommInitRank(&lanes_[0].handle, size, id, rank));
       for (size_t i = 1; i < lanes_.size(); ++i) {

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sched.h>
 
+#include <algorithm>
+#include <bit>
 #include <fstream>
 
 #include "tests/support/temp_dir.h"
@@ -66,6 +69,26 @@ TEST(UsableCores, AreAtLeastOneAndNoMoreThanOpenMpGives) {
   omp_set_num_threads(1);
   EXPECT_EQ(usable_cores().count, 1);
   omp_set_num_threads(before);
+}
+
+TEST(UsableCores, AreDividedAmongTheRanksThatShareThem) {
+  const Cores all = usable_cores();
+  for (const int ranks : {2, 3, 1000}) {
+    const Cores own = usable_cores({.cores = ranks, .machine = ranks});
+    EXPECT_LE(own.count, std::max(1, all.count / ranks));
+    EXPECT_GE(own.count, 1);
+    if (all.count == 1) continue;
+    EXPECT_NE(own.limit.find("for " + std::to_string(ranks) + " ranks"), std::string::npos)
+        << own.limit;
+  }
+}
+
+TEST(CoreMask, HasTheCoresOfTheThread) {
+  cpu_set_t set;
+  ASSERT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  int count = 0;
+  for (const uint64_t word : core_mask()) count += std::popcount(word);
+  EXPECT_EQ(count, CPU_COUNT(&set));
 }
 
 }  // namespace
