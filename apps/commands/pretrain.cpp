@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <sstream>
 
@@ -30,18 +31,26 @@ namespace {
 namespace fs = std::filesystem;
 
 // What all ranks of this process use.
-struct Shared {
-  const Command& command;
-  const Interrupts& interrupts;
+class Shared {
+ public:
+  Shared(const Command& command_, const RankPlan& plan, Interrupts& interrupts_)
+      : command(command_), interrupts(interrupts_), plan_(plan) {}
 
-  // The images, which the first rank that asks for them opens.
-  std::shared_ptr<const pixpro::Source> images(
-      const std::function<std::shared_ptr<const pixpro::Source>()>& open) {
-    std::call_once(opened_, [&] { images_ = open(); });
+  const Command& command;
+  Interrupts& interrupts;
+
+  // The images, which the first rank that asks for them opens. The process caches its share.
+  std::shared_ptr<const pixpro::Source> images(const PretrainFlags& flags) {
+    std::call_once(opened_, [&] {
+      images_ =
+          open_images(flags.source, {flags.output_dir, RunFolder::picture_in(flags.output_dir)},
+                      plan_.launch.rank, plan_.launch.count);
+    });
     return images_;
   }
 
  private:
+  const RankPlan& plan_;
   std::once_flag opened_;
   std::shared_ptr<const pixpro::Source> images_;
 };
@@ -222,7 +231,7 @@ struct Place {
 // What must be the same on all ranks.
 pixpro::Settings started_with(const Beginning& begin) {
   pixpro::Settings all = begin.settings;
-  all["version"] = pixpro::kVersion;
+  all["version"] = PIXPRO_VERSION;
   all["checkpoint of step"] = std::to_string(begin.resumption.run.state.steps_done);
   return all;
 }
@@ -230,10 +239,7 @@ pixpro::Settings started_with(const Beginning& begin) {
 // One rank's part of the run.
 void pretrain_as(const Rank& rank, const PretrainFlags& flags, Shared& shared) {
   const Place place(flags, rank);
-  const auto source = shared.images([&] {
-    return open_images(flags.source, {flags.output_dir, RunFolder::picture(flags.output_dir)},
-                       rank.process, rank.processes);
-  });
+  const auto source = shared.images(flags);
   Beginning begin = beginning_of(flags, place.resumed, *source, shared.command, rank.count);
   const std::string note = ranks_note(begin, rank.count);
   require_alike(rank, started_with(begin));
@@ -283,7 +289,7 @@ void pretrain(PretrainFlags flags, const Command& command) {
   check(flags);
   sleep_if_cores_are_short(busy_threads(plan, flags.num_workers));
   Interrupts interrupts(end_at_once);
-  Shared shared{command, interrupts};
+  Shared shared(command, plan, interrupts);
   on_ranks(plan, [&](const Rank& rank) { pretrain_as(rank, flags, shared); });
 }
 

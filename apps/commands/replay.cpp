@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/ranks.h"
 #include "apps/flags/training.h"
-#include "apps/ranks.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
 
@@ -20,6 +20,7 @@ constexpr int64_t kMostSteps = int64_t{1} << 32;
 
 struct ReplayFlags {
   TrainingFlags training;
+  RankFlags ranks;
   std::string weights, batches, out;
   int64_t total_steps = 0;  // 0: as many as there are batches
   int64_t warmup_steps = 0;
@@ -87,8 +88,7 @@ pixpro::TrainerOptions options_of(const ReplayFlags& flags, const Rank& rank, in
                            static_cast<double>(flags.training.optimizer.epochs);
   pixpro::TrainerOptions options = trainer_options(flags.training, batch_size, length);
   options.accumulate = flags.accumulate;
-  options.device = rank.device;
-  options.ranks = rank.ranks;
+  train_as(rank, flags.ranks, options);
   return options;
 }
 
@@ -122,7 +122,6 @@ void record_gradients(TensorFile& out, pixpro::Model& model) {
 
 // Every rank trains on its part of each batch. Rank 0 reports and writes the file.
 void replay(const ReplayFlags& flags, const Rank& rank) {
-  use_machine(flags.training.machine, rank);
   const TensorFile batches = engine::read_tensor_file(flags.batches);
   const int64_t count = count_batches(batches);
   const int64_t batch_size = view_shape(batches, 0)[0];
@@ -135,7 +134,7 @@ void replay(const ReplayFlags& flags, const Rank& rank) {
   for (int64_t step = 0; step < count; ++step) {
     const Batch batch = read_batch(batches, step, batch_size);
     const pixpro::StepResult result = trainer.compute_gradients(
-        part_of_rank({batch.views, batch.boxes}, rank.index, rank.count, flags.accumulate));
+        pixpro::part_of_rank({batch.views, batch.boxes}, rank.index, rank.count, flags.accumulate));
     record_step(out, result);
     if (step == 0) record_gradients(out, trainer.model());
     trainer.update();
@@ -176,8 +175,9 @@ void add_replay(CLI::App& app) {
   command.add("--accumulate", &flags->accumulate, ChangesNumbers::yes,
               "Micro-batches per step (gradient accumulation)", CLI::Range(int64_t{1}, kMostSteps));
   add_training_flags(command, flags->training);
+  add_rank_flags(command, flags->ranks);
   command.set_job([flags] {
-    on_ranks(flags->training.machine, [&](const Rank& rank) { replay(*flags, rank); });
+    on_ranks(plan_ranks(flags->training.machine), [&](const Rank& rank) { replay(*flags, rank); });
   });
 }
 

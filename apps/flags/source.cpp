@@ -57,10 +57,11 @@ pixpro::Selection selection_of(const std::vector<std::string>& exclude,
 }
 
 std::unique_ptr<pixpro::Source> open_images(const SourceFlags& flags,
-                                            const std::vector<std::filesystem::path>& written) {
+                                            const std::vector<std::filesystem::path>& written,
+                                            int64_t process, int64_t processes) {
   return with_cache(
       pixpro::open_source(flags.data_dir, flags.zip, selection_of(flags.exclude, written)),
-      kCacheModes.at(flags.cache_mode));
+      kCacheModes.at(flags.cache_mode), process, processes);
 }
 
 pixpro::Settings image_settings(const pixpro::Source& source) {

@@ -30,8 +30,11 @@ void add_exclude(Command& command, std::vector<std::string>& exclude);
 pixpro::Selection selection_of(const std::vector<std::string>& exclude,
                                const std::vector<std::filesystem::path>& written);
 
+// process: of the `processes` that train together, each of which caches its share with
+// --cache-mode part.
 std::unique_ptr<pixpro::Source> open_images(const SourceFlags& flags,
-                                            const std::vector<std::filesystem::path>& written);
+                                            const std::vector<std::filesystem::path>& written,
+                                            int64_t process = 0, int64_t processes = 1);
 
 // What a checkpoint says about the images of its run: how many they are, and their fingerprint.
 pixpro::Settings image_settings(const pixpro::Source& source);

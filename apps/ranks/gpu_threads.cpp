@@ -45,7 +45,7 @@ class GpuThreads {
       job_(*ranks, devices_[rank]);
     } catch (const Stopped&) {
       const std::lock_guard lock(mutex_);
-      stopped_ = std::current_exception();
+      if (rank == 0 || !stopped_) stopped_ = std::current_exception();  // rank 0 says more
     } catch (...) {
       end_all(rank);
     }

@@ -10,13 +10,12 @@
 #include "apps/ranks/sharing.h"
 #include "engine/ranks/devices.h"
 #include "engine/ranks/mpi.h"
+#include "pixpro/train/lanes.h"
 
 namespace apps {
 namespace {
 
 using engine::Communicator;
-
-constexpr int kLanes = 4;  // batch norm of either branch, gradients, all else
 
 // The device of a process that a launcher has started.
 engine::Device device_of_process(const MachineFlags& flags, const Launch& launch) {
@@ -83,7 +82,7 @@ std::string of_rank(int rank, const std::exception& error) {
 std::unique_ptr<Communicator> start_mpi(const Launch& launch) {
   std::unique_ptr<Communicator> mpi;
   try {
-    mpi = engine::make_mpi_communicator(kLanes);
+    mpi = engine::make_mpi_communicator(pixpro::kLanes);
   } catch (const engine::Error& error) {
     throw BadStart(error.what());
   }
@@ -106,7 +105,7 @@ void on_mpi_rank(const RankPlan& plan, const RankJob& job) {
     run_to_the_end(*mpi, [&] {
       const engine::Device device = plan.devices.front();
       if (device == engine::kCpu) return job(rank_of_process(plan, *mpi));
-      nccl = engine::make_nccl_communicator(device, mpi->rank(), mpi->size(), kLanes,
+      nccl = engine::make_nccl_communicator(device, mpi->rank(), mpi->size(), pixpro::kLanes,
                                             engine::share_through(*mpi));
       run_to_the_end(*nccl, [&] { job(rank_of_process(plan, *nccl)); });
     });
@@ -124,7 +123,7 @@ void on_nccl_rank(const RankPlan& plan, const RankJob& job) {
   setenv("NCCL_COMM_ID", plan.launch.address.c_str(), /*overwrite=*/0);
   try {
     const auto nccl = engine::make_nccl_communicator(plan.devices.front(), plan.launch.rank,
-                                                     plan.launch.count, kLanes, {});
+                                                     plan.launch.count, pixpro::kLanes, {});
     run_to_the_end(*nccl, [&] { job(rank_of_process(plan, *nccl)); });
   } catch (const Stopped&) {
     throw;
@@ -135,7 +134,7 @@ void on_nccl_rank(const RankPlan& plan, const RankJob& job) {
 
 void on_threads(const RankPlan& plan, const RankJob& job) {
   const engine::Sharing sharing{plan.count(), plan.count()};
-  on_gpu_threads(plan.devices, kLanes, [&](Communicator& ranks, engine::Device device) {
+  on_gpu_threads(plan.devices, pixpro::kLanes, [&](Communicator& ranks, engine::Device device) {
     const Rank rank{.ranks = &ranks,
                     .index = ranks.rank(),
                     .count = ranks.size(),

@@ -37,8 +37,7 @@ int busy_threads(const RankPlan& plan, int others);
 
 // One rank, as a command sees it.
 struct Rank {
-  // Null if the run has one rank. Lanes: 0 batch norm of the online branch and backward, 1 batch
-  // norm of the target branch, 2 gradients, 3 all else.
+  // Null if the run has one rank. It has the lanes of pixpro/train/lanes.h.
   engine::Communicator* ranks = nullptr;
   int index = 0, count = 1;
   int local_count = 1;  // ranks on this machine

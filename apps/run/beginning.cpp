@@ -5,6 +5,7 @@
 #include "apps/console.h"
 #include "apps/interrupts.h"
 #include "apps/run/pretrained_model.h"
+#include "engine/files/tensor_file_header.h"
 
 namespace apps {
 namespace {

@@ -25,7 +25,10 @@ class RunFolder {
   std::filesystem::path checkpoint() const { return path_ / "current.safetensors"; }
   std::filesystem::path weights() const { return path_ / "weights.safetensors"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path picture() const { return path_ / "views.png"; }
+  std::filesystem::path picture() const { return picture_in(path_); }
+  static std::filesystem::path picture_in(const std::filesystem::path& folder) {
+    return folder / "views.png";
+  }
 
   // Moves these files, as far as they exist, into a new folder in this one, "previous.1",
   // "previous.2" and so on. Returns its path.

@@ -27,7 +27,7 @@ class Pretrained : public testing::Test {
  protected:
   Pretrained() {
     const test_support::Batch batch = test_support::training_batch(2, 32);
-    source_.step(batch.views, batch.boxes);
+    source_.step({batch.views, batch.boxes});
     file_ = source_.state();  // as in a checkpoint
   }
 
