@@ -1,5 +1,5 @@
 // Ranks that mpirun starts, each on an emulated GPU: MPI carries NCCL's id and ends the job.
-#include "tests/support/mpirun.h"
+#include "tests/apps/ranks/mpirun.h"
 
 #include "apps/console.h"
 #include "apps/ranks/ranks.h"
@@ -8,8 +8,6 @@
 
 namespace apps {
 namespace {
-
-using namespace test_support;
 
 double sum_of_ranks(const Rank& rank) {
   const engine::Tensor x = engine::full({5}, 1.0 + rank.index, engine::DType::f32, rank.device);

@@ -1,5 +1,5 @@
 // Ranks that mpirun starts, on the CPU.
-#include "tests/support/mpirun.h"
+#include "tests/apps/ranks/mpirun.h"
 
 #include "apps/commands/commands.h"
 #include "apps/console.h"
@@ -8,8 +8,6 @@
 
 namespace apps {
 namespace {
-
-using namespace test_support;
 
 double sum_of_ranks(engine::Communicator& lane) {
   const engine::Tensor x = engine::full({5}, 1.0 + lane.rank());
