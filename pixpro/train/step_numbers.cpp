@@ -86,8 +86,9 @@ void StepNumbers::write(const Model::Output& output, int64_t index, const Tensor
   Tensor pairs = piece(message, block + kPairs, {1, 2, kColumns});
   Tensor features = piece(message, block + kFeatures, {1, 2, channels});
   engine::copy_into(output.loss.value(), loss);
+  const Tensor sums = to_dtype(output.pairs, output.loss.value().dtype());
   engine::on_device(message.device(), [&](auto& ctx) {
-    batch_norm_statistics(ctx, output.pairs, pairs);
+    batch_norm_statistics(ctx, sums, pairs);
     batch_norm_statistics(ctx, output.features, features);
   });
 }
