@@ -9,6 +9,7 @@
 //     abstract class, and a function such as make_upload(device) makes the one for a device.
 #pragma once
 
+#include <functional>
 #include <utility>
 
 #include "engine/device.h"
@@ -64,6 +65,9 @@ struct CudaSettings {
   bool benchmark = false;
 };
 void set_cuda(int index, const CudaSettings& settings);
+// f for another thread, on which kernels then find the CUDA contexts of the calling thread. The two
+// threads may not use them at the same time.
+std::function<void()> with_cuda_contexts(std::function<void()> f);
 
 // The layout in which kernels of `device` are fastest on an activation with this many channels.
 Layout activation_layout(Device device, DType dtype, int64_t channels);

@@ -220,11 +220,12 @@ struct Place {
   std::optional<fs::path> resumed{};
 
   Place(const PretrainFlags& flags, const Rank& rank) {
-    const std::string path = led(rank, [&]() -> std::string {
+    const std::string found = led(rank, [&]() -> std::string {
       folder.emplace(flags.output_dir);
-      return checkpoint_to_resume(flags, *folder).value_or("").string();
+      const auto checkpoint = checkpoint_to_resume(flags, *folder);
+      return checkpoint ? "from " + checkpoint->string() : "";
     });
-    if (!path.empty()) resumed = path;
+    if (!found.empty()) resumed = found.substr(std::string("from ").size());
   }
 };
 

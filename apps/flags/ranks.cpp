@@ -7,7 +7,7 @@ namespace apps {
 void add_rank_flags(Command& command, RankFlags& flags) {
   command.add("--no-sync-bn", &flags.no_sync_bn, ChangesNumbers::yes,
               "Several ranks: batch normalisation by the statistics of each rank's own images");
-  command.add("--bucket-mib", &flags.bucket_mib, ChangesNumbers::yes,
+  command.add("--bucket-mib", &flags.bucket_mib, ChangesNumbers::no,
               "Several ranks: most MiB of gradients that are added up in one message",
               number_in(1e-3, 1e5));
 }

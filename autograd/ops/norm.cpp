@@ -1,5 +1,6 @@
 #include "engine/kernels/norm.h"
 
+#include "autograd/lockstep.h"
 #include "autograd/ops.h"
 #include "engine/ranks/communicator.h"
 #include "engine/tensor_ops.h"
@@ -30,43 +31,30 @@ engine::BatchNormCount count_of(int64_t count, const Tensor& of_ranks) {
   return count;
 }
 
-// Writes the statistics of all ranks' images. `count`: values per channel and part of this rank.
-// Returns their number over all ranks, as a tensor.
-Tensor statistics_of_ranks(const Tensor& x, int64_t count, engine::Communicator& ranks,
-                           Tensor& statistics) {
-  const int64_t values = statistics.elements();
-  Tensor message({values + 1}, DType::f64, x.device()), total({1}, DType::f64, x.device());
-  Tensor messages({ranks.size(), values + 1}, DType::f64, x.device());
-  Tensor own = message.rows(0, values).reshape(statistics.shape());
-  Tensor own_count = message.rows(values, 1);
-  on_device(x.device(), [&](auto& ctx) {
-    batch_norm_statistics(ctx, x, own);
-    fill(ctx, own_count, static_cast<double>(count));
-    ranks.all_gather(message, messages);
-    batch_norm_merge(ctx, messages, statistics, total);
-  });
-  return total;
-}
-
-// A training forward: y, its statistics and the running estimates. Returns the count over all ranks
-// if there are several, otherwise an undefined tensor.
-Tensor forward_in_training(const Tensor& x, const Tensor& residual, const BatchNorm& norm,
-                           int64_t count, engine::Communicator* ranks, Tensor& statistics,
-                           Tensor& y) {
+// A training forward: writes y and the running estimates. Returns the statistics and, if the batch
+// is spread over ranks, the count over all of them.
+RankStatistics forward_in_training(const Tensor& x, const Tensor& residual, const BatchNorm& norm,
+                                   int64_t count, engine::Communicator* ranks, Tensor& y) {
   const engine::BatchNormOptions options{.eps = norm.eps, .relu = norm.relu};
   const Tensor &weight = norm.weight.value(), &bias = norm.bias.value();
-  Tensor mean = norm.running_mean, var = norm.running_var, total;
+  Tensor mean = norm.running_mean, var = norm.running_var;
+  RankStatistics found;
+  if (ranks != nullptr) {
+    found = statistics_of_ranks(x, norm.parts, *ranks);
+  } else {
+    found.statistics = Tensor({norm.parts, 2, x.shape()[1]}, DType::f64, x.device());
+  }
   on_device(x.device(), [&](auto& ctx) {
-    if (ranks == nullptr) {
-      batch_norm_forward(ctx, x, weight, bias, residual, options, statistics, y);
+    if (ranks != nullptr) {
+      batch_norm_apply(ctx, x, found.statistics, weight, bias, residual, options, y);
     } else {
-      total = statistics_of_ranks(x, count, *ranks, statistics);
-      batch_norm_apply(ctx, x, statistics, weight, bias, residual, options, y);
+      batch_norm_forward(ctx, x, weight, bias, residual, options, found.statistics, y);
     }
-    batch_norm_update_running(
-        ctx, statistics, {.momentum = norm.momentum, .count = count_of(count, total)}, mean, var);
+    batch_norm_update_running(ctx, found.statistics,
+                              {.momentum = norm.momentum, .count = count_of(count, found.count)},
+                              mean, var);
   });
-  return total;
+  return found;
 }
 
 struct BatchNormGradients {
@@ -101,16 +89,16 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   engine::require(!norm.training || count > 1 || ranks != nullptr,
                   "batch_norm: training needs more than one value per ",
                   "channel and part, found x ", in, " in ", norm.parts, " parts");
-  Tensor moments = norm.training ? Tensor({norm.parts, 2, in.shape()[1]}, DType::f64, in.device())
-                                 : running_statistics(norm);
   const bool in_place = Tape::current() == nullptr && in.uniquely_owned();
-  Tensor y = in_place ? in : empty_like(in), total;
+  Tensor y = in_place ? in : empty_like(in);
+  RankStatistics used;
   if (norm.training) {
-    total = forward_in_training(in, residual.value(), norm, count, ranks, moments, y);
+    used = forward_in_training(in, residual.value(), norm, count, ranks, y);
   } else {
+    used.statistics = running_statistics(norm);
     on_device(y.device(), [&](auto& ctx) {
-      batch_norm_apply(ctx, in, moments, norm.weight.value(), norm.bias.value(), residual.value(),
-                       options, y);
+      batch_norm_apply(ctx, in, used.statistics, norm.weight.value(), norm.bias.value(),
+                       residual.value(), options, y);
     });
   }
   // Backward finds out where ReLU was open from the output, if it is kept, or from the input. The
@@ -119,8 +107,8 @@ Var batch_norm(Var x, const Var& residual, const BatchNorm& norm) {
   const bool keep_output = norm.relu && residual.defined();
   return record(
       "batch_norm", {x, norm.weight, norm.bias, residual}, y,
-      save(x.value(), keep_output ? y : Tensor(), moments, norm.weight.value(), norm.bias.value(),
-           total),
+      save(x.value(), keep_output ? y : Tensor(), used.statistics, norm.weight.value(),
+           norm.bias.value(), used.count),
       [options, count, ranks](const Tensor& dy, const GradientRequests& requests,
                               const Tensor& input, const Tensor& output, const Tensor& statistics,
                               const Tensor& weight, const Tensor& bias,

@@ -1,11 +1,16 @@
 #include "engine/cuda/context.h"
 
 #include <map>
+#include <utility>
 
 #include "engine/cuda/device.h"
 
 namespace engine {
 namespace {
+
+using Contexts = std::map<int, std::unique_ptr<CudaContext>>;
+thread_local Contexts own_contexts;
+thread_local Contexts* lent_contexts = nullptr;  // of another thread, used instead if not null
 
 constexpr int64_t kCublasWorkspaceBytes = int64_t{32} << 20;  // NVIDIA's advice for Hopper
 
@@ -37,8 +42,16 @@ cublasHandle_t CudaContext::cublas() {
 
 void set_cuda(int index, const CudaSettings& settings) { cuda_context(index).settings = settings; }
 
+std::function<void()> with_cuda_contexts(std::function<void()> f) {
+  return [lent = lent_contexts != nullptr ? lent_contexts : &own_contexts, f = std::move(f)] {
+    lent_contexts = lent;
+    f();
+    lent_contexts = nullptr;
+  };
+}
+
 CudaContext& cuda_context(int index) {
-  thread_local std::map<int, std::unique_ptr<CudaContext>> contexts;
+  Contexts& contexts = lent_contexts != nullptr ? *lent_contexts : own_contexts;
   std::unique_ptr<CudaContext>& context = contexts[index];
   if (context == nullptr) context.reset(new CudaContext(index));
   use_cuda_device(index);

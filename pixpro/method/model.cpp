@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/lockstep.h"
 #include "engine/on_two_threads.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/method/losses.h"
@@ -86,7 +87,11 @@ Model::Output Model::forward(const Tensor& views, const Tensor& boxes, const Bra
                                             : propagation_->forward(projected, mode));
   };
   const auto run_target_branch = [&] { target = target_branch(views, target_mode); };
-  engine::on_two_threads(views.device(), run_online_branch, run_target_branch);
+  if (lanes.online != nullptr && views.device() != engine::kCpu) {
+    autograd::in_lockstep(run_online_branch, run_target_branch);
+  } else {
+    engine::on_two_threads(views.device(), run_online_branch, run_target_branch);
+  }
 
   Output out{.loss = {},
              .pairs = {},

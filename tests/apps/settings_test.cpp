@@ -39,6 +39,8 @@ const std::vector<std::array<std::string, 3>> kFixed = {
     {"--seed", "1", "0"},
     {"--precision", "f64", "f32"},
     {"--batch-size", "2", "4"},
+    {"--accumulate", "2", "1"},
+    {"--no-sync-bn", "", "false"},
     {"--aug", "NULL", "BYOL"},
     {"--crop", "0.2", "0.08"},
     {"--image-size", "96", "33"},
@@ -47,11 +49,14 @@ const std::vector<std::array<std::string, 3>> kFixed = {
 
 // At most rounding depends on these.
 const std::set<std::string> kFree = {
-    "--data-dir",         "--zip",           "--cache-mode", "--max-broken", "--io-patience",
-    "--decode-memory",    "--num-workers",   "--save-freq",  "--resume",     "--auto-resume",
-    "--output-dir",       "--augment-on",    "--threads",    "--device",     "--conv-algorithm",
-    "--cudnn-benchmark",  "--deterministic", "--overwrite",  "--exclude",    "--extend",
-    "--pretrained-model",
+    "--data-dir",         "--zip",           "--cache-mode",
+    "--max-broken",       "--io-patience",   "--decode-memory",
+    "--num-workers",      "--save-freq",     "--resume",
+    "--auto-resume",      "--output-dir",    "--augment-on",
+    "--threads",          "--device",        "--conv-algorithm",
+    "--cudnn-benchmark",  "--deterministic", "--overwrite",
+    "--exclude",          "--extend",        "--pretrained-model",
+    "--total-batch-size",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.
@@ -102,7 +107,10 @@ class RunToResume : public Pretrain {
         {"--output-dir", "none"}, {"--resume", dir_.path() / "settings"}};
     flags[flag] = value;
     std::vector<std::string> command = {"pretrain"};
-    for (const auto& [name, text] : flags) command.insert(command.end(), {name, text});
+    for (const auto& [name, text] : flags) {
+      command.push_back(name);
+      if (!text.empty()) command.push_back(text);
+    }
     command.insert(command.end(), more.begin(), more.end());
     return run_pixpro(command);
   }

@@ -5,6 +5,7 @@
 #include "autograd/ops.h"
 #include "autograd/reducer.h"
 #include "engine/tensor_ops.h"
+#include "pixpro/method/model.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/emulated/two_ranks.h"
 #include "tests/support/golden.h"
@@ -94,6 +95,28 @@ TEST(CudaRanks, TwoDevicesFindTheGradientsOfOneRank) {
     }
   }));
   EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
+// The branches of a model in lockstep have the numbers of branches that run one after the other,
+// and the batch norms of both share their messages.
+TEST(CudaRanks, TheBranchesOfAModelShareMessages) {
+  const Tensor views = to_dtype(hashed_tensor("views", {4, 3, 33, 33}), DType::f32);
+  const Tensor boxes = hashed_tensor("boxes", {4, 4}, 0.2, 0.5);
+  pixpro::ModelOptions options{.arch = "resnet18", .hidden_channels = 16, .out_channels = 8};
+  expect_no_errors(on_two_ranks([&](Communicator& ranks, Device device) {
+    pixpro::Init init{Random(1), DType::f32, device};
+    pixpro::Model model(options, init);
+    const auto input = [&](const Tensor& t) { return to_device(t, device); };
+    const auto gathers = [&] {
+      ranks.barrier();
+      return cuda_emulation::call_count("ncclAllGather") / kRanks;
+    };
+    const int64_t before = gathers();
+    const auto out = model.forward(input(to_layout(views, Layout::plain)), input(boxes),
+                                   {&ranks, &ranks.lane(1)});
+    EXPECT_EQ(gathers() - before, 21);  // 20 layers of the encoder, one of the projector
+    EXPECT_TRUE(all_finite(on_cpu(out.features)));
+  }));
 }
 
 }  // namespace
