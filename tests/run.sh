@@ -25,6 +25,8 @@ may_skip() {
       [ "$(nproc)" = 1 ] && echo "needs two processors" ;;
     *\ engine.Conv2d.ReordersIfTheLibraryHasNoFastKernel)
       [ "$(uname -m)" != x86_64 ] && echo "which layouts are fast is known for x86-64 only" ;;
+    *\ mpi.other)
+      ! command -v mpicxx.mpich mpicxx.openmpi >/dev/null && echo "only one MPI is installed" ;;
     *\ fuzz.libfuzzer)
       ! command -v apt-get >/dev/null && echo "no clang with its sanitizers, and no apt to install it" ;;
     *) false ;;
@@ -51,13 +53,14 @@ else
   skips+=("the preset avx2: without AVX-512 the release has these vectors")
 fi
 
-# Under ThreadSanitizer, the loader and what its workers share: they are threads of C++. OpenMP has one
-# thread there (the preset sets it): libgomp is not instrumented, so every parallel loop would look like
-# a race. Kernels are instead tested for equal bits on any number of threads. TZ is set too: without it
-# glibc looks up the time zone for each zip archive, under a lock that ThreadSanitizer does not see.
+# Under ThreadSanitizer, what consists of threads of C++: the loader, what its workers share, and what
+# several ranks do at the same time. OpenMP has one thread there (the preset sets it): libgomp is not
+# instrumented, so every parallel loop would look like a race. Kernels are instead tested for equal bits
+# on any number of threads. TZ is set too: without it glibc looks up the time zone for each zip archive,
+# under a lock that ThreadSanitizer does not see.
 cmake --preset tsan
-cmake --build --preset tsan --target test_pixpro
-run_tests tsan -R 'LoaderTest|SourceTest\.(ZipServes|Cache)'
+cmake --build --preset tsan --target test_autograd test_pixpro
+run_tests tsan -R 'LoaderTest|SourceTest\.(ZipServes|Cache)|Reducer|SyncBatchNorm|Lockstep' -E BranchesOnTwoThreads
 
 # Under AddressSanitizer and UndefinedBehaviorSanitizer, all but whole training steps, which consist of
 # kernels that are tested alone, and the slowest tests of convolutions, of which shorter ones remain. A
@@ -68,7 +71,7 @@ asan=asan
 if command -v nvcc >/dev/null; then asan=cuda-asan; fi
 cmake --preset "$asan"
 cmake --build --preset "$asan" --target test_engine test_autograd test_pixpro test_fuzz
-whole_steps='StepGolden|Trainer|Checkpoint|Weights|pixpro\.Run\.'
+whole_steps='StepGolden|Trainer|Checkpoint|Weights|pixpro\.(Run\.|Ranks)'
 slowest='OwnConvolution\.(DirectEqualsTheReferenceOnOdd|GivesTheSameBits|EqualsTheReferenceOnLarge)'
 run_tests "$asan" -R '^(engine|autograd|pixpro)\.|Fuzz' -E "$cuda_test_names|$whole_steps|$slowest"
 
@@ -84,11 +87,11 @@ run_tests cuda -R "$cuda_test_names"
 # Those bypassed the caching allocator, which would hide what the emulation finds.
 run_tests cuda-cached -R 'CudaAllocator|CudaTransfers|CudaStep\.(Neither|Memory)|CudaViews\.Take'
 # The kernels again, with the threads of every block in other orders.
-kernels='CudaOp|CudaMethod|CudaPixel|CudaViews|engine\.Cuda'
+kernels='CudaOp|CudaMethod|CudaPixel|CudaViews|CudaRanks|engine\.Cuda'
 run_tests cuda-reverse -R "$kernels"
 run_tests cuda-random -R "$kernels"
 # Copies and collectives that race ahead of the compute stream.
-run_tests cuda-racing -R 'CudaTransfers|CudaViews|CudaNccl|CudaStep\.TwoSteps'
+run_tests cuda-racing -R 'CudaTransfers|CudaViews|CudaNccl|CudaRanks|CudaStep\.TwoSteps'
 # And under AddressSanitizer, which sees every access: the kernels, the error paths and the emulation.
 cmake --build --preset cuda-asan --target test_cuda_emulation test_emulated
 run_tests cuda-asan -R "$kernels|cuda_emulation|emulated\.(CudaFailures|CudaNccl|ConvLibrary)"

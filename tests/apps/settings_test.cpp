@@ -56,7 +56,7 @@ const std::set<std::string> kFree = {
     "--threads",          "--device",        "--conv-algorithm",
     "--cudnn-benchmark",  "--deterministic", "--overwrite",
     "--exclude",          "--extend",        "--pretrained-model",
-    "--total-batch-size",
+    "--total-batch-size", "--bucket-mib",
 };
 
 // The options of a help text by the heading they stand under, each by its first long name.

@@ -198,7 +198,7 @@ TEST(SyncBatchNorm, GradientsAreThoseOfTheLossOfAllRanks) {
 
 // Two chains of layers at the same time on each rank, with messages of the same shape: a lane each
 // keeps them apart, whatever the order in which the threads come.
-TEST(SyncBatchNorm, TwoBranchesAtTheSameTimeUseALaneEach) {
+TEST(SyncBatchNorm, BranchesOnTwoThreadsUseALaneEach) {
   const auto chain = [](Communicator& lane, double shift, int rank) {
     Var y(hashed_tensor("x", {3, 4, 2, 2}, 1.0, shift, static_cast<uint64_t>(rank)));
     for (int i = 0; i < 20; ++i) {

@@ -74,6 +74,7 @@ struct Case {
   TrainerOptions options;
   int ranks;
 };
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 
 TrainerOptions options_of(bool contrast, int64_t accumulate) {
   TrainerOptions options = small_training(DType::f64);
