@@ -9,10 +9,12 @@ skips=()                             # what did not run, and why
 not_run() { sed -nE 's/^[[:space:]]+[0-9]+ - (.*) \((Skipped|Disabled|Not Run)\)$/\1/p'; }
 
 # run_tests PRESET [ARGUMENTS OF CTEST]...
+# As many tests run at once as there are cores. Most use one core or wait, and threads of OpenMP that
+# wait for work leave theirs to the others.
 run_tests() {
   local preset=$1 log test why failed=0
   log=$(mktemp)
-  ctest --preset "$preset" --no-tests=error "${@:2}" | tee "$log" || { rm -f "$log"; return 1; }
+  OMP_WAIT_POLICY=passive ctest --preset "$preset" -j "$(nproc)" --no-tests=error "${@:2}" | tee "$log" || { rm -f "$log"; return 1; }
   while read -r test; do
     if why=$(may_skip "$preset" "$test"); then
       skips+=("$preset: $test: $why")
