@@ -5,7 +5,10 @@
 #include <type_traits>
 
 #include "apps/flags/checks.h"
+#include "apps/ranks/bad_start.h"
+#include "apps/ranks/launch.h"
 #include "engine/error.h"
+#include "engine/ranks/mpi.h"
 
 namespace apps {
 namespace {
@@ -109,6 +112,15 @@ void Command::group_flags() {
 }
 
 void Command::set_job(const std::function<void()>& job) {
+  set_job_for_ranks([name = app_->get_name(), job] {
+    const Launch launch = recognise(process_environment(), engine::has_mpi());
+    require_start(launch.count == 1, name, " runs as one process, but ", launch.launcher,
+                  " has started ", launch.count, ": start it without ", launch.launcher);
+    job();
+  });
+}
+
+void Command::set_job_for_ranks(const std::function<void()>& job) {
   app_->callback([flags = flags_, job] {
     refuse_flags_without_meaning(*flags);
     job();

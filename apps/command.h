@@ -53,8 +53,10 @@ class Command {
   // Has --help list the flags that change numbers apart from the others.
   void group_flags();
 
-  // The job runs once the command line has been read.
+  // The job runs once the command line has been read. It is refused if this process is one of
+  // several that a launcher has started, which would all do the same, unless it is one for ranks.
   void set_job(const std::function<void()>& job);
+  void set_job_for_ranks(const std::function<void()>& job);
 
  private:
   struct Flag {

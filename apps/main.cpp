@@ -12,8 +12,8 @@ namespace {
 
 constexpr const char* kStatuses =
     "Exit status: 0 for success, 1 for failure, 2 for a bad command line or ranks that were "
-    "started "
-    "wrongly. 75: pretrain was stopped by a signal and has saved its work; the same command with "
+    "started wrongly. 75: pretrain was stopped by a signal and has saved its work; the same "
+    "command with "
     "--auto-resume goes on.";
 
 // What the others print is a log, which need not be read by anybody.
@@ -39,8 +39,10 @@ int run(CLI::App& app, int argc, char** argv) {
   } catch (const apps::CheckFailed&) {
     return 1;
   } catch (const apps::Stopped& stopped) {
-    if (stopped.what()[0] != '\0') apps::warn(stopped.what());
+    apps::warn(stopped.what());
     return apps::kInterruptedStatus;
+  } catch (const apps::EndedTogether& end) {
+    return end.status;
   } catch (const std::exception& error) {
     apps::warn(error.what());
     return 1;

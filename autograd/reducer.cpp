@@ -65,6 +65,7 @@ void GradientReducer::require_same_on_all_ranks() const {
   Tensor all({lane_.size(), 3}, DType::f64, own.device());
   lane_.all_gather(own, all);
   const std::vector<double> rows = engine::to_values(all);
+  lane_.check_health();
   for (size_t rank = 1; 3 * rank < rows.size(); ++rank) {
     require(
         std::equal(rows.begin(), rows.begin() + 3, rows.begin() + 3 * static_cast<int64_t>(rank)),

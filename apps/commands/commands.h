@@ -28,4 +28,9 @@ class Stopped : public engine::Error {
   using Error::Error;
 };
 
+// Thrown by all ranks of a run that have ended together, after rank 0 has said why.
+struct EndedTogether {
+  int status;
+};
+
 }  // namespace apps

@@ -60,6 +60,7 @@ struct Records {
   pixpro::MetricsFile metrics;
   Saves saves;
   Progress progress;
+  std::exception_ptr failure{};  // of writing metrics
 
   Records(const RunFolder& run_folder, Beginning& begin, pixpro::Trainer& trainer,
           const pixpro::Source& source, int64_t epochs)
@@ -71,7 +72,10 @@ struct Records {
 
 pixpro::LoaderOptions loader_options(const PretrainFlags& flags, const Rank& rank,
                                      const Beginning& begin, const pixpro::Source& source) {
-  return {.plan = {.batch_size = flags.batch_size, .rank = rank.index, .ranks = rank.count},
+  return {.plan = {.batch_size = flags.batch_size,
+                   .rank = rank.index,
+                   .ranks = rank.count,
+                   .micro_batches = flags.accumulate},
           .recipe = flags.views.recipe(),
           .image_size = flags.views.image_size,
           .seed = flags.training.machine.seed,
@@ -91,6 +95,7 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
   const int64_t epoch = batches.loader.steps_per_epoch(), period = flags.save_freq * epoch;
   bool save_failed = false;
   const auto save = [&](bool last) {
+    const Interrupts::Saving saving;  // other ranks must not end either while rank 0 saves
     const std::string failed = led(rank, [&] {
       records->saves.save(last);
       return records->saves.failed() ? "failed" : "";
@@ -99,7 +104,12 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
   };
   const auto record = [&](const pixpro::StepRecord& step) {
     if (records == nullptr) return;
-    records->metrics.write(step);
+    try {
+      records->metrics.write(step);
+    } catch (const std::exception&) {
+      if (rank.count == 1) throw;
+      records->failure = std::current_exception();  // all ranks stop first, and rank 0 saves
+    }
     records->progress.show(step);
   };
   pixpro::TrainingRun run(
@@ -107,7 +117,8 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
       {.next_batch = [&] { return batches.next(state.broken); },
        .wait_seconds = [&] { return batches.loader.wait_seconds(); },
        .record = record,
-       .stop_requested = [&] { return interrupts.arrived(); },
+       .stop_requested =
+           [&] { return interrupts.arrived() || (records != nullptr && records->failure); },
        .broken_of_ranks = [&] { return batches.broken_of_ranks->exchange(rank); },
        .interludes = {{.due =
                            [&](int64_t done, bool last) {
@@ -117,9 +128,10 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
   bool complete = false;
   try {
     complete = run.train();
+    if (records != nullptr && records->failure) std::rethrow_exception(records->failure);
     if (complete) {
+      const Interrupts::Saving saving;
       led(rank, [&] {
-        const Interrupts::Saving saving;
         records->folder.lock().require_held();
         write_tensor_file(records->folder.weights(), pixpro::weights_of(trainer.model()));
         return "";
@@ -127,10 +139,12 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
     }
   } catch (const std::exception& error) {
     if (records == nullptr) throw;
-    engine::fail(error.what(), "; ", records->saves.how_to_go_on());
+    const std::string text = error.what() + ("; " + records->saves.how_to_go_on());
+    if (is_shared(error)) throw pixpro::SharedError(text);
+    throw engine::Error(text);
   }
   if (complete) return;
-  if (records == nullptr) throw Stopped("");  // rank 0 says it
+  if (records == nullptr) throw Stopped("interrupted");  // rank 0 says more
   throw Stopped("interrupted after step " + std::to_string(trainer.steps_done()) + " of " +
                 std::to_string(trainer.total_steps()) + "; " + records->saves.how_to_go_on());
 }
@@ -180,8 +194,11 @@ struct Place {
 };
 
 // What must be the same on all ranks.
-pixpro::Settings started_with(const Beginning& begin) {
+pixpro::Settings started_with(const PretrainFlags& flags, const Beginning& begin) {
   pixpro::Settings all = begin.settings;
+  all["--save-freq"] = std::to_string(flags.save_freq);
+  all["--max-broken"] = flags.max_broken ? std::to_string(*flags.max_broken) : "a tenth";
+  all["--pretrained-model"] = flags.pretrained_model ? "given" : "not given";
   all["version"] = PIXPRO_VERSION;
   all["checkpoint of step"] = std::to_string(begin.resumption.run.state.steps_done);
   return all;
@@ -192,8 +209,8 @@ void pretrain_as(const Rank& rank, const PretrainFlags& flags, Shared& shared) {
   const Place place(flags, rank);
   const auto source = shared.images(flags);
   Beginning begin = beginning_of(flags, place.resumed, *source, shared.command, rank.count);
-  const std::string note = ranks_note(begin, rank.count);
-  require_alike(rank, started_with(begin));
+  const std::string note = ranks_note(begin, rank.count, !flags.ranks.no_sync_bn);
+  require_alike(rank, started_with(flags, begin));
   const pixpro::LoaderOptions loading = loader_options(flags, rank, begin, *source);
   Batches batches{.loader{source, loading}};
   const RunLength length = run_length(flags.training.optimizer, batches.loader.steps_per_epoch());
@@ -237,7 +254,7 @@ void pretrain_as(const Rank& rank, const PretrainFlags& flags, Shared& shared) {
 void pretrain(PretrainFlags flags, const Command& command) {
   const RankPlan plan = plan_ranks(flags.training.machine);
   divide_batch(flags, plan.count());
-  check(flags);
+  check(flags, plan.count());
   sleep_if_cores_are_short(busy_threads(plan, flags.num_workers));
   Interrupts interrupts(end_at_once);
   Shared shared(command, plan, interrupts);
@@ -251,7 +268,7 @@ void add_pretrain(CLI::App& app) {
   Command command(app, "pretrain", "Pre-train a backbone on a folder of images");
   add_pretrain_flags(command, *flags);
   command.group_flags();
-  command.set_job([flags, command] { pretrain(*flags, command); });
+  command.set_job_for_ranks([flags, command] { pretrain(*flags, command); });
 }
 
 }  // namespace apps

@@ -176,7 +176,7 @@ void add_replay(CLI::App& app) {
               "Micro-batches per step (gradient accumulation)", CLI::Range(int64_t{1}, kMostSteps));
   add_training_flags(command, flags->training);
   add_rank_flags(command, flags->ranks);
-  command.set_job([flags] {
+  command.set_job_for_ranks([flags] {
     on_ranks(plan_ranks(flags->training.machine), [&](const Rank& rank) { replay(*flags, rank); });
   });
 }

@@ -47,7 +47,7 @@ void add_pretrain_flags(Command& command, PretrainFlags& flags) {
   add_rank_flags(command, flags.ranks);
 }
 
-void check(const PretrainFlags& flags) {
+void check(const PretrainFlags& flags, int ranks) {
   engine::require(flags.views.aug != "val",
                   "--aug val is for evaluation: it would make both views the same image; BYOL is "
                   "the paper's recipe");
@@ -55,12 +55,13 @@ void check(const PretrainFlags& flags) {
       !flags.views.on_gpu() || device_of(flags.training.machine) != engine::kCpu,
       "--augment-on gpu needs a GPU to train on: add --device cuda, or leave the images to the "
       "workers with --augment-on cpu");
-  engine::require(flags.views.grid() > 1 || flags.batch_size > 1, "a view of ",
-                  flags.views.image_size,
-                  " pixels has one cell, and batch normalisation needs more "
-                  "than one value per channel: take a --batch-size of 2 or more");
-  engine::require(flags.batch_size % flags.accumulate == 0, "--accumulate ", flags.accumulate,
-                  " does not divide the ", flags.batch_size, " images per step and rank");
+  require_start(flags.batch_size % flags.accumulate == 0, "--accumulate ", flags.accumulate,
+                " does not divide the ", flags.batch_size, " images per step and rank");
+  const int64_t normalised =
+      flags.batch_size / flags.accumulate * (flags.ranks.no_sync_bn ? 1 : ranks);
+  engine::require(flags.views.grid() > 1 || normalised > 1, "a view of ", flags.views.image_size,
+                  " pixels has one cell, and batch normalisation needs more than one value per "
+                  "channel: take 2 or more images per micro-batch (--batch-size, --accumulate)");
   engine::require(!flags.extend || flags.resume || flags.auto_resume,
                   "--extend lengthens a run that is resumed: add --auto-resume or --resume FILE");
   engine::require(
@@ -72,6 +73,8 @@ void check(const PretrainFlags& flags) {
 void divide_batch(PretrainFlags& flags, int ranks) {
   if (!flags.total_batch_size) return;
   const int64_t total = *flags.total_batch_size;
+  require_start(total >= ranks, "--total-batch-size ", total,
+                " is less than an image for each of the ", ranks, " ranks");
   require_start(total % ranks == 0, "--total-batch-size ", total, " does not divide into equal ",
                 "batches for ", ranks, " ranks; the nearest that do are ", total / ranks * ranks,
                 " and ", (total / ranks + 1) * ranks);

@@ -35,7 +35,7 @@ struct PretrainFlags {
 void add_pretrain_flags(Command& command, PretrainFlags& flags);
 
 // Throws Error if they contradict each other.
-void check(const PretrainFlags& flags);
+void check(const PretrainFlags& flags, int ranks);
 
 // Sets the batch size of each of `ranks` ranks if the total was given. Throws BadStart if it does
 // not divide.

@@ -6,7 +6,7 @@
 #include "engine/files/escaped.h"
 #include "engine/ranks/texts.h"
 #include "pixpro/train/lanes.h"
-#include "pixpro/train/trainer.h"
+#include "pixpro/train/shared_error.h"
 
 namespace apps {
 namespace {
@@ -65,8 +65,11 @@ void require_alike(const Rank& rank, const Values& what) {
     all.insert(differing.begin(), differing.end());
     for (const auto& [name, value] : all) {
       const std::string here = shown(first, name), there = shown(differing, name);
-      engine::require(here == there, "the ranks of a run must be started alike: rank ", other,
-                      " has ", name, " ", there, ", rank 0 has ", here);
+      if (here == there) continue;
+      std::ostringstream text;
+      text << "the ranks of a run must be started alike: rank " << other << " has " << name << ' '
+           << there << ", rank 0 has " << here;
+      throw pixpro::SharedError(text.str());
     }
   }
 }

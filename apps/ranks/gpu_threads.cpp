@@ -30,7 +30,7 @@ class GpuThreads {
       }
     }
     if (failure_) throw_failure();
-    if (stopped_) std::rethrow_exception(stopped_);
+    if (ended_together_) std::rethrow_exception(ended_together_);
   }
 
  private:
@@ -43,9 +43,9 @@ class GpuThreads {
                                              [&](std::span<std::byte> id) { share(rank, id); });
       const Running running(*this, rank, *ranks);
       job_(*ranks, devices_[rank]);
-    } catch (const Stopped&) {
+    } catch (const EndedTogether&) {
       const std::lock_guard lock(mutex_);
-      if (rank == 0 || !stopped_) stopped_ = std::current_exception();  // rank 0 says more
+      ended_together_ = std::current_exception();
     } catch (...) {
       end_all(rank);
     }
@@ -117,7 +117,7 @@ class GpuThreads {
   std::vector<std::byte> id_;
   size_t arrived_ = 0;                  // threads that have come to share()
   std::vector<Communicator*> running_;  // by rank; null if its job does not run
-  std::exception_ptr failure_, stopped_;
+  std::exception_ptr failure_, ended_together_;
   size_t failed_rank_ = 0;
 };
 

@@ -181,6 +181,8 @@ Launch recognise(const Environment& environment, bool has_mpi) {
   if (srun && agree(mpich, srun)) mpich.reset();
   require_one(open_mpi, mpich);
   require_one(has_several(open_mpi) ? open_mpi : mpich, torchrun);
+  // torchrun itself says so in this variable. It may have been started by srun, once per machine.
+  if (torchrun && read.has("TORCHELASTIC_RUN_ID")) srun.reset();
   if (!agree(open_mpi, srun) || !agree(mpich, srun) || !agree(torchrun, srun)) srun.reset();
 
   std::vector<std::optional<Launch>> choices = {srun, torchrun};

@@ -10,7 +10,9 @@
 #include "apps/ranks/sharing.h"
 #include "engine/ranks/devices.h"
 #include "engine/ranks/mpi.h"
+#include "engine/tensor_ops.h"
 #include "pixpro/train/lanes.h"
+#include "pixpro/train/shared_error.h"
 
 namespace apps {
 namespace {
@@ -51,11 +53,22 @@ void require_meeting(const Launch& launch, bool on_cpu) {
   }
 }
 
-// Runs the job and lets the communicator finish. A run that was stopped has ended well.
+// Runs the job and lets the communicator finish, also if all ranks end early together. Rank 0 says
+// why before that, because a launcher may kill it as soon as another rank has ended.
 void run_to_the_end(Communicator& ranks, const std::function<void()>& job) {
+  const auto end_early = [&](const std::exception& reason, int status) {
+    if (ranks.rank() == 0) warn(reason.what());
+    finish_output();
+    ranks.finish();
+    throw EndedTogether{status};
+  };
   try {
     job();
-  } catch (const Stopped&) {
+  } catch (const Stopped& stopped) {
+    end_early(stopped, kInterruptedStatus);
+  } catch (const pixpro::SharedError& error) {
+    end_early(error, 1);
+  } catch (const EndedTogether&) {  // that of the communicator inside
     ranks.finish();
     throw;
   }
@@ -96,6 +109,15 @@ std::unique_ptr<Communicator> start_mpi(const Launch& launch) {
   return mpi;
 }
 
+// Ranks with tensors on CPUs and on GPUs would wait for each other in different places.
+void require_one_kind(Communicator& mpi, engine::Device device) {
+  engine::Tensor all({mpi.size()}, engine::DType::f64);
+  mpi.all_gather(engine::full({1}, device == engine::kCpu ? 0.0 : 1.0, engine::DType::f64), all);
+  const std::vector<double> on_gpu = engine::to_values(all);
+  require_start(std::ranges::count(on_gpu, on_gpu.front()) == mpi.size(),
+                "--device: some ranks have cpu and others cuda; start all of them alike");
+}
+
 // A rank of MPI, whose communicator carries tensors on the CPU. Those on GPUs go through NCCL;
 // MPI's communicator then carries NCCL's id and ends the job.
 void on_mpi_rank(const RankPlan& plan, const RankJob& job) {
@@ -104,13 +126,12 @@ void on_mpi_rank(const RankPlan& plan, const RankJob& job) {
   try {
     run_to_the_end(*mpi, [&] {
       const engine::Device device = plan.devices.front();
+      require_one_kind(*mpi, device);
       if (device == engine::kCpu) return job(rank_of_process(plan, *mpi));
       nccl = engine::make_nccl_communicator(device, mpi->rank(), mpi->size(), pixpro::kLanes,
                                             engine::share_through(*mpi));
       run_to_the_end(*nccl, [&] { job(rank_of_process(plan, *nccl)); });
     });
-  } catch (const Stopped&) {
-    throw;
   } catch (const std::exception& error) {
     warn(of_rank(mpi->rank(), error));
     finish_output();
@@ -125,8 +146,6 @@ void on_nccl_rank(const RankPlan& plan, const RankJob& job) {
     const auto nccl = engine::make_nccl_communicator(plan.devices.front(), plan.launch.rank,
                                                      plan.launch.count, pixpro::kLanes, {});
     run_to_the_end(*nccl, [&] { job(rank_of_process(plan, *nccl)); });
-  } catch (const Stopped&) {
-    throw;
   } catch (const std::exception& error) {
     engine::fail(of_rank(plan.launch.rank, error));
   }
@@ -154,6 +173,11 @@ int RankPlan::count() const {
 RankPlan plan_ranks(const MachineFlags& flags, const Environment& environment) {
   RankPlan plan{.flags = flags, .launch = recognise(environment, engine::has_mpi())};
   if (plan.launch.meeting == Meeting::none) {
+    // A kernel that is loaded when it is first called may wait for the kernels of all GPUs of the
+    // process, and a collective's kernel for the other GPUs.
+    if (flags.device.find_first_of(",-a") != std::string::npos) {
+      setenv("CUDA_MODULE_LOADING", "EAGER", /*overwrite=*/0);
+    }
     plan.devices = devices_of(flags);
   } else {
     plan.devices = {device_of_process(flags, plan.launch)};

@@ -55,7 +55,8 @@ using RankJob = std::function<void(const Rank&)>;
 // If a job throws, all ranks end: those of this process by an aborted communicator, after which the
 // first error is thrown as "rank 2: MESSAGE". Under MPI that text goes to standard error and the
 // whole job ends at once, this process too. Other processes of torchrun or srun are ended by these.
-// Stopped is no failure: all ranks throw it after the same step, and it is thrown again.
+// If all ranks throw Stopped or SharedError, they end together: rank 0 says why, and EndedTogether
+// is thrown.
 void on_ranks(const RankPlan& plan, const RankJob& job);
 
 }  // namespace apps

@@ -35,6 +35,7 @@ engine::Sharing find_sharing(engine::Communicator& ranks, engine::Device device)
   Tensor all({ranks.size(), 1 + words}, DType::i64, device);
   ranks.all_gather(to_device(own, device), all);
   const Tensor rows = to_device(all, engine::kCpu);
+  ranks.check_health();
 
   engine::Sharing sharing{.cores = 0, .machine = 0};
   for (int64_t rank = 0; rank < ranks.size(); ++rank) {

@@ -5,7 +5,7 @@
 #include "apps/console.h"
 #include "engine/ranks/texts.h"
 #include "pixpro/train/lanes.h"
-#include "pixpro/train/trainer.h"
+#include "pixpro/train/shared_error.h"
 
 namespace apps {
 namespace {

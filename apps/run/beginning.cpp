@@ -99,14 +99,16 @@ void load_beginning(const PretrainFlags& flags, const Rank& rank,
   }
 }
 
-std::string ranks_note(const Beginning& begin, int ranks) {
+std::string ranks_note(const Beginning& begin, int ranks, bool sync_batch_norm) {
   if (!begin.checkpoint) return {};
   const auto found = begin.checkpoint->metadata.find(kRanks);
   const std::string before = found == begin.checkpoint->metadata.end() ? "1" : found->second;
   if (before == std::to_string(ranks)) return {};
   return "the run had " + before + " ranks and goes on with " + std::to_string(ranks) +
-         ": each step has the same images as before, in another division, so that the numbers " +
-         "differ from those of an undisturbed run by rounding only\n";
+         ": each step has the same images as before, in another division" +
+         (sync_batch_norm ? ", so that the numbers differ from those of an undisturbed run by "
+                            "rounding only\n"
+                          : ", and so has each batch normalisation, which changes the numbers\n");
 }
 
 }  // namespace apps

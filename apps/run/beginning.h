@@ -38,6 +38,6 @@ void load_beginning(const PretrainFlags& flags, const Rank& rank,
                     std::optional<engine::TensorFile>& checkpoint, pixpro::Trainer& trainer);
 
 // If the run goes on with another number of ranks: says so, and what it means. Otherwise empty.
-std::string ranks_note(const Beginning& begin, int ranks);
+std::string ranks_note(const Beginning& begin, int ranks, bool sync_batch_norm);
 
 }  // namespace apps

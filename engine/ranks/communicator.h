@@ -51,7 +51,8 @@ class Communicator {
   // Blocks until every rank has called it and all work that the ranks queued before is done.
   virtual void barrier() = 0;
 
-  // Throws if a collective of this lane has failed or abort() has been called. Never waits.
+  // Throws if a collective of this lane has failed or abort() has been called. Never waits. Who has
+  // waited for a result on the host calls it before trusting that.
   virtual void check_health() = 0;
   // The last call of a run that ends well, on lane 0: waits until every rank has called it.
   virtual void finish() = 0;

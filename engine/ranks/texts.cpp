@@ -20,7 +20,9 @@ std::vector<double> lengths_of(Communicator& lane, Device device, const std::str
   const Tensor own = to_device(full({1}, static_cast<double>(text.size()), DType::f64), device);
   Tensor all({lane.size()}, DType::f64, device);
   lane.all_gather(own, all);
-  return to_values(all);
+  std::vector<double> lengths = to_values(all);
+  lane.check_health();  // a collective that was aborted leaves anything
+  return lengths;
 }
 
 }  // namespace
@@ -31,6 +33,7 @@ std::string text_of_rank_zero(Communicator& lane, Device device, const std::stri
   Tensor bytes = bytes_of(lane.rank() == 0 ? text : std::string(), length, device);
   lane.broadcast(bytes, 0);
   const Tensor here = to_device(bytes, kCpu);
+  lane.check_health();
   return {reinterpret_cast<const char*>(here.raw()), static_cast<size_t>(length)};
 }
 
@@ -42,6 +45,7 @@ std::vector<std::string> texts_of_ranks(Communicator& lane, Device device,
   Tensor all({lane.size(), longest}, DType::u8, device);
   lane.all_gather(bytes_of(text, longest, device), all);
   const Tensor here = to_device(all, kCpu);
+  lane.check_health();
   const char* begin = reinterpret_cast<const char*>(here.raw());
   std::vector<std::string> texts;
   for (const double length : lengths) {

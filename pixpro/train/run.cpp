@@ -1,5 +1,6 @@
 #include "pixpro/train/run.h"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -20,12 +21,13 @@ bool TrainingRun::train() {
     }
     return !stop;
   } catch (const std::exception& error) {
-    const bool everywhere = dynamic_cast<const SharedError*>(&error) != nullptr;
-    if (trainer_.ranks() > 1 && !everywhere) throw;
+    if (trainer_.ranks() > 1 && !is_shared(error)) throw;
     try {
       end_after_error();
     } catch (const std::exception& second) {
-      engine::fail(error.what(), "; then ", second.what());
+      const std::string both = error.what() + ("; then " + std::string(second.what()));
+      if (is_shared(error) && is_shared(second)) throw SharedError(both);
+      throw engine::Error(both);
     }
     throw;
   }
@@ -62,25 +64,30 @@ void TrainingRun::finish() {
 // A step takes from its own beginning to that of the next one, or to its end if none follows.
 void TrainingRun::finish(const Started& step, Clock::time_point end) {
   StepRecord record{.epoch = step.epoch};
-  std::exception_ptr not_finite;
+  std::exception_ptr failure;  // thrown once the step is recorded
   try {
     record.result = trainer_.finish_step();
   } catch (const NotFinite& error) {
     record.result = error.step();
-    not_finite = std::current_exception();
+    failure = std::current_exception();
   }
   const double seconds = std::chrono::duration<double>(end - step.begun).count();
   const RankReport& report = record.result.report;
   record.images_per_second = static_cast<double>(record.result.images) / seconds;
-  record.wait_fraction = report.wait_seconds / seconds;
-  record.broken = trainer_.ranks() > 1 ? broken_of_ranks(report.broken_images) : step.broken;
+  // The wait of another rank may fall into another step of this one.
+  record.wait_fraction = std::min(1.0, report.wait_seconds / seconds);
+  try {
+    record.broken = trainer_.ranks() > 1 ? broken_of_ranks(report.broken_images) : step.broken;
+  } catch (const SharedError&) {
+    failure = std::current_exception();
+  }
   record.broken_images = total(record.broken);
   ranks_stop_ = ranks_stop_ || report.stop_requested;
   if (record.result.skipped) ++state_.skipped_steps;
   record.skipped_steps = state_.skipped_steps;
   ++state_.steps_done;
   hooks_.record(record);
-  if (not_finite) std::rethrow_exception(not_finite);
+  if (failure) std::rethrow_exception(failure);
 }
 
 // found: by all ranks; ranks may find the same ones.

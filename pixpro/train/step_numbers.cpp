@@ -117,6 +117,7 @@ StepResult StepNumbers::finish() {
   engine::require(under_way() > 0, "trainer: no step has been started");
   Step& step = slot(finished_++);
   const std::vector<Tensor> tensors = step.numbers->finish();
+  if (lane_ != nullptr) lane_->check_health();  // a collective that was aborted leaves anything
   StepResult result = step.known;
   std::optional<Moments> moments;
   const std::span<const double> all(tensors[0].data<double>(),

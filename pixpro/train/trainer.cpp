@@ -76,7 +76,7 @@ Trainer::Losses Trainer::accumulate_gradients(const DeviceBatch& batch, int64_t 
   const Model::BranchLanes lanes = options_.sync_batch_norm
                                        ? Model::BranchLanes{lane(kOnlineLane), lane(kTargetLane)}
                                        : Model::BranchLanes{};
-  const double share = batch.image_share * static_cast<double>(images);
+  const double share = static_cast<double>(images) / static_cast<double>(batch.images_of_ranks);
   Losses losses;
   for (int64_t i = 0; i < options_.accumulate; ++i) {
     autograd::Tape tape;
@@ -148,7 +148,7 @@ Trainer::DeviceBatch Trainer::upload(const StepInput& input, int64_t images) {
   return {.views = network_input(on_host ? sent[2] : input.views, options_),
           .boxes = sent[0],
           .message = sent[1],
-          .image_share = 1.0 / static_cast<double>(all)};
+          .images_of_ranks = all};
 }
 
 Model& Trainer::model() {
@@ -167,7 +167,7 @@ std::vector<layers::NamedTensor> Trainer::changing_tensors() {
   return all;
 }
 
-// The counts of batches are on the host and equal anyway.
+// The counts of batches are on the host, and nothing depends on them.
 void Trainer::share_state() {
   if (options_.ranks == nullptr) return;
   for (layers::NamedTensor& t : changing_tensors()) {

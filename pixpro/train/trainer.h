@@ -14,6 +14,7 @@
 #include "pixpro/train/lanes.h"
 #include "pixpro/train/loss_scale.h"
 #include "pixpro/train/running_estimates.h"
+#include "pixpro/train/shared_error.h"
 #include "pixpro/train/step_input.h"
 
 namespace pixpro {
@@ -39,12 +40,6 @@ struct TrainerOptions {
 // The views in the form that a network made with these options takes: on its device, in its type
 // and layout.
 Tensor network_input(const Tensor& views, const TrainerOptions& options);
-
-// An error that every rank meets after the same step, so that they can still act together.
-class SharedError : public engine::Error {
- public:
-  using Error::Error;
-};
 
 // Thrown for a step whose loss or gradients are not finite. The step is done; see finish_step.
 class NotFinite : public SharedError {
@@ -100,7 +95,7 @@ class Trainer {
  private:
   struct DeviceBatch {
     Tensor views, boxes, message;  // message: see StepNumbers
-    double image_share;            // of an image in the mean over all images of the step
+    int64_t images_of_ranks;       // over which the loss of the step is a mean
   };
   // What a step's gradients leave besides themselves.
   struct Losses {

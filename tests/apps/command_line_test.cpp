@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "engine/files/tensor_file.h"
 #include "engine/tensor_ops.h"
@@ -249,6 +251,20 @@ TEST_F(ReplayBatch, RefusesBatchesOfDifferentSizes) {
   batches_.tensors.insert(
       {{"view1.1", view}, {"view2.1", view}, {"coord1.1", box}, {"coord2.1", box}});
   expect_replay_refused({"view1.1", "3", "2"});
+}
+
+// Otherwise four processes would write the same file.
+TEST(CommandLine, CommandsOfOneProcessRefuseALauncher) {
+  const std::map<const char*, const char*> variables = {{"OMPI_COMM_WORLD_SIZE", "4"},
+                                                        {"OMPI_COMM_WORLD_RANK", "1"},
+                                                        {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
+                                                        {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}};
+  for (const auto& [name, value] : variables) setenv(name, value, 1);
+  const TempDir dir;
+  expect_bad_command_line({"pack", dir.path(), dir.path() / "out.pixpack"},
+                          {"pack runs as one process, but mpirun has started 4"});
+  EXPECT_TRUE(fs::is_empty(dir.path()));
+  for (const auto& [name, value] : variables) unsetenv(name);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "apps/ranks/bad_start.h"
 #include "apps/ranks/ranks.h"
 #include "engine/tensor_ops.h"
+#include "pixpro/train/shared_error.h"
 #include "tests/cuda_emulation/control.h"
 #include "tests/support/error_of.h"
 
@@ -104,8 +105,27 @@ TEST(CudaLaunchedRanks, StoppedIsNoFailure) {
     ++stopped;
     throw Stopped("interrupted after step 7");
   };
-  EXPECT_THROW(on_ranks(four_ranks(), job), Stopped);
+  EXPECT_THROW(on_ranks(four_ranks(), job), EndedTogether);
   EXPECT_EQ(stopped, 4);
+}
+
+// An error that all ranks have met: rank 0 says it, and nobody is aborted.
+TEST(CudaLaunchedRanks, ASharedErrorEndsAllTogether) {
+  const auto job = [](const Rank& rank) {
+    if (rank.leads()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    sum_on_all_lanes(rank);
+    throw pixpro::SharedError("the loss is not finite, says rank " + std::to_string(rank.index));
+  };
+  testing::internal::CaptureStderr();
+  int status = 0;
+  try {
+    on_ranks(four_ranks(), job);
+  } catch (const EndedTogether& end) {
+    status = end.status;
+  }
+  EXPECT_EQ(status, 1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "pixpro: the loss is not finite, says rank 0\n");
 }
 
 TEST(CudaLaunchedRanks, AFailedCheckKeepsItsType) {

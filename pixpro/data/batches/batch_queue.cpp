@@ -92,8 +92,9 @@ void BatchQueue::open_batch() {
     open.batch.views = engine::Tensor({2 * count, 3, size, size});
     open.rows = PairRows<float>{open.batch.views.data<float>(), boxes, 3 * size * size, count};
   }
-  const auto first = order_.begin() + options_.plan.first(step);
-  open.samples.assign(first, first + count);
+  for (int64_t i = 0; i < count; ++i) {
+    open.samples.push_back(order_[static_cast<size_t>(options_.plan.place(step, i))]);
+  }
   open_.push_back(std::move(open));
   ++next_batch_;
 }

@@ -12,14 +12,18 @@ namespace {
 
 const LoaderOptions& checked(const LoaderOptions& options, int64_t files) {
   const BatchPlan& plan = options.plan;
-  engine::require(plan.batch_size >= 1 && plan.ranks >= 1 && plan.rank >= 0 &&
-                      plan.rank < plan.ranks && options.workers >= 1 && options.image_size >= 1,
-                  "loader: batch size ", plan.batch_size, ", rank ", plan.rank, " of ", plan.ranks,
-                  ", workers ", options.workers, ", image size ", options.image_size,
-                  ": all must be at least 1, and the rank below the number of ranks");
+  engine::require(
+      plan.batch_size >= 1 && plan.ranks >= 1 && plan.rank >= 0 && plan.rank < plan.ranks &&
+          plan.micro_batches >= 1 && plan.batch_size % plan.micro_batches == 0 &&
+          options.workers >= 1 && options.image_size >= 1,
+      "loader: batch size ", plan.batch_size, ", rank ", plan.rank, " of ", plan.ranks,
+      ", workers ", options.workers, ", image size ", options.image_size,
+      ": all must be at least 1, the rank below the number of ranks, and the batch size "
+      "a multiple of the ",
+      plan.micro_batches, " micro-batches");
   engine::require(plan.steps_per_epoch(files) >= 1, "one step takes ", plan.batch_size * plan.ranks,
                   " images (batch size ", plan.batch_size, " x ", plan.ranks,
-                  " processes) but the data set has only ", files,
+                  " ranks) but the data set has only ", files,
                   ": choose a smaller batch size or more images");
   return options;
 }

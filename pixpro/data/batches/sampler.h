@@ -29,14 +29,20 @@ class Substitutes {
 };
 
 // Which images of an epoch a step takes: step s takes order[s * total, (s + 1) * total) with
-// total = batch_size * ranks, and rank r takes the r-th contiguous slice of these. What is left at
-// the end of the epoch is dropped.
+// total = batch_size * ranks, in equal contiguous micro-batches, and rank r takes the r-th
+// contiguous slice of each. So a micro-batch has the same images on any number of ranks. What is
+// left at the end of the epoch is dropped.
 struct BatchPlan {
   int64_t batch_size = 1;  // images per step and rank
   int64_t rank = 0, ranks = 1;
+  int64_t micro_batches = 1;  // per step; divides the batch size
 
   int64_t steps_per_epoch(int64_t count) const { return count / (batch_size * ranks); }
-  int64_t first(int64_t step) const { return (step * ranks + rank) * batch_size; }
+  // The place in the order of this rank's image `index` of the step.
+  int64_t place(int64_t step, int64_t index) const {
+    const int64_t slice = batch_size / micro_batches, micro_batch = index / slice;
+    return step * ranks * batch_size + (micro_batch * ranks + rank) * slice + index % slice;
+  }
 };
 
 }  // namespace pixpro

@@ -49,7 +49,9 @@ TEST_F(CudaPretrain, TwoGpusStopTogetherAndGoOnWithTheSameBits) {
   ASSERT_EQ(run_pixpro(on_gpus(2, "whole", 2)).status, 0);
   const fs::path metrics = dir_.path() / "parts" / "metrics.jsonl";
   const CommandResult stopped = run_pixpro(on_gpus(2, "parts", 2), [&](pid_t process) {
-    while (!fs::exists(metrics)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < 60'000 && !fs::exists(metrics); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     kill(process, SIGTERM);
   });
   expect_refusal(stopped, {"interrupted after step ", "--auto-resume goes on from"}, 75);

@@ -44,7 +44,7 @@ TEST(Mpirun, StartsRanksThatAreStoppedAndEndWell) {
     say("rank " + std::to_string(rank.index) + " ends well\n");
     throw Stopped("interrupted");
   };
-  EXPECT_THROW(on_ranks(plan_ranks({}), job), Stopped);
+  EXPECT_THROW(on_ranks(plan_ranks({}), job), EndedTogether);
   finish_output();
 }
 

@@ -47,8 +47,31 @@ TEST(Sampler, NeighborsHaveDifferentSubstitutes) {
 TEST(Sampler, RanksTakeContiguousSlicesOfAStep) {
   const BatchPlan plan{.batch_size = 4, .rank = 2, .ranks = 3};
   EXPECT_EQ(plan.steps_per_epoch(47), 3);
-  EXPECT_EQ(plan.first(0), 8);
-  EXPECT_EQ(plan.first(2), 32);
+  EXPECT_EQ(plan.place(0, 0), 8);
+  EXPECT_EQ(plan.place(2, 3), 35);
+}
+
+// Whatever the number of ranks, the same images are in a micro-batch, in the order of ranks.
+TEST(Sampler, MicroBatchesAreThoseOfOneRank) {
+  constexpr int64_t kTotal = 24, kMicroBatches = 2;
+  for (const int64_t ranks : {1, 2, 3, 4}) {
+    std::vector<int64_t> places;
+    for (int64_t micro_batch = 0; micro_batch < kMicroBatches; ++micro_batch) {
+      for (int64_t rank = 0; rank < ranks; ++rank) {
+        const BatchPlan plan{.batch_size = kTotal / ranks,
+                             .rank = rank,
+                             .ranks = ranks,
+                             .micro_batches = kMicroBatches};
+        const int64_t slice = plan.batch_size / kMicroBatches;
+        for (int64_t i = 0; i < slice; ++i) {
+          places.push_back(plan.place(1, micro_batch * slice + i));
+        }
+      }
+    }
+    for (int64_t i = 0; i < kTotal; ++i) {
+      EXPECT_EQ(places[static_cast<size_t>(i)], kTotal + i) << ranks << " ranks";
+    }
+  }
 }
 
 }  // namespace
