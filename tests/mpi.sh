@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # mpi.sh MPIRUN PROGRAM: runs the tests of PROGRAM (test_mpi) on 1 to 4 ranks, then lets a rank be
-# killed, abort and throw: each time the whole job must end by itself.
+# killed, suspended, abort and throw: each time the whole job must end by itself.
 set -euo pipefail
 mpirun=$1
 program=$2
@@ -18,10 +18,16 @@ for ranks in 1 2 3 4; do
     { cat "$log"; echo "failed: $mpirun -np $ranks" >&2; exit 1; }
   [ "$(grep -c PASSED "$log")" = $ranks ] || { cat "$log"; echo "failed: not all of $ranks ranks ran" >&2; exit 1; }
 done
-for how in killed aborts throws; do
+expect() {
+  grep -q "$1" "$log" || { cat "$log"; echo "failed: '$1' is not said" >&2; exit 1; }
+}
+for how in killed suspended aborts throws; do
   status=0
   timeout 30 "$mpirun" -np 3 "$program" $how >"$log" 2>&1 || status=$?
   [ $status != 0 ] && [ $status != 124 ] ||
     { cat "$log"; echo "failed: exit status $status after a rank $how" >&2; exit 1; }
+  case $how in
+    suspended) expect 'rank 0 on .* has heard nothing from rank 2 on .* for 4 s' ;;
+    throws) expect 'the disk is full' ;;
+  esac
 done
-grep -q 'the disk is full' "$log" || { cat "$log"; echo "failed: the error is not printed" >&2; exit 1; }

@@ -95,7 +95,10 @@ std::string of_rank(int rank, const std::exception& error) {
 std::unique_ptr<Communicator> start_mpi(const Launch& launch) {
   std::unique_ptr<Communicator> mpi;
   try {
-    mpi = engine::make_mpi_communicator(pixpro::kLanes);
+    mpi = engine::make_mpi_communicator(pixpro::kLanes, [](const std::string& line) {
+      warn(line);
+      finish_output();
+    });
   } catch (const engine::Error& error) {
     throw BadStart(error.what());
   }

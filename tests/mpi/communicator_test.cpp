@@ -146,6 +146,15 @@ TEST(Mpi, TwoThreadsUseALaneEach) {
   other.join();
 }
 
+// A rank that does something else for long, such as to wait for its images, is not lost.
+TEST(Mpi, WaitsForASlowRank) {
+  Communicator& ranks = mpi_ranks();
+  if (ranks.rank() == 0) std::this_thread::sleep_for(1.5 * kMpiPatience);
+  const Tensor x = full({8}, 1.0);
+  ranks.all_reduce(x);
+  EXPECT_EQ(to_values(x), std::vector<double>(8, ranks.size()));
+}
+
 TEST(Mpi, RefusesWhatMpiCannotSend) {
   Communicator& ranks = mpi_ranks();
   EXPECT_NE(

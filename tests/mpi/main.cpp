@@ -19,6 +19,7 @@ void go_wrong(const std::string& how) {
   ranks.barrier();
   if (ranks.rank() == ranks.size() - 1) {
     if (how == "killed") std::raise(SIGKILL);
+    if (how == "suspended") std::raise(SIGSTOP);
     if (how == "aborts") ranks.abort();
     if (how == "throws") engine::fail("the disk is full");
   }
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   std::unique_ptr<engine::Communicator> communicator;
   try {
-    communicator = engine::make_mpi_communicator(kMpiLanes);
+    communicator = engine::make_mpi_communicator(
+        kMpiLanes, [](const std::string& line) { std::cerr << line << std::endl; }, kMpiPatience);
     the_ranks = communicator.get();
     if (argc == 2) go_wrong(argv[1]);
     const int status = RUN_ALL_TESTS();

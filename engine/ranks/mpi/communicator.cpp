@@ -141,8 +141,9 @@ class MpiCommunicator : public Communicator {
 
 bool has_mpi() { return true; }
 
-std::unique_ptr<Communicator> make_mpi_communicator(int lanes) {
-  const auto progress = std::make_shared<MpiProgress>(lanes);
+std::unique_ptr<Communicator> make_mpi_communicator(int lanes, const ReportLoss& report_loss,
+                                                    std::chrono::seconds patience) {
+  const auto progress = std::make_shared<MpiProgress>(lanes, report_loss, patience);
   auto first = std::make_unique<MpiCommunicator>(progress, 0);
   for (int lane = 1; lane < lanes; ++lane) {
     first->add_lane(std::make_unique<MpiCommunicator>(progress, lane));

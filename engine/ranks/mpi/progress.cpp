@@ -1,10 +1,13 @@
 #include "engine/ranks/mpi/progress.h"
 
-#include <chrono>
+#include <unistd.h>
+
+#include <csignal>
 #include <exception>
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/ranks/mpi/heartbeat.h"
 
 namespace engine {
 namespace {
@@ -14,10 +17,14 @@ using Guard = std::unique_lock<std::mutex>;
 // How long the thread sleeps between two looks at collectives that nobody waits for: short beside
 // their duration, long beside the time of a look.
 constexpr std::chrono::microseconds kPause{50};
+// The same if there is no collective, only the heartbeat.
+constexpr std::chrono::milliseconds kIdlePause{250};
 
 }  // namespace
 
-MpiProgress::MpiProgress(int lanes) : thread_([this, lanes] { run(lanes); }) {
+MpiProgress::MpiProgress(int lanes, ReportLoss report_loss, std::chrono::seconds patience)
+    : report_loss_(std::move(report_loss)),
+      thread_([this, lanes, patience] { run(lanes, patience); }) {
   Guard lock(mutex_);
   from_thread_.wait(lock, [this] { return started_ || failure_; });
   if (!failure_) return;
@@ -71,16 +78,21 @@ void MpiProgress::finish() {
 
 void MpiProgress::abort() noexcept { request_end(State::aborting); }
 
-void MpiProgress::run(int lanes) {
+void MpiProgress::run(int lanes, std::chrono::seconds patience) {
   try {
     start_mpi(lanes);
+    Heartbeat heartbeat(patience);
     {
       const Guard lock(mutex_);
       started_ = true;
       from_thread_.notify_all();
     }
-    progress();
-    if (state_ == State::finishing) end_mpi();
+    progress(heartbeat);
+    if (state_ == State::finishing) end_mpi(heartbeat);
+  } catch (const LostRank& lost) {
+    // The other threads may be waiting for that rank, some of them not in MPI.
+    if (report_loss_) report_loss_(lost.what());
+    end_job();
   } catch (...) {
     fail_with(std::current_exception());
   }
@@ -89,7 +101,7 @@ void MpiProgress::run(int lanes) {
   to_thread_.wait(lock, [this] { return state_ != State::running || !started_; });
   if (state_ == State::aborting) {
     lock.unlock();
-    MPI_Abort(MPI_COMM_WORLD, 1);  // which ends this process
+    end_job();
     lock.lock();
   }
   state_ = State::ended;
@@ -117,14 +129,14 @@ void MpiProgress::start_mpi(int lanes) {
 }
 
 // Begins what is posted and completes what is under way, until the end is requested.
-void MpiProgress::progress() {
+void MpiProgress::progress(Heartbeat& heartbeat) {
   while (true) {
     std::deque<std::shared_ptr<MpiOperation>> posted;
     {
       Guard lock(mutex_);
       const auto is_wanted = [this] { return !posted_.empty() || state_ != State::running; };
       if (requests_.empty()) {
-        to_thread_.wait(lock, is_wanted);
+        to_thread_.wait_for(lock, kIdlePause, is_wanted);
       } else if (waiting_ == 0) {
         to_thread_.wait_for(lock, kPause, [&] { return is_wanted() || waiting_ > 0; });
       }
@@ -133,6 +145,7 @@ void MpiProgress::progress() {
     }
     for (const auto& operation : posted) begin(operation);
     if (!requests_.empty()) test_one();
+    heartbeat.beat();
   }
 }
 
@@ -161,9 +174,18 @@ void MpiProgress::test_one() {
   from_thread_.notify_all();
 }
 
-void MpiProgress::end_mpi() {
+void MpiProgress::end_mpi(Heartbeat& heartbeat) {
+  heartbeat.finish();
   for (MPI_Comm& lane : of_lanes_) check(MPI_Comm_free(&lane), "MPI_Comm_free");
   check(MPI_Finalize(), "MPI_Finalize");
+}
+
+// Ends this process too. MPI_Abort waits for the launcher, which may be out of reach: then the
+// alarm ends the process.
+void MpiProgress::end_job() {
+  std::signal(SIGALRM, SIG_DFL);
+  alarm(5);
+  MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
 void MpiProgress::check(int status, const char* what) const {

@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -12,7 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "engine/ranks/mpi.h"
+
 namespace engine {
+
+class Heartbeat;
 
 // A collective that does not block, in one lane.
 struct MpiOperation {
@@ -25,8 +30,8 @@ struct MpiOperation {
 
 class MpiProgress {
  public:
-  // Starts MPI and makes a communicator for each lane.
-  explicit MpiProgress(int lanes);
+  // Starts MPI and makes a communicator for each lane; see make_mpi_communicator().
+  MpiProgress(int lanes, ReportLoss report_loss, std::chrono::seconds patience);
   // Ends the job by MPI_Abort unless finish() has been called.
   ~MpiProgress();
   MpiProgress(const MpiProgress&) = delete;
@@ -48,17 +53,19 @@ class MpiProgress {
  private:
   enum class State { running, finishing, aborting, ended };
 
-  void run(int lanes);
+  void run(int lanes, std::chrono::seconds patience);
   void start_mpi(int lanes);
-  void progress();
+  void progress(Heartbeat& heartbeat);
   void begin(const std::shared_ptr<MpiOperation>& operation);
   void test_one();
-  void end_mpi();
+  void end_mpi(Heartbeat& heartbeat);
+  static void end_job();
   void check(int status, const char* what) const;
   void fail_with(std::exception_ptr failure);
   void request_end(State state);
 
   // Used by the thread alone.
+  const ReportLoss report_loss_;
   std::vector<MPI_Comm> of_lanes_;
   std::vector<MPI_Request> requests_;
   std::vector<std::shared_ptr<MpiOperation>> under_way_;  // one per request
