@@ -1,14 +1,9 @@
 // Runs of pixpro pretrain and replay that mpirun starts, as a user has them.
-#include <signal.h>
-
-#include <chrono>
-#include <thread>
+#include "tests/apps/ranks/pretrain_on_ranks.h"
 
 #include "engine/files/tensor_file.h"
 #include "engine/tensor_ops.h"
 #include "pixpro/weights/weights.h"
-#include "tests/apps/pretrain_runs.h"
-#include "tests/apps/ranks/mpirun.h"
 #include "tests/support/golden.h"
 #include "tests/support/training.h"
 
@@ -16,41 +11,6 @@ namespace apps {
 namespace {
 
 using engine::TensorFile;
-
-// The processes of the program below mpirun.
-std::vector<pid_t> ranks_of(pid_t mpirun) {
-  std::vector<pid_t> ranks;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::string parent = text_of(entry.path() / "stat");
-    parent = parent.substr(std::min(parent.rfind(')') + 4, parent.size()));
-    std::error_code gone;
-    const bool is_rank =
-        fs::read_symlink(entry.path() / "exe", gone) == fs::canonical(PIXPRO_BINARY);
-    if (is_rank && std::atoi(parent.c_str()) == mpirun) ranks.push_back(std::stoi(name));
-  }
-  return ranks;
-}
-
-class OnRanks : public Pretrain {
- protected:
-  // Two ranks with two images each make the steps of one rank with four.
-  std::vector<std::string> rank_arguments(const fs::path& out, int epochs,
-                                          const std::vector<std::string>& more) const {
-    std::vector<std::string> all = arguments(out, {"--threads", "1", "--num-workers", "1"}, epochs);
-    all.insert(all.end(), {"--batch-size", "2"});
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-  }
-  CommandResult train_on_two(const fs::path& out, int epochs = 2,
-                             const std::vector<std::string>& more = {},
-                             const std::function<void(pid_t)>& meanwhile = {}) const {
-    return run_on_ranks(2, PIXPRO_BINARY, rank_arguments(out, epochs, more), meanwhile);
-  }
-  fs::path run(const char* name) const { return dir_.path() / name; }
-  std::string weights(const char* name) const { return text_of(run(name) / "weights.safetensors"); }
-};
 
 // In lines of metrics and in weights.
 void expect_near(const fs::path& found, const fs::path& expected, double most) {
@@ -87,9 +47,7 @@ TEST_F(OnRanks, TrainAsOneRankDoesAndWithTheSameBitsAgain) {
 TEST_F(OnRanks, StopTogetherAndGoOn) {
   ASSERT_EQ(train_on_two(run("whole"), 3).status, 0);
   const CommandResult stopped = train_on_two(run("parts"), 3, {}, [&](pid_t mpirun) {
-    while (text_of(run("parts") / "metrics.jsonl").empty()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    wait_until([&] { return steps_of("parts") > 0; });
     kill(mpirun, SIGUSR1);
   });
   EXPECT_EQ(stopped.status, 75) << stopped.err;
@@ -101,23 +59,6 @@ TEST_F(OnRanks, StopTogetherAndGoOn) {
   ASSERT_EQ(alone.status, 0) << alone.err;
   EXPECT_NE(alone.out.find("the run had 2 ranks and goes on with 1"), std::string::npos);
   expect_near(run("alone"), run("whole"), 1e-2);
-}
-
-TEST_F(OnRanks, AKilledRankEndsTheJobWhichGoesOnFromTheCheckpoint) {
-  ASSERT_EQ(train_on_two(run("whole"), 6).status, 0);
-  const CommandResult killed =
-      train_on_two(run("killed"), 6, {"--save-freq", "1"}, [&](pid_t mpirun) {
-        while (lines_of(text_of(run("killed") / "metrics.jsonl")) < 5) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        }
-        const std::vector<pid_t> ranks = ranks_of(mpirun);
-        ASSERT_EQ(ranks.size(), 2U);
-        kill(ranks.back(), SIGKILL);
-      });
-  EXPECT_NE(killed.status, 0);
-  const CommandResult resumed = train_on_two(run("killed"), 6, {"--auto-resume"});
-  ASSERT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_EQ(weights("killed"), weights("whole"));
 }
 
 TEST_F(OnRanks, MustBeStartedAlike) {
