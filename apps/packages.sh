@@ -7,7 +7,7 @@ build_packages=(g++ cmake ninja-build 'pkg-config|pkgconf' libdnnl-dev 'libjpeg6
   libpng-dev libtiff-dev libwebp-dev libzip-dev libstb-dev nlohmann-json3-dev libcli11-dev)
 # Either MPI will do to start ranks by mpirun; the tests try both.
 mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
-test_packages=(libgtest-dev libbenchmark-dev python3-pip clang libclang-rt-dev "${mpi_packages[@]}")
+test_packages=(libgtest-dev libbenchmark-dev python3-pip clang libclang-rt-dev iproute2 "${mpi_packages[@]}")
 photo_packages=(lomiri-wallpapers-16.04 mate-backgrounds lxqt-themes imagemagick)
 
 is_installed() {
