@@ -32,10 +32,12 @@ void GradientReducer::assign_buckets(const std::vector<Var>& parameters,
     if (!parameter.needs_grad()) continue;
     const Tensor& value = parameter.value();
     const int64_t limit = buckets_.size() == 1 ? options.first_bucket_bytes : options.bucket_bytes;
-    const auto bytes = [&] { return buckets_.back().elements * engine::size_of(value.dtype()); };
-    if (buckets_.empty() || buckets_.back().dtype != value.dtype() ||
-        bytes() + value.bytes() > limit) {
-      buckets_.push_back({.dtype = value.dtype()});
+    const DType sent = options.in_bf16 ? DType::bf16 : value.dtype();
+    const auto bytes_with_it = [&] {
+      return (buckets_.back().elements + value.elements()) * engine::size_of(sent);
+    };
+    if (buckets_.empty() || buckets_.back().dtype != value.dtype() || bytes_with_it() > limit) {
+      buckets_.push_back({.dtype = value.dtype(), .sent_dtype = sent});
     }
     Bucket& bucket = buckets_.back();
     places_.push_back({parameter, buckets_.size() - 1, bucket.elements});
@@ -54,6 +56,7 @@ void GradientReducer::require_same_on_all_ranks() const {
   for (const Place& place : places_) {
     add(static_cast<int64_t>(place.bucket));
     add(static_cast<int64_t>(place.parameter.value().dtype()));
+    add(static_cast<int64_t>(buckets_[place.bucket].sent_dtype));
     for (const int64_t extent : place.parameter.shape()) add(extent);
   }
   const auto count = static_cast<double>(places_.size());
@@ -100,8 +103,9 @@ void GradientReducer::fill(Place& place) {
 
 void GradientReducer::start_full_buckets() {
   for (; next_ < buckets_.size() && buckets_[next_].empty_places == 0; ++next_) {
-    last_ = lane_.start_all_reduce(buckets_[next_].flat);
-    buckets_[next_].flat = Tensor();  // the gradients hold its memory
+    Bucket& bucket = buckets_[next_];
+    bucket.sent = to_dtype(bucket.flat, bucket.sent_dtype);
+    bucket.sum = lane_.start_all_reduce(bucket.sent);
   }
 }
 
@@ -111,7 +115,11 @@ void GradientReducer::finish() {
     if (!place.is_filled) fill(place);
   }
   start_full_buckets();
-  lane_.join(last_);
+  for (Bucket& bucket : buckets_) {
+    lane_.join(bucket.sum);
+    if (bucket.sent_dtype != bucket.dtype) engine::copy_into(bucket.sent, bucket.flat);
+    bucket.flat = bucket.sent = Tensor();  // the gradients hold its memory
+  }
   armed_ = false;
 }
 

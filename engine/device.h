@@ -26,7 +26,7 @@ inline constexpr Device kCpu{};
 Device parse_device(const std::string& text);
 std::ostream& operator<<(std::ostream&, Device);
 
-// bf16 and f16 are for activations on CUDA; CPU kernels do not take them.
+// bf16 and f16 are for activations on CUDA. On the CPU only convert() takes bf16.
 enum class DType : uint8_t { f32, f64, i64, u8, bf16, f16 };
 int64_t size_of(DType);  // bytes of one element
 inline bool is_low_precision(DType type) { return type == DType::bf16 || type == DType::f16; }

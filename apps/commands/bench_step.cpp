@@ -3,15 +3,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 
 #include "apps/commands/commands.h"
+#include "apps/flags/ranks.h"
 #include "apps/flags/training.h"
 #include "apps/flags/views.h"
 #include "apps/machine_limits.h"
 #include "engine/profile.h"
+#include "pixpro/train/lanes.h"
 #include "pixpro/train/run.h"
 
 namespace apps {
@@ -19,6 +22,7 @@ namespace {
 
 struct BenchFlags {
   TrainingFlags training;
+  RankFlags ranks;
   int image_size = 224;
   int64_t batch_size = 8;
   int steps = 5;
@@ -29,7 +33,8 @@ struct Measurement {
   engine::Profile profile;      // of all steps
   int64_t reorders = 0;
   int64_t system_allocations = 0;
-  double tensor_mib = 0.0;  // peak
+  double tensor_mib = 0.0;                                // peak
+  std::array<engine::Traffic, pixpro::kLanes> traffic{};  // of all steps, by lane
 
   double best() const { return seconds.front(); }
   double median() const { return seconds[seconds.size() / 2]; }
@@ -49,9 +54,11 @@ pixpro::Batch random_batch(int64_t images, int64_t size) {
 }
 
 // Times turns of the training loop. Each starts a step and finishes the previous one.
-Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
-  pixpro::Trainer trainer(
-      trainer_options(flags.training, flags.batch_size, {.total_steps = 100000}));
+Measurement measure_steps(const BenchFlags& flags, const Rank& rank) {
+  pixpro::TrainerOptions options =
+      trainer_options(flags.training, flags.batch_size * rank.count, {.total_steps = 100000});
+  train_as(rank, flags.ranks, options);
+  pixpro::Trainer trainer(options);
   const pixpro::Batch batch = random_batch(flags.batch_size, flags.image_size);
   pixpro::RunState state;
   pixpro::TrainingRun run(trainer, state, {.next_batch = [&] { return batch; }});
@@ -61,11 +68,15 @@ Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
   for (int i = 0; i < kWarmUp + 1; ++i) run.next();
 
   engine::CpuContext& ctx = engine::cpu_context();
-  engine::Allocator& allocator = engine::allocator_of(device);
+  engine::Allocator& allocator = engine::allocator_of(rank.device);
   allocator.reset_peak();
   const int64_t reorders = ctx.counters.reorders,
                 allocations = allocator.stats().system_allocations;
   Measurement m;
+  const auto for_lanes = [&](auto act) {
+    for (int lane = 0; rank.ranks && lane < pixpro::kLanes; ++lane) act(lane);
+  };
+  for_lanes([&](int lane) { rank.ranks->lane(lane).measure_traffic(); });
   ctx.profile = &m.profile;
   for (int i = 0; i < flags.steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -74,6 +85,8 @@ Measurement measure_steps(const BenchFlags& flags, engine::Device device) {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   ctx.profile = nullptr;
+  for_lanes(
+      [&](int lane) { m.traffic[static_cast<size_t>(lane)] = rank.ranks->lane(lane).traffic(); });
   run.finish();
   std::ranges::sort(m.seconds);
   const engine::MemoryStats memory = allocator.stats();
@@ -125,21 +138,41 @@ void print_cpu_work(const BenchFlags& flags, const Measurement& m, double peak_g
   print_table(m);
 }
 
-void bench_step(const BenchFlags& flags) {
-  use_machine(flags.training.machine);
-  const engine::Device device = device_of(flags.training.machine);
-  const bool on_cpu = device == engine::kCpu;
-  const Measurement m = measure_steps(flags, device);
+// What this rank gave to collectives and how long they took.
+void print_traffic(const Measurement& m) {
+  const auto steps = static_cast<double>(m.seconds.size());
+  const auto line = [steps](const char* name, const engine::Traffic& t) {
+    std::printf("%-36s %7.0f %9.1f %9.2f %9.2f\n", name, static_cast<double>(t.messages) / steps,
+                static_cast<double>(t.bytes) / 1024.0 / steps, 1e3 * t.under_way / steps,
+                1e3 * t.waited / steps);
+  };
+  std::printf("\n%-36s %7s %9s %9s %9s\n", "communication of rank 0", "calls", "KiB", "ms",
+              "waited");
+  line("batch norm of the online branch", m.traffic[pixpro::kOnlineLane]);
+  line("batch norm of the target branch", m.traffic[pixpro::kTargetLane]);
+  line("sums of gradients", m.traffic[pixpro::kGradientLane]);
+  line("numbers", m.traffic[pixpro::kNumbersLane]);
+  const engine::Traffic& gradients = m.traffic[pixpro::kGradientLane];
+  const double hidden = 1.0 - std::min(1.0, gradients.waited / gradients.under_way);
+  std::printf("%.0f%% of the time of the sums of gradients was hidden by the backward pass\n",
+              100.0 * hidden);
+}
+
+void print_all(const BenchFlags& flags, const Rank& rank, const Measurement& m) {
+  const bool on_cpu = rank.device == engine::kCpu;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);  // before the machine is measured, which takes memory of its own
   const double peak = on_cpu ? measure_fma_gflops() : 0.0;
   const double memory = on_cpu ? measure_memory_gbytes() : 0.0;
 
-  const auto batch = static_cast<double>(flags.batch_size);
+  const auto batch = static_cast<double>(flags.batch_size * rank.count);
   std::printf("%s, %d pixels, batch %lld, %s %s, %d threads, %d steps\n",
               flags.training.model.arch.c_str(), flags.image_size,
               static_cast<long long>(flags.batch_size), flags.training.machine.device.c_str(),
               flags.training.machine.precision.c_str(), omp_get_max_threads(), flags.steps);
+  if (rank.count > 1) {
+    std::printf("ranks    %d, each with this batch and these threads\n", rank.count);
+  }
   if (on_cpu) {
     std::printf("machine  %.1f GFLOP/s multiply-add, %.1f GB/s copy\n", peak, memory);
   }
@@ -150,6 +183,16 @@ void bench_step(const BenchFlags& flags) {
       m.tensor_mib, static_cast<double>(usage.ru_maxrss) / 1024.0,
       static_cast<double>(m.system_allocations) / flags.steps);
   if (on_cpu) print_cpu_work(flags, m, peak);
+  if (rank.count > 1) print_traffic(m);
+}
+
+void bench_step(const BenchFlags& flags) {
+  const RankPlan plan = plan_ranks(flags.training.machine);
+  sleep_if_cores_are_short(busy_threads(plan, 0));
+  on_ranks(plan, [&](const Rank& rank) {
+    const Measurement m = measure_steps(flags, rank);
+    if (rank.leads()) print_all(flags, rank, m);
+  });
 }
 
 }  // namespace
@@ -162,6 +205,7 @@ void add_bench_step(CLI::App& bench) {
   command.add("--steps", &flags->steps, ChangesNumbers::no,
               "Steps to time, after two that are not timed", CLI::Range(1, 100000));
   add_training_flags(command, flags->training);
+  add_rank_flags(command, flags->ranks);
   command.set_job([flags] { bench_step(*flags); });
 }
 

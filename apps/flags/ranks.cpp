@@ -10,6 +10,10 @@ void add_rank_flags(Command& command, RankFlags& flags) {
   command.add("--bucket-mib", &flags.bucket_mib, ChangesNumbers::no,
               "Several ranks: most MiB of gradients that are added up in one message",
               number_in(1e-3, 1e5));
+  command.add("--reduce-in", &flags.reduce_in, ChangesNumbers::yes,
+              "Several ranks: add gradients up in their own type, or in bf16, which has half the "
+              "bytes and 8 bits of precision",
+              CLI::IsMember({"own", "bf16"}));
 }
 
 void train_as(const Rank& rank, const RankFlags& flags, pixpro::TrainerOptions& options) {
@@ -17,6 +21,7 @@ void train_as(const Rank& rank, const RankFlags& flags, pixpro::TrainerOptions& 
   options.ranks = rank.ranks;
   options.sync_batch_norm = !flags.no_sync_bn;
   options.buckets.bucket_bytes = static_cast<int64_t>(flags.bucket_mib * (1 << 20));
+  options.buckets.in_bf16 = flags.reduce_in == "bf16";
 }
 
 }  // namespace apps

@@ -10,6 +10,7 @@ namespace apps {
 struct RankFlags {
   bool no_sync_bn = false;
   double bucket_mib = 25.0;
+  std::string reduce_in = "own";
 };
 
 void add_rank_flags(Command& command, RankFlags& flags);

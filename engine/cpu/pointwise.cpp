@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/bf16.h"
 #include "engine/parallel.h"
 #include "engine/profile.h"
 
@@ -97,8 +98,9 @@ void copy(CpuContext& ctx, const Tensor& x, Tensor& y) {
 void convert(CpuContext& ctx, const Tensor& x, Tensor& y) {
   const Timer timer(ctx, "convert", bytes_of(x, y));
   check_convert(x, y);
-  for_float(x.dtype(), [&](auto from) {
-    for_float(y.dtype(), [&](auto to) { convert_elements<decltype(from), decltype(to)>(x, y); });
+  for_float_or_bf16(x.dtype(), [&](auto from) {
+    for_float_or_bf16(y.dtype(),
+                      [&](auto to) { convert_elements<decltype(from), decltype(to)>(x, y); });
   });
 }
 

@@ -16,6 +16,13 @@ class Event {
 
   cudaEvent_t get() const { return event_; }
   void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream)); }
+  // Seconds from the earlier event to this one. Both have been made with cudaEventDefault, and this
+  // one's point has been reached.
+  double seconds_since(const Event& earlier) const {
+    float milliseconds = 0.0f;
+    check(cudaEventElapsedTime(&milliseconds, earlier.event_, event_));
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
   // The host waits for the point that was recorded last. It does not wait if there is none.
   void wait() { check(cudaEventSynchronize(event_)); }
   // Work that is queued on the stream from now on waits for that point.

@@ -15,7 +15,7 @@ void fill(CudaContext&, Tensor& x, double value);
 void copy(CpuContext&, const Tensor& x, Tensor& y);
 void copy(CudaContext&, const Tensor& x, Tensor& y);
 
-// The same elements in the type (f32, f64; on CUDA also bf16, f16) and layout of y.
+// The same elements in the type (f32, f64, bf16; on CUDA also f16) and layout of y.
 void convert(CpuContext&, const Tensor& x, Tensor& y);
 void convert(CudaContext&, const Tensor& x, Tensor& y);
 

@@ -22,6 +22,14 @@ struct Ticket {
   int64_t number = 0;  // of the lane's sums, from 1
 };
 
+// What a lane has carried, as this rank has seen it. Collectives of several lanes overlap.
+struct Traffic {
+  int64_t messages = 0;    // collectives
+  int64_t bytes = 0;       // of the tensors that this rank has given to them
+  double under_way = 0.0;  // seconds in which at least one of them was under way
+  double waited = 0.0;     // seconds in which this rank's work stood still for one of them
+};
+
 class Communicator {
  public:
   // Calls abort() unless finish() has been called. It never waits for another rank.
@@ -51,6 +59,11 @@ class Communicator {
   // Blocks until every rank has called it and all work that the ranks queued before is done.
   virtual void barrier() = 0;
 
+  // Counts and times the lane's collectives anew. On a GPU times are 0 before the first call.
+  virtual void measure_traffic() { traffic_ = {}; }
+  // What the lane has carried since. Every sum must have been joined. Waits until all is done.
+  virtual Traffic traffic() { return traffic_; }
+
   // Throws if a collective of this lane has failed or abort() has been called. Never waits. Who has
   // waited for a result on the host calls it before trusting that.
   virtual void check_health() = 0;
@@ -67,7 +80,13 @@ class Communicator {
   // Throws unless `whole` is as many times `part` as there are ranks.
   void require_gathers(const Tensor& part, const Tensor& whole) const;
 
+  void count_message(int64_t bytes) { ++traffic_.messages, traffic_.bytes += bytes; }
+  void count_times(double under_way, double waited) {
+    traffic_.under_way += under_way, traffic_.waited += waited;
+  }
+
  private:
+  Traffic traffic_;
   const int rank_, size_;
   std::vector<std::unique_ptr<Communicator>> others_;
 };

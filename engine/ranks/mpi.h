@@ -26,11 +26,11 @@ using ReportLoss = std::function<void(const std::string& line)>;
 // `patience`, because its host has vanished or its process is suspended, ends the job too, whatever
 // the other ranks wait for. A rank that only computes or loads images for long is not silent.
 //
-// Tensors are f32, f64, i64 or u8 and have less than 2^31 elements. Sums of integers are exact.
-// Sums of floats of at most 64 KiB are taken in the order of ranks, so their bits depend on nothing
-// but the ranks' tensors. Those of larger tensors are MPI_Iallreduce's: the standard recommends but
-// does not demand that the same call gives the same bits in every run and on every rank. The
-// algorithms of Open MPI and MPICH do.
+// Tensors are f32, f64, bf16, i64 or u8 and have less than 2^31 elements. Sums of integers are
+// exact. Sums of floats of at most 64 KiB are taken in the order of ranks, so their bits depend on
+// nothing but the ranks' tensors. Those of larger tensors are MPI_Iallreduce's: the standard
+// recommends but does not demand that the same call gives the same bits in every run and on every
+// rank. The algorithms of Open MPI and MPICH do. Of bf16 they round every sum of two tensors.
 std::unique_ptr<Communicator> make_mpi_communicator(
     int lanes, const ReportLoss& report_loss = {},
     std::chrono::seconds patience = std::chrono::seconds(20));

@@ -2,6 +2,8 @@
 // the reduction of gradients through NCCL give what one rank finds on the CPU.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "autograd/ops.h"
 #include "autograd/reducer.h"
 #include "engine/tensor_ops.h"
@@ -121,6 +123,66 @@ TEST(CudaRanks, TheBranchesOfAModelShareMessages) {
     EXPECT_LE(distance(on_cpu(out.features), alone.features), 1e-3);
     EXPECT_NEAR(item(out.loss.value()), item(alone.loss.value()), 1e-3);
   }));
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
+// Half of the bytes, each sum within the bound of ReducerOptions; the sums are timed on the device.
+TEST(CudaRanks, GradientsAddedUpAsBf16AreWithinTheirBound) {
+  Network parts[] = {Network(kCpu), Network(kCpu)};
+  parts[0].sweep(0, 2, nullptr);
+  parts[1].sweep(2, kImages, nullptr);
+  expect_no_errors(on_two_ranks([&](Communicator& ranks, Device device) {
+    Communicator& lane = ranks.lane(kReducerLane);
+    Network own(device);
+    GradientReducer reducer(own.parameters, lane,
+                            {.first_bucket_bytes = 64, .bucket_bytes = 1500, .in_bf16 = true});
+    lane.measure_traffic();
+    reducer.arm();
+    own.sweep(ranks.rank() == 0 ? 0 : 2, ranks.rank() == 0 ? 2 : kImages, nullptr);
+    reducer.finish();
+    int64_t elements = 0;
+    for (size_t p = 0; p < own.parameters.size(); ++p) {
+      const std::vector<double> found = to_values(own.parameters[p].grad()),
+                                a = to_values(parts[0].parameters[p].grad()),
+                                b = to_values(parts[1].parameters[p].grad());
+      for (size_t i = 0; i < found.size(); ++i) {
+        const double absolute = std::abs(a[i]) + std::abs(b[i]);
+        EXPECT_NEAR(found[i], a[i] + b[i], 2.01 / 256.0 * absolute + 1e-5) << p << ' ' << i;
+      }
+      elements += own.parameters[p].grad().elements();
+    }
+    const Traffic traffic = lane.traffic();
+    EXPECT_EQ(traffic.messages, 4);
+    EXPECT_EQ(traffic.bytes, 2 * elements);
+    EXPECT_GT(traffic.under_way, 0.0);
+    EXPECT_GE(traffic.waited, 0.0);
+  }));
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
+}
+
+// Sums that are joined by a later ticket and collectives that are waited for at once.
+TEST(CudaRanks, TrafficIsCountedAndTimed) {
+  expect_no_errors(on_two_ranks([&](Communicator& ranks, Device device) {
+    Communicator& lane = ranks.lane(1);
+    const Tensor a = full({300}, 1.0, DType::f32, device);
+    Tensor all({kRanks, 300}, DType::f32, device);
+    lane.all_reduce(a);
+    EXPECT_EQ(lane.traffic().messages, 1);
+    EXPECT_EQ(lane.traffic().under_way, 0.0);  // not timed yet
+    for (int run = 0; run < 2; ++run) {
+      lane.measure_traffic();
+      lane.start_all_reduce(a);
+      lane.join(lane.start_all_reduce(a));
+      lane.all_gather(a, all);
+      lane.broadcast(all, 0);
+      const Traffic traffic = lane.traffic();
+      EXPECT_EQ(traffic.messages, 4);
+      EXPECT_EQ(traffic.bytes, 5 * a.bytes());
+      EXPECT_GT(traffic.under_way, 0.0);
+      EXPECT_GE(traffic.waited, 0.0);
+    }
+  }));
+  EXPECT_TRUE(cuda_emulation::take_findings().empty());
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <random>
 #include <thread>
 
+#include "engine/bf16.h"
+
 namespace test_support {
 namespace {
 
@@ -81,6 +83,7 @@ void add_up(const std::vector<Call>& calls, std::vector<std::byte>& result) {
 void add_up(DType dtype, const std::vector<Call>& calls, std::vector<std::byte>& result) {
   if (dtype == DType::f32) return add_up<float>(calls, result);
   if (dtype == DType::f64) return add_up<double>(calls, result);
+  if (dtype == DType::bf16) return add_up<engine::BFloat16>(calls, result);
   if (dtype == DType::i64) return add_up<int64_t>(calls, result);
   engine::require(dtype == DType::u8, "thread ranks: cannot add ", dtype);
   add_up<uint8_t>(calls, result);
@@ -166,6 +169,7 @@ class ThreadLane : public Communicator {
   }
 
   Ticket start_all_reduce(const Tensor& tensor) override {
+    count_message(tensor.bytes());
     return {start([this, sum = tensor]() mutable {
       const std::vector<Call> calls = meet(described("all_reduce", sum), sum);
       std::vector<std::byte> result(static_cast<size_t>(sum.bytes()));
@@ -178,6 +182,7 @@ class ThreadLane : public Communicator {
   void join(Ticket ticket) override { worker_.wait_for(ticket.number); }
 
   void broadcast(Tensor& tensor, int root) override {
+    count_message(tensor.bytes());
     run([&] {
       const std::string text = described("broadcast", tensor) + " from " + std::to_string(root);
       const std::byte* source = meet(text, tensor)[static_cast<size_t>(root)].data;
@@ -190,6 +195,7 @@ class ThreadLane : public Communicator {
 
   void all_gather(const Tensor& part, Tensor& whole) override {
     require_gathers(part, whole);
+    count_message(part.bytes());
     run([&] {
       auto* target = static_cast<std::byte*>(whole.raw());
       for (const Call& call : meet(described("all_gather", part), part)) {

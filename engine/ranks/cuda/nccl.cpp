@@ -1,5 +1,6 @@
 #include <nccl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -137,11 +138,12 @@ class NcclCommunicator : public Communicator {
     if (!spare_.empty()) spare_.pop_back();
     void* data = sum.tensor.raw();
     const auto type = nccl_type(tensor.dtype());
-    begin();
+    sum.times = begin(tensor);
     handles_->call(lane_, [&](ncclComm_t comm) {
       return ncclAllReduce(data, data, count_of(tensor), type, ncclSum, comm, stream_.get());
     });
     sum.done->record(stream_.get());
+    if (sum.times) sum.times->done.record(stream_.get());
     under_way_.push_back(std::move(sum));
     return {++started_};
   }
@@ -150,37 +152,58 @@ class NcclCommunicator : public Communicator {
     check_health();
     while (joined_ < ticket.number && !under_way_.empty()) {
       Sum& sum = under_way_.front();
-      if (++joined_ == ticket.number) sum.done->hold_back(ctx_.stream());
+      // Those before it have ended before it.
+      if (++joined_ == ticket.number || sum.times) hold_back_work(*sum.done, sum.times);
       spare_.push_back(std::move(sum.done));
       under_way_.pop_front();
     }
   }
 
   void broadcast(Tensor& tensor, int root) override {
-    begin();
+    Times* const times = begin(tensor);
     void* data = tensor.raw();
     handles_->call(lane_, [&](ncclComm_t comm) {
       return ncclBroadcast(data, data, count_of(tensor), nccl_type(tensor.dtype()), root, comm,
                            stream_.get());
     });
-    end();
+    end(times);
   }
 
   void all_gather(const Tensor& part, Tensor& whole) override {
     require_gathers(part, whole);
-    begin();
+    Times* const times = begin(part);
     void* target = whole.raw();
     handles_->call(lane_, [&](ncclComm_t comm) {
       return ncclAllGather(part.raw(), target, count_of(part), nccl_type(part.dtype()), comm,
                            stream_.get());
     });
-    end();
+    end(times);
   }
 
   void barrier() override {
     all_reduce(zeros({1}, DType::f32, ctx_.device()));
     check(cudaStreamSynchronize(ctx_.stream()));
     check_health();
+  }
+
+  void measure_traffic() override {
+    Communicator::measure_traffic();
+    is_timed_ = true;
+    times_.clear();
+  }
+
+  Traffic traffic() override {
+    const Times* last = nullptr;
+    for (const std::unique_ptr<Times>& times : times_) {
+      times->goes_on.wait();
+      double under_way = times->done.seconds_since(times->queued);
+      // The lane's messages may overlap.
+      if (last) under_way = std::min(under_way, times->done.seconds_since(last->done));
+      count_times(under_way, times->goes_on.seconds_since(times->waits));
+      last = times.get();
+    }
+    times_.clear();
+    return Communicator::traffic();
   }
 
   void check_health() override {
@@ -194,22 +217,42 @@ class NcclCommunicator : public Communicator {
   void abort() noexcept override { handles_->abort(); }
 
  private:
+  // Of one message, if messages are timed.
+  struct Times {
+    Event queued{cudaEventDefault};  // of the compute stream
+    Event done{cudaEventDefault};    // of the lane's stream
+    // Of the compute stream, before and after it waits for the message.
+    Event waits{cudaEventDefault}, goes_on{cudaEventDefault};
+  };
   struct Sum {
     Tensor tensor;  // kept alive until the sum is joined
     std::unique_ptr<Event> done;
+    Times* times = nullptr;
   };
 
   // Collectives run on the lane's own stream, after the work queued on the compute stream so far.
-  void begin() {
+  Times* begin(const Tensor& sent) {
+    count_message(sent.bytes());
     queued_.record(ctx_.stream());
     queued_.hold_back(stream_.get());
+    if (!is_timed_) return nullptr;
+    times_.push_back(std::make_unique<Times>());
+    times_.back()->queued.record(ctx_.stream());
+    return times_.back().get();
+  }
+
+  void end(Times* times) {
+    check_health();
+    done_.record(stream_.get());
+    if (times) times->done.record(stream_.get());
+    hold_back_work(done_, times);
   }
 
   // Work queued on the compute stream from now on waits for the collectives.
-  void end() {
-    check_health();
-    done_.record(stream_.get());
-    done_.hold_back(ctx_.stream());
+  void hold_back_work(Event& done, Times* times) {
+    if (times) times->waits.record(ctx_.stream());
+    done.hold_back(ctx_.stream());
+    if (times) times->goes_on.record(ctx_.stream());
   }
 
   CudaContext& ctx_;
@@ -220,6 +263,8 @@ class NcclCommunicator : public Communicator {
   int64_t started_ = 0, joined_ = 0;
   std::deque<Sum> under_way_;  // sums joined_ + 1 .. started_
   std::vector<std::unique_ptr<Event>> spare_;
+  bool is_timed_ = false;
+  std::vector<std::unique_ptr<Times>> times_;  // since measure_traffic() or traffic()
 };
 
 }  // namespace

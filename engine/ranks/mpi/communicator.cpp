@@ -1,9 +1,10 @@
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <limits>
 #include <utility>
 
-#include "engine/context.h"
+#include "engine/bf16.h"
 #include "engine/ranks/mpi.h"
 #include "engine/ranks/mpi/progress.h"
 
@@ -28,26 +29,29 @@ MPI_Datatype mpi_type(const char* what, const Tensor& tensor) {
     case DType::u8:
       return MPI_UINT8_T;
     case DType::bf16:
+      return MPI_UINT16_T;  // the bits
     case DType::f16:
       break;
   }
-  fail(what, ": MPI takes tensors of f32, f64, i64 or u8, found ", tensor);
+  fail(what, ": MPI takes tensors of f32, f64, bf16, i64 or u8, found ", tensor);
 }
 
 int count_of(const Tensor& tensor) { return static_cast<int>(tensor.elements()); }
 
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
+bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16;
+}
 
-// parts: [ranks, elements of sum]
+// parts: [ranks, elements of sum]. bf16 is rounded once, after the last addition.
 template <class T>
 void sum_in_order(const Tensor& parts, Tensor& sum) {
   const int64_t count = sum.elements(), ranks = parts.shape()[0];
   const T* in = parts.data<T>();
   T* out = sum.data<T>();
   for (int64_t i = 0; i < count; ++i) {
-    T total = in[i];
+    auto total = +in[i];  // T, or float for bf16
     for (int64_t rank = 1; rank < ranks; ++rank) total += in[rank * count + i];
-    out[i] = total;
+    out[i] = static_cast<T>(total);
   }
 }
 
@@ -69,7 +73,7 @@ class MpiCommunicator : public Communicator {
   void join(Ticket ticket) override {
     progress_->check_health();
     for (; !sums_.empty() && first_ <= ticket.number; ++first_) {
-      progress_->wait_for(*sums_.front());
+      wait_for(*sums_.front());
       sums_.pop_front();
     }
   }
@@ -77,7 +81,8 @@ class MpiCommunicator : public Communicator {
   void broadcast(Tensor& tensor, int root) override {
     const MPI_Datatype type = mpi_type("broadcast", tensor);
     void* data = tensor.raw();
-    run({"broadcast", index_, [=, count = count_of(tensor)](MPI_Comm comm, MPI_Request* request) {
+    run({"broadcast", index_, tensor.bytes(),
+         [=, count = count_of(tensor)](MPI_Comm comm, MPI_Request* request) {
            return MPI_Ibcast(data, count, type, root, comm, request);
          }});
   }
@@ -87,12 +92,13 @@ class MpiCommunicator : public Communicator {
     const MPI_Datatype type = mpi_type("all_gather", part);
     const void* from = part.raw();
     void* to = whole.raw();
-    run({"all_gather", index_, [=, count = count_of(part)](MPI_Comm comm, MPI_Request* request) {
+    run({"all_gather", index_, part.bytes(),
+         [=, count = count_of(part)](MPI_Comm comm, MPI_Request* request) {
            return MPI_Iallgather(from, count, type, to, count, type, comm, request);
          }});
   }
 
-  void barrier() override { run({"barrier", index_, MPI_Ibarrier}); }
+  void barrier() override { run({"barrier", index_, 0, MPI_Ibarrier}); }
 
   void check_health() override { progress_->check_health(); }
 
@@ -104,10 +110,13 @@ class MpiCommunicator : public Communicator {
   void abort() noexcept override { progress_->abort(); }
 
  private:
+  using Clock = MpiOperation::Clock;
+
   MpiOperation reduced_sum(const Tensor& tensor, MPI_Datatype type) const {
-    return {"all_reduce", index_,
-            [type, sum = tensor](MPI_Comm comm, MPI_Request* request) mutable {
-              return MPI_Iallreduce(MPI_IN_PLACE, sum.raw(), count_of(sum), type, MPI_SUM, comm,
+    const MPI_Op op = tensor.dtype() == DType::bf16 ? progress_->sum_of_bf16() : MPI_SUM;
+    return {"all_reduce", index_, tensor.bytes(),
+            [type, op, sum = tensor](MPI_Comm comm, MPI_Request* request) mutable {
+              return MPI_Iallreduce(MPI_IN_PLACE, sum.raw(), count_of(sum), type, op, comm,
                                     request);
             }};
   }
@@ -120,21 +129,35 @@ class MpiCommunicator : public Communicator {
                             comm, request);
     };
     const auto end = [parts, sum = tensor]() mutable {
-      for_float(sum.dtype(), [&](auto zero) { sum_in_order<decltype(zero)>(parts, sum); });
+      for_float_or_bf16(sum.dtype(), [&](auto zero) { sum_in_order<decltype(zero)>(parts, sum); });
     };
-    return {"all_reduce", index_, begin, end};
+    return {"all_reduce", index_, tensor.bytes(), begin, end};
   }
 
   std::shared_ptr<MpiOperation> post(MpiOperation operation) {
+    count_message(operation.bytes);
     return progress_->post(std::move(operation));
   }
 
-  void run(MpiOperation operation) { progress_->wait_for(*post(std::move(operation))); }
+  void wait_for(const MpiOperation& operation) {
+    const auto begin = Clock::now();
+    progress_->wait_for(operation);
+    // The lane's messages may overlap.
+    const auto under_way = operation.completed - std::max(operation.posted, last_completed_);
+    last_completed_ = std::max(last_completed_, operation.completed);
+    const auto seconds = [](Clock::duration time) {
+      return std::max(0.0, std::chrono::duration<double>(time).count());
+    };
+    count_times(seconds(under_way), seconds(Clock::now() - begin));
+  }
+
+  void run(MpiOperation operation) { wait_for(*post(std::move(operation))); }
 
   std::shared_ptr<MpiProgress> progress_;
   const int index_;
   int64_t first_ = 1;                               // number of sums_.front()
   std::deque<std::shared_ptr<MpiOperation>> sums_;  // started and not joined
+  Clock::time_point last_completed_{};
 };
 
 }  // namespace

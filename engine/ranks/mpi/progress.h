@@ -21,11 +21,16 @@ class Heartbeat;
 
 // A collective that does not block, in one lane.
 struct MpiOperation {
+  using Clock = std::chrono::steady_clock;
+
   const char* name;
   int lane;
+  int64_t bytes;  // of this rank's tensor
   std::function<int(MPI_Comm, MPI_Request*)> begin;
   std::function<void()> end{};  // called once MPI has completed it; may be empty
-  bool complete = false;        // under the mutex of MpiProgress
+  Clock::time_point posted{};
+  bool complete = false;          // under the mutex of MpiProgress, as is
+  Clock::time_point completed{};  // when that was
 };
 
 class MpiProgress {
@@ -39,6 +44,9 @@ class MpiProgress {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+
+  // Adds values of bf16, as MPI_UINT16_T; rounds each sum of two.
+  MPI_Op sum_of_bf16() const { return sum_of_bf16_; }
 
   // Operations of a lane begin in the order in which they are posted.
   std::shared_ptr<MpiOperation> post(MpiOperation operation);
@@ -67,6 +75,7 @@ class MpiProgress {
   // Used by the thread alone.
   const ReportLoss report_loss_;
   std::vector<MPI_Comm> of_lanes_;
+  MPI_Op sum_of_bf16_ = MPI_OP_NULL;
   std::vector<MPI_Request> requests_;
   std::vector<std::shared_ptr<MpiOperation>> under_way_;  // one per request
   int rank_ = 0, size_ = 1;
