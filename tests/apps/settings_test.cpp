@@ -41,6 +41,7 @@ const std::vector<std::array<std::string, 3>> kFixed = {
     {"--batch-size", "2", "4"},
     {"--accumulate", "2", "1"},
     {"--no-sync-bn", "", "false"},
+    {"--reduce-in", "bf16", "own"},
     {"--aug", "NULL", "BYOL"},
     {"--crop", "0.2", "0.08"},
     {"--image-size", "96", "33"},

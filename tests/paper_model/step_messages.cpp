@@ -3,15 +3,19 @@
 namespace paper_model {
 namespace {
 
-void add_batch_norms(const pixpro::Model& model, StepMessages& messages) {
+void add_batch_norms(const pixpro::Model& model, bool in_lockstep, StepMessages& messages) {
+  Messages &online = messages[pixpro::kOnlineLane], &target = messages[pixpro::kTargetLane];
   for (const layers::NamedTensor& buffer : model.buffers()) {
     if (!buffer.name.ends_with("running_mean")) continue;
-    const int64_t channels = buffer.tensor.elements(), forward = 8 * (4 * channels + 1);
-    if (buffer.name.find("_k.") != std::string::npos) {
-      messages[pixpro::kTargetLane].add(forward);
+    const int64_t statistics = 32 * buffer.tensor.elements();
+    const bool is_target = buffer.name.find("_k.") != std::string::npos;
+    if (!is_target) {
+      online.add_gather(statistics + 8);
+      online.add_sum(statistics);
+    } else if (in_lockstep) {
+      online.bytes += statistics, online.gathered += statistics;
     } else {
-      messages[pixpro::kOnlineLane].add(forward);
-      messages[pixpro::kOnlineLane].add(32 * channels);
+      target.add_gather(statistics + 8);
     }
   }
 }
@@ -26,23 +30,25 @@ void add_buckets(const pixpro::Model& model, const autograd::ReducerOptions& opt
     const int64_t bytes = p->var.value().elements() * (options.in_bf16 ? 2 : 4);
     const int64_t limit = messages.count == 0 ? options.first_bucket_bytes : options.bucket_bytes;
     if (bucket > 0 && bucket + bytes > limit) {
-      messages.add(bucket);
+      messages.add_sum(bucket);
       bucket = 0;
     }
     bucket += bytes;
   }
-  messages.add(bucket);
+  messages.add_sum(bucket);
 }
 
 }  // namespace
 
-StepMessages step_messages(const pixpro::Model& model, int64_t output_channels,
-                           const autograd::ReducerOptions& buckets, int64_t accumulate) {
+StepMessages step_messages(const pixpro::Model& model, const TrafficShape& shape) {
   StepMessages messages;
-  for (int64_t i = 0; i < accumulate; ++i) add_batch_norms(model, messages);
-  add_buckets(model, buckets, messages[pixpro::kGradientLane]);
-  messages[pixpro::kNumbersLane].add(4);
-  messages[pixpro::kNumbersLane].add(8 * (4 + accumulate * (10 + 2 * output_channels)));
+  for (int64_t i = 0; i < shape.accumulate; ++i) {
+    add_batch_norms(model, shape.in_lockstep, messages);
+  }
+  add_buckets(model, shape.buckets, messages[pixpro::kGradientLane]);
+  messages[pixpro::kNumbersLane].add_sum(4);
+  messages[pixpro::kNumbersLane].add_gather(
+      8 * (4 + shape.accumulate * (10 + 2 * shape.output_channels)));
   return messages;
 }
 

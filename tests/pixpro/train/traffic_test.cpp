@@ -25,8 +25,10 @@ TEST_P(StepTraffic, HasTheMessagesAndBytesOfTheFormula) {
     TrainerOptions options = GetParam().options;
     options.ranks = &ranks;
     Trainer trainer(options);
-    paper_model::StepMessages expected = paper_model::step_messages(
-        trainer.model(), options.model.out_channels, options.buckets, options.accumulate);
+    paper_model::StepMessages expected =
+        paper_model::step_messages(trainer.model(), {.output_channels = options.model.out_channels,
+                                                     .buckets = options.buckets,
+                                                     .accumulate = options.accumulate});
     if (!options.sync_batch_norm) expected[kOnlineLane] = expected[kTargetLane] = {};
     const Batch batch = test_support::training_batch(4 * options.accumulate, 33);
     for (int lane = 0; lane < kLanes; ++lane) ranks.lane(lane).measure_traffic();
@@ -61,12 +63,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 // A published step: ResNet-50 has 53 BatchNorm layers, its projector one; 33.0 million parameters.
 TEST(PaperModel, CountsTheMessagesOfAResNet50) {
-  const ModelOptions options;
   Init init{engine::Random(1)};
-  const Model model(options, init);
-  const auto messages = paper_model::step_messages(model, options.out_channels);
+  const Model model({}, init);
+  const auto messages = paper_model::step_messages(model, {});
   EXPECT_EQ(messages[kOnlineLane].count, 2 * 54);
   EXPECT_EQ(messages[kTargetLane].count, 54);
+  const auto shared = paper_model::step_messages(model, {.in_lockstep = true});
+  EXPECT_EQ(shared[kOnlineLane].count, 2 * 54);
+  EXPECT_EQ(shared[kTargetLane].count, 0);
+  EXPECT_EQ(shared[kOnlineLane].bytes + 54 * 8,
+            messages[kOnlineLane].bytes + messages[kTargetLane].bytes);
   EXPECT_NEAR(static_cast<double>(messages[kGradientLane].bytes), 4 * 33.0e6, 0.2e6);
   EXPECT_EQ(messages[kGradientLane].count, 7);
 }
