@@ -206,7 +206,7 @@ void add_bench_step(CLI::App& bench) {
               "Steps to time, after two that are not timed", CLI::Range(1, 100000));
   add_training_flags(command, flags->training);
   add_rank_flags(command, flags->ranks);
-  command.set_job([flags] { bench_step(*flags); });
+  command.set_job_for_ranks([flags] { bench_step(*flags); });
 }
 
 }  // namespace apps
