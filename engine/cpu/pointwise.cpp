@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/bf16.h"
+#include "engine/kernels/bf16.h"
 #include "engine/parallel.h"
 #include "engine/profile.h"
 

@@ -11,7 +11,7 @@
 #include <random>
 #include <thread>
 
-#include "engine/bf16.h"
+#include "engine/kernels/bf16.h"
 
 namespace test_support {
 namespace {

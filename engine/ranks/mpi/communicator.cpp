@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "engine/bf16.h"
+#include "engine/kernels/bf16.h"
 #include "engine/ranks/mpi.h"
 #include "engine/ranks/mpi/progress.h"
 

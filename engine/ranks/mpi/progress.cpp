@@ -8,8 +8,8 @@
 #include <exception>
 #include <utility>
 
-#include "engine/bf16.h"
 #include "engine/error.h"
+#include "engine/kernels/bf16.h"
 #include "engine/ranks/mpi/heartbeat.h"
 
 namespace engine {
