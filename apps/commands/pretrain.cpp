@@ -140,7 +140,7 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
   } catch (const std::exception& error) {
     if (records == nullptr) throw;
     const std::string text = error.what() + ("; " + records->saves.how_to_go_on());
-    if (is_shared(error)) throw pixpro::SharedError(text);
+    if (pixpro::is_shared(error)) throw pixpro::SharedError(text);
     throw engine::Error(text);
   }
   if (complete) return;
