@@ -1,16 +1,22 @@
 #include "apps/ranks/gpu_threads.h"
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <thread>
 
 #include "apps/commands/commands.h"
+#include "apps/console.h"
 
 namespace apps {
 namespace {
 
 using engine::Communicator;
+
+// How long a failed rank waits until the others notice in NCCL that it will not come.
+constexpr std::chrono::seconds kPatience{5};
 
 class GpuThreads {
  public:
@@ -38,9 +44,7 @@ class GpuThreads {
     // Destroyed after a failure is noted: the others fail too once it is gone.
     std::unique_ptr<Communicator> ranks;
     try {
-      ranks = engine::make_nccl_communicator(devices_[rank], static_cast<int>(rank),
-                                             static_cast<int>(devices_.size()), lanes_,
-                                             [&](std::span<std::byte> id) { share(rank, id); });
+      ranks = join_others(rank);
       const Running running(*this, rank, *ranks);
       job_(*ranks, devices_[rank]);
     } catch (const EndedTogether&) {
@@ -49,6 +53,13 @@ class GpuThreads {
     } catch (...) {
       end_all(rank);
     }
+  }
+
+  std::unique_ptr<Communicator> join_others(size_t rank) {
+    const Beginning beginning(*this);
+    return engine::make_nccl_communicator(devices_[rank], static_cast<int>(rank),
+                                          static_cast<int>(devices_.size()), lanes_,
+                                          [&](std::span<std::byte> id) { share(rank, id); });
   }
 
   // Gives all threads the id of rank 0. Once this returns a thread waits in NCCL for all others, so
@@ -62,6 +73,23 @@ class GpuThreads {
     require_no_failure();
     std::memcpy(id.data(), id_.data(), id.size());
   }
+
+  // While it exists, its thread may be waiting for the others in NCCL and cannot be aborted.
+  class Beginning {
+   public:
+    explicit Beginning(GpuThreads& threads) : threads_(threads) { count(1); }
+    ~Beginning() { count(-1); }
+    Beginning(const Beginning&) = delete;
+    Beginning& operator=(const Beginning&) = delete;
+
+   private:
+    void count(int change) {
+      const std::lock_guard lock(threads_.mutex_);
+      threads_.beginning_ += change;
+      threads_.changed_.notify_all();
+    }
+    GpuThreads& threads_;
+  };
 
   // While it exists, a failure elsewhere aborts the communicator.
   class Running {
@@ -86,7 +114,7 @@ class GpuThreads {
 
   // Called by the handler of an exception of this rank.
   void end_all(size_t rank) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (failure_) return;  // this one may only be a consequence of the first
     failure_ = std::current_exception();
     failed_rank_ = rank;
@@ -94,6 +122,15 @@ class GpuThreads {
     for (Communicator* ranks : running_) {
       if (ranks != nullptr) ranks->abort();
     }
+    if (changed_.wait_for(lock, kPatience, [this] { return beginning_ == 0; })) return;
+    // Nothing has been trained yet, so nothing is lost if the process ends here.
+    try {
+      throw_failure();
+    } catch (const std::exception& error) {
+      warn(error.what());
+    }
+    finish_output();
+    std::_Exit(1);
   }
 
   void require_no_failure() const {
@@ -116,6 +153,7 @@ class GpuThreads {
   std::condition_variable changed_;
   std::vector<std::byte> id_;
   size_t arrived_ = 0;                  // threads that have come to share()
+  int beginning_ = 0;                   // threads in join_others()
   std::vector<Communicator*> running_;  // by rank; null if its job does not run
   std::exception_ptr failure_, ended_together_;
   size_t failed_rank_ = 0;

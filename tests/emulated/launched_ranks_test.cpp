@@ -96,6 +96,19 @@ TEST(CudaLaunchedRanks, ARankThatCannotBeginEndsAll) {
   EXPECT_EQ(jobs, 0);
 }
 
+// The others wait for it in NCCL, out of reach.
+TEST(CudaLaunchedRanks, ARankThatCannotJoinTheOthersEndsAll) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const std::pair<const char*, int64_t> calls[] = {{"ncclCommInitRank", 4}, {"ncclCommSplit", 1}};
+  for (const auto& [call, nth] : calls) {
+    const auto start = [&, function = call, number = nth] {
+      cuda_emulation::fail_call(function, number);
+      on_ranks(four_ranks(), [](const Rank&) {});
+    };
+    EXPECT_EXIT(start(), testing::ExitedWithCode(1), "pixpro: rank [0-3]: NCCL") << call;
+  }
+}
+
 // All ranks of a run that a signal has stopped; rank 0 still talks to the others after that.
 TEST(CudaLaunchedRanks, StoppedIsNoFailure) {
   std::atomic<int> stopped = 0;

@@ -225,5 +225,43 @@ TEST(Ranks, StopAfterTheSameStepAndCountTogether) {
   EXPECT_LT(stopped_after.front(), 8);
 }
 
+// Rank 1 has images that are not finite in its third step. All end after the same step, and save.
+TEST(Ranks, EndTheirRunsAfterTheSameStepThatIsNotFinite) {
+  std::mutex mutex;
+  on_ranks(3, [&](Communicator& ranks) {
+    TrainerOptions options = small_training();
+    options.schedule.total_steps = 100;
+    options.ranks = &ranks;
+    Trainer trainer(options);
+    RunState state;
+    int64_t batches = 0, recorded = 0, saved_at = 0;
+    const auto batch = [&]() -> pixpro::Batch {
+      Batch b = training_batch(1, 33);
+      if (++batches == 3 && ranks.rank() == 1) {
+        b.views.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+      }
+      return {.views = b.views, .boxes = b.boxes};
+    };
+    const Interlude save{.due = [](int64_t, bool last) { return last; },
+                         .act = [&](bool) { saved_at = trainer.steps_done(); }};
+    TrainingRun run(trainer, state,
+                    {.next_batch = batch,
+                     .record = [&](const StepRecord&) { ++recorded; },
+                     .interludes = {save}});
+    bool threw = false;
+    try {
+      run.train();
+    } catch (const NotFinite&) {
+      threw = true;
+    }
+    const std::lock_guard lock(mutex);
+    EXPECT_TRUE(threw);
+    EXPECT_EQ(trainer.steps_done(), 4);  // it is noticed when the next step has begun
+    EXPECT_EQ(recorded, 4);
+    EXPECT_EQ(saved_at, 4);
+    EXPECT_EQ(state.skipped_steps, 1);
+  });
+}
+
 }  // namespace
 }  // namespace pixpro
