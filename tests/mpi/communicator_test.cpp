@@ -157,9 +157,8 @@ TEST(Mpi, WaitsForASlowRank) {
 
 TEST(Mpi, RefusesWhatMpiCannotSend) {
   Communicator& ranks = mpi_ranks();
-  EXPECT_NE(
-      error_of([&] { ranks.all_reduce(Tensor({2}, DType::f16)); }).find("bf16, i64 or u8"),
-      std::string::npos);
+  EXPECT_NE(error_of([&] { ranks.all_reduce(Tensor({2}, DType::f16)); }).find("bf16, i64 or u8"),
+            std::string::npos);
   Tensor whole({3});
   EXPECT_NE(error_of([&] { ranks.all_gather(Tensor({2}), whole); }).find("does not fill"),
             std::string::npos);

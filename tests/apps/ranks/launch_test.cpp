@@ -120,6 +120,65 @@ TEST(Launch, OthersOutrankSrun) {
 
 // A script that tells torchrun's variables to the ranks of mpirun.
 TEST(Launch, TwoLaunchersMayAgree) {
+  const Environment both = with(kOpenMpi, kTorchrun);
+  expect_rank_5_of_8(recognise(both, true), Meeting::mpi, "mpirun");
+  expect_rank_5_of_8(recognise(both, false), Meeting::nccl, "torchrun");
+}
+
+TEST(Launch, RefusesTwoLaunchersThatDiffer) {
+  expect_refused(with(with(kOpenMpi, kTorchrun), {{"WORLD_SIZE", "16"}}),
+                 {"mpirun", "rank 5 of 8", "torchrun", "rank 5 of 16", "one of the two"});
+  expect_refused(with(with(kMpich, kTorchrun), {{"RANK", "4"}}), {"rank 4 of 8"});
+  expect_refused(with(with(kOpenMpi, kMpich), {{"PMI_SIZE", "16"}}),
+                 {"mpirun has made this process rank 5 of 8", "rank 5 of 16"});
+}
+
+TEST(Launch, RefusesWhatIsNotANumber) {
+  for (const char* value : {"", "eight", "-1", "8x", " 8", "1e1", "99999999999"}) {
+    const std::string found = std::string("found '") + value + "'";
+    expect_refused(with(kOpenMpi, {{"OMPI_COMM_WORLD_SIZE", value}}),
+                   {"OMPI_COMM_WORLD_SIZE: expected a whole number", found});
+    expect_refused(with(kMpich, {{"PMI_RANK", value}}), {"PMI_RANK", found});
+    expect_refused(with(kTorchrun, {{"LOCAL_RANK", value}}), {"LOCAL_RANK", found});
+    expect_refused(with(kSrun, {{"SLURM_LOCALID", value}}), {"SLURM_LOCALID", found});
+  }
+  for (const char* port : {"0", "65536"}) {
+    expect_refused(with(kTorchrun, {{"MASTER_PORT", port}}), {"MASTER_PORT", "1 to 65535", port});
+  }
+}
+
+TEST(Launch, RefusesNumbersThatDoNotFit) {
+  expect_refused(with(kOpenMpi, {{"OMPI_COMM_WORLD_RANK", "8"}}),
+                 {"OMPI_COMM_WORLD_RANK is 8", "OMPI_COMM_WORLD_SIZE, which is 8"});
+  expect_refused(with(kTorchrun, {{"LOCAL_RANK", "4"}}), {"LOCAL_RANK is 4", "LOCAL_WORLD_SIZE"});
+  expect_refused(with(kSrun, {{"SLURM_LOCALID", "8"}}),
+                 {"SLURM_LOCALID is 8", "SLURM_STEP_NUM_TASKS"});
+  expect_refused(with(kMpich, {{"PMI_SIZE", "0"}}), {"PMI_SIZE", "at least 1"});
+}
+
+TEST(Launch, RefusesWhatIsMissing) {
+  expect_refused(without(kOpenMpi, "OMPI_COMM_WORLD_RANK"), {"OMPI_COMM_WORLD_RANK is missing"});
+  expect_refused(without(kTorchrun, "RANK"), {"RANK is missing", "torchrun"});
+  expect_refused(without(kTorchrun, "MASTER_ADDR"), {"MASTER_ADDR is missing"});
+  expect_refused(without(kTorchrun, "MASTER_PORT"), {"MASTER_PORT"});
+  expect_refused({{"PMIX_RANK", "3"}}, {"PMIX_RANK", "how many ranks"});
+}
+
+std::string address_of(const Environment& environment) {
+  return recognise(environment, false).address;
+}
+
+TEST(Launch, TorchrunsRanksMeetAtItsAddress) {
+  EXPECT_EQ(address_of(kTorchrun), "node7:29500");
+  EXPECT_EQ(address_of(with(kTorchrun, {{"MASTER_ADDR", "fe80::1"}})), "[fe80::1]:29500");
+  // The agent of torchrun listens on the port itself.
+  const Environment agent = with(kTorchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+  EXPECT_EQ(address_of(agent), "node7:29501");
+  EXPECT_EQ(address_of(with(agent, {{"MASTER_PORT", "65535"}})), "node7:65534");
+}
+
+// srun has started torchrun on each machine, and that one rank: both say the same numbers.
+TEST(Launch, TorchrunsRanksAreItsOwnAlsoUnderSrun) {
   const Environment both = with(with(kSrun, kTorchrun), {{"TORCHELASTIC_RUN_ID", "none"}});
   const Launch launch = recognise(both, false);
   EXPECT_EQ(launch.launcher, "torchrun");
