@@ -142,8 +142,8 @@ class NcclCommunicator : public Communicator {
     handles_->call(lane_, [&](ncclComm_t comm) {
       return ncclAllReduce(data, data, count_of(tensor), type, ncclSum, comm, stream_.get());
     });
-    sum.done->record(stream_.get());
     if (sum.times) sum.times->done.record(stream_.get());
+    sum.done->record(stream_.get());
     under_way_.push_back(std::move(sum));
     return {++started_};
   }
@@ -220,7 +220,7 @@ class NcclCommunicator : public Communicator {
   // Of one message, if messages are timed.
   struct Times {
     Event queued{cudaEventDefault};  // of the compute stream
-    Event done{cudaEventDefault};    // of the lane's stream
+    Event done{cudaEventDefault};    // of the lane's stream, before that for which others wait
     // Of the compute stream, before and after it waits for the message.
     Event waits{cudaEventDefault}, goes_on{cudaEventDefault};
   };
@@ -243,8 +243,8 @@ class NcclCommunicator : public Communicator {
 
   void end(Times* times) {
     check_health();
-    done_.record(stream_.get());
     if (times) times->done.record(stream_.get());
+    done_.record(stream_.get());
     hold_back_work(done_, times);
   }
 
