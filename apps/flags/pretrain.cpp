@@ -61,7 +61,7 @@ void check(const PretrainFlags& flags, int ranks) {
       flags.batch_size / flags.accumulate * (flags.ranks.no_sync_bn ? 1 : ranks);
   engine::require(flags.views.grid() > 1 || normalised > 1, "a view of ", flags.views.image_size,
                   " pixels has one cell, and batch normalisation needs more than one value per "
-                  "channel: take 2 or more images per micro-batch (--batch-size, --accumulate)");
+                  "channel: take a --batch-size of 2 or more per micro-batch");
   engine::require(!flags.extend || flags.resume || flags.auto_resume,
                   "--extend lengthens a run that is resumed: add --auto-resume or --resume FILE");
   engine::require(

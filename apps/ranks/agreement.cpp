@@ -50,7 +50,7 @@ std::string led(const Rank& rank, const std::function<std::string()>& act) {
     }
   }
   outcome = engine::text_of_rank_zero(lane_of(rank), rank.device, outcome);
-  if (outcome.starts_with('-')) throw pixpro::SharedError(outcome.substr(1));
+  if (outcome.starts_with('-')) throw pixpro::SharedError("rank 0: " + outcome.substr(1));
   return outcome.substr(1);
 }
 

@@ -117,7 +117,7 @@ TEST_F(Faults, ARankThatThrowsIsNamed) {
           ASSERT_EQ(prlimit(ranks.at(c.rank), c.limit, &none, nullptr), 0);
         });
     EXPECT_EQ(result.status, 1) << result.err;
-    EXPECT_NE(result.err.find("pixpro: rank " + std::to_string(c.rank) + ": "), std::string::npos)
+    EXPECT_NE(result.err.find("rank " + std::to_string(c.rank) + ": "), std::string::npos)
         << result.err;
     EXPECT_NE(result.err.find(c.words), std::string::npos) << result.err;
   }
