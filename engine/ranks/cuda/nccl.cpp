@@ -233,12 +233,13 @@ class NcclCommunicator : public Communicator {
   // Collectives run on the lane's own stream, after the work queued on the compute stream so far.
   Times* begin(const Tensor& sent) {
     count_message(sent.bytes());
+    if (is_timed_) {
+      times_.push_back(std::make_unique<Times>());
+      times_.back()->queued.record(ctx_.stream());
+    }
     queued_.record(ctx_.stream());
     queued_.hold_back(stream_.get());
-    if (!is_timed_) return nullptr;
-    times_.push_back(std::make_unique<Times>());
-    times_.back()->queued.record(ctx_.stream());
-    return times_.back().get();
+    return is_timed_ ? times_.back().get() : nullptr;
   }
 
   void end(Times* times) {
