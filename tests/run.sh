@@ -30,6 +30,8 @@ may_skip() {
     *\ mpi.hosts)
       ! ip netns add pixpro-probe 2>/dev/null && echo "network namespaces are not permitted here" ||
         { ip netns delete pixpro-probe && false; } ;;
+    *\ apps.Faults.TerminationSavesAndExitsOnEveryRank)
+      mpirun --version | grep -q '(Open MPI) 5' && echo "Open MPI 5 kills its ranks on SIGTERM" ;;
     *\ fuzz.libfuzzer)
       ! command -v apt-get >/dev/null && echo "no clang with its sanitizers, and no apt to install it" ;;
     *) false ;;
