@@ -14,8 +14,8 @@ namespace autograd {
 // small, so that the first sum begins early.
 struct ReducerOptions {
   int64_t first_bucket_bytes = int64_t{1} << 20;
-  int64_t bucket_bytes = int64_t{25}
-                         << 20;  // of the other buckets, at most, unless one parameter has more
+  // The most of any other bucket. A parameter that is larger has a bucket of its own.
+  int64_t bucket_bytes = int64_t{25} << 20;
   // Adds up gradients as bf16, which halves the bytes, instead of in their own type. Each rank's
   // gradient is rounded, and so may be each of the additions: with R ranks the sum of g_0 to g_R-1
   // is wrong by at most (|g_0| + ... + |g_R-1|) ((1 + 2^-8)^R - 1), about R / 256 of the ranks'

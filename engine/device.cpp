@@ -1,27 +1,8 @@
 #include "engine/device.h"
 
-#include <charconv>
-#include <string_view>
-
 #include "engine/error.h"
 
 namespace engine {
-
-Device parse_device(const std::string& text) {
-  if (text == "cpu") return kCpu;
-  constexpr std::string_view prefix = "cuda";
-  int index = 0;
-  bool known = text == prefix;
-  if (text.starts_with("cuda:")) {
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + prefix.size() + 1, end, index);
-    known = error == std::errc() && rest == end && index >= 0;
-  }
-  require(known, "device: expected cpu, cuda or cuda:N, found '", text, "'");
-  require(kHasCuda, "device: '", text,
-          "' needs a build with CUDA (cmake --preset cuda); this one was built without it");
-  return {Device::Type::cuda, index};
-}
 
 std::ostream& operator<<(std::ostream& out, Device device) {
   if (device.type == Device::Type::cpu) return out << "cpu";

@@ -22,8 +22,6 @@ struct Device {
 
 inline constexpr Device kCpu{};
 
-// Reads "cpu", "cuda" or "cuda:1". Throws on anything else, and on cuda in a build without it.
-Device parse_device(const std::string& text);
 std::ostream& operator<<(std::ostream&, Device);
 
 // bf16 and f16 are for activations on CUDA. On the CPU only convert() takes bf16.

@@ -96,7 +96,7 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
   bool save_failed = false;
   const auto save = [&](bool last) {
     const Interrupts::Saving saving;  // other ranks must not end either while rank 0 saves
-    const std::string failed = led(rank, [&] {
+    const std::string failed = on_rank_zero(rank, [&] {
       records->saves.save(last);
       return records->saves.failed() ? "failed" : "";
     });
@@ -131,7 +131,7 @@ void train(const PretrainFlags& flags, const Rank& rank, Batches& batches, pixpr
     if (records != nullptr && records->failure) std::rethrow_exception(records->failure);
     if (complete) {
       const Interrupts::Saving saving;
-      led(rank, [&] {
+      on_rank_zero(rank, [&] {
         records->folder.lock().require_held();
         write_tensor_file(records->folder.weights(), pixpro::weights_of(trainer.model()));
         return "";
@@ -184,7 +184,7 @@ struct Place {
   std::optional<fs::path> resumed{};
 
   Place(const PretrainFlags& flags, const Rank& rank) {
-    const std::string found = led(rank, [&]() -> std::string {
+    const std::string found = on_rank_zero(rank, [&]() -> std::string {
       folder.emplace(flags.output_dir);
       const auto checkpoint = checkpoint_to_resume(flags, *folder);
       return checkpoint ? "from " + checkpoint->string() : "";

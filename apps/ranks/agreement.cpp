@@ -39,7 +39,7 @@ std::string shown(const Values& values, const std::string& name) {
 
 }  // namespace
 
-std::string led(const Rank& rank, const std::function<std::string()>& act) {
+std::string on_rank_zero(const Rank& rank, const std::function<std::string()>& act) {
   if (rank.ranks == nullptr) return act();
   std::string outcome;  // begins with + or, for the text of an error, with -
   if (rank.leads()) {

@@ -21,8 +21,8 @@ namespace apps {
 struct RankPlan {
   MachineFlags flags{};
   Launch launch{};
-  std::vector<engine::Device>
-      devices{};  // one rank each; one only if a launcher has started several
+  // One per rank of this process. If a launcher has started several processes, each has one.
+  std::vector<engine::Device> devices{};
 
   int count() const;  // ranks of the run
 };

@@ -6,8 +6,8 @@
 
 namespace apps {
 
-// Asks all ranks, which call this together; each is a process. device: where the communicator takes
-// tensors.
+// All ranks call this together. Each is a process of its own. The communicator takes tensors on
+// `device`.
 engine::Sharing find_sharing(engine::Communicator& ranks, engine::Device device);
 
 }  // namespace apps

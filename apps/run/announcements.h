@@ -13,7 +13,7 @@ namespace apps {
 void announce(const PretrainFlags& flags, const Rank& rank, const pixpro::Source& source,
               const pixpro::Loader& loader, const pixpro::Trainer& trainer);
 
-// Broken images, how the numbers have changed, and where the files are.
+// Which images were broken, the summary of the metrics, and the names of the files.
 void report_outcome(const RunFolder& folder, const pixpro::TrainerOptions& options,
                     const Batches& batches);
 

@@ -19,8 +19,8 @@ class BrokenOfRanks {
   BrokenOfRanks(int64_t images, std::optional<int64_t> most) : all_(images, most) {}
 
   void add(const pixpro::BrokenImage& image) { news_.push_back(image); }
-  // Exchanges what is new with all other ranks, which do the same. Throws SharedError if the images
-  // are too many.
+  // Exchanges what is new with all other ranks, which do the same. Throws SharedError if more
+  // images are broken than are allowed.
   pixpro::ReasonCounts exchange(const Rank& rank);
   std::string summary() const { return all_.summary(); }
 

@@ -8,8 +8,8 @@
 
 namespace engine {
 
-// Every rank calls these at the same time on the same lane. device: where the communicator takes
-// tensors. They wait for the device.
+// All ranks call these together, on the same lane. The communicator takes tensors on `device`, for
+// which they wait.
 
 // The text of rank 0; that of the others does not matter.
 std::string text_of_rank_zero(Communicator& lane, Device device, const std::string& text);

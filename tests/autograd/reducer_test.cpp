@@ -184,7 +184,7 @@ TEST(Reducer, AccumulatedGradientsAreReducedOnce) {
   });
 }
 
-// A rank without a gradient contributes zeros; nobody waits for it.
+// If a parameter gets no gradient on a rank, that rank contributes zeros.
 TEST(Reducer, ARankWithoutAGradientCountsAsZero) {
   on_ranks(2, [](Communicator& ranks) {
     const Var a = Var::leaf(engine::full({2}, 1.0, DType::f64));

@@ -122,7 +122,7 @@ TEST(CudaLaunchedRanks, StoppedIsNoFailure) {
   EXPECT_EQ(stopped, 4);
 }
 
-// An error that all ranks have met: rank 0 says it, and nobody is aborted.
+// All ranks throw a SharedError. Rank 0 prints its own, and no communicator is aborted.
 TEST(CudaLaunchedRanks, ASharedErrorEndsAllTogether) {
   const auto job = [](const Rank& rank) {
     if (rank.leads()) std::this_thread::sleep_for(std::chrono::milliseconds(50));

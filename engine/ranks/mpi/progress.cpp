@@ -19,13 +19,13 @@ using Guard = std::unique_lock<std::mutex>;
 using Clock = MpiOperation::Clock;
 using std::chrono::microseconds;
 
-// How long the thread sleeps between two looks at collectives that nobody waits for. A look that
-// has moved data is followed by the shortest pause; after others the pauses double, because each
-// look takes the core away from a thread that computes. While a sum waited for another rank, the
-// looks took 13 % of a core with pauses of 50 microseconds alone, and take 3 % with these.
+// While no other thread waits for a collective, this one calls MPI_Testany and sleeps in turns.
+// Each call takes the core away from a thread that computes. So the pause doubles after a call that
+// has moved no data, and is the shortest after one that has. While a sum waited for another rank,
+// the calls took 13 % of a core with pauses of 50 microseconds alone, and take 3 % with these.
 constexpr microseconds kShortestPause{50}, kLongestPause{800};
-constexpr microseconds kIdleLook{10};  // a look that takes less has moved nothing
-// The pause if there is no collective, only the heartbeat.
+constexpr microseconds kIdleLook{10};  // a call that takes less has moved nothing
+// The pause while no collective is under way. The heartbeat has to go on.
 constexpr std::chrono::milliseconds kBeatPause{250};
 
 // MPI has no bf16: adds values that it takes for integers of as many bits.

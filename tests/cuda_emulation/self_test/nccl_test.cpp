@@ -177,7 +177,8 @@ TEST_F(NcclTest, ASplitCommunicatorIsIndependent) {
   EXPECT_TRUE(take_findings().empty());
 }
 
-// Nobody waits for a rank that has aborted, and an aborted one waits for nobody.
+// ncclCommAbort does not wait for the other rank, and afterwards the other rank does not wait
+// either.
 TEST_F(NcclTest, AbortEndsWhatIsUnderWay) {
   on_two_ranks([](int rank, ncclComm_t comm) {
     ncclComm_t other = nullptr;

@@ -185,15 +185,21 @@ TEST(Ranks, MayKeepTheStatisticsOfBatchNormToThemselves) {
   });
 }
 
-// A run of one rank's hooks on each; rank 1 is asked to stop, and every rank has broken images.
+// More steps than the runs of the following tests make.
+TrainerOptions options_of_run(Communicator& ranks) {
+  TrainerOptions options = small_training();
+  options.schedule.total_steps = 100;
+  options.ranks = &ranks;
+  return options;
+}
+
+// Every rank has a run with hooks of its own. Rank 1 is asked to stop, and every rank has broken
+// images.
 TEST(Ranks, StopAfterTheSameStepAndCountTogether) {
   std::mutex mutex;
   std::vector<int64_t> stopped_after;
   on_ranks(3, [&](Communicator& ranks) {
-    TrainerOptions options = small_training();
-    options.schedule.total_steps = 100;
-    options.ranks = &ranks;
-    Trainer trainer(options);
+    Trainer trainer(options_of_run(ranks));
     RunState state;
     std::vector<StepRecord> steps;
     int exchanges = 0;
@@ -229,10 +235,7 @@ TEST(Ranks, StopAfterTheSameStepAndCountTogether) {
 TEST(Ranks, EndTheirRunsAfterTheSameStepThatIsNotFinite) {
   std::mutex mutex;
   on_ranks(3, [&](Communicator& ranks) {
-    TrainerOptions options = small_training();
-    options.schedule.total_steps = 100;
-    options.ranks = &ranks;
-    Trainer trainer(options);
+    Trainer trainer(options_of_run(ranks));
     RunState state;
     int64_t batches = 0, recorded = 0, saved_at = 0;
     const auto batch = [&]() -> pixpro::Batch {
